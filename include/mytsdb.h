@@ -1,0 +1,34 @@
+/*
+ * mytsdb.h
+ *	  What the door (src/mytsdb.c) offers to the modules of the server's side.
+ *
+ * A module that needs settings, shared memory or background workers describes
+ * itself in a MytsdbModule and is listed once in src/mytsdb.c. The door calls
+ * the functions in the order of the list, each at the only moment at which
+ * PostgreSQL allows it:
+ *
+ *	define_settings		while shared_preload_libraries is being loaded
+ *	register_workers	right after that
+ *	shmem_size			when the server asks how much shared memory is wanted
+ *	shmem_attach		when it exists, under AddinShmemInitLock; the memory is of
+ *						the size asked for, MAXALIGNed, zeroed when found is false.
+ *						Called again, with found false, when the server has
+ *						reinitialised its shared memory after a crash.
+ *
+ * Any of them may be NULL.
+ */
+#ifndef MYTSDB_H
+#define MYTSDB_H
+
+#include "postgres.h"
+
+typedef struct MytsdbModule
+{
+	const char *name; /* also the name of its piece of shared memory */
+	void (*define_settings)(void);
+	void (*register_workers)(void);
+	Size (*shmem_size)(void);
+	void (*shmem_attach)(void *memory, bool found);
+} MytsdbModule;
+
+#endif /* MYTSDB_H */

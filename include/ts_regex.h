@@ -1,0 +1,65 @@
+/*
+ * ts_regex.h
+ *	  Regular expressions as Prometheus users write them: RE2 syntax, anchored at
+ *	  both ends as a whole, `.` matches newlines.
+ *
+ * A pattern is parsed here by RE2's grammar (what Go's regexp/syntax accepts with
+ * the flags Prometheus gives it), never handed to PCRE2 as it came: what PCRE2
+ * sees is written anew from our own tree, so that no construct of PCRE2's own
+ * (back-references, look-around, possessive, recursion, callouts, verbs) can be
+ * reached. Literals, alternations of literals, prefixes, suffixes and "anything"
+ * never reach PCRE2 at all.
+ *
+ * Pure C: calls no server function, allocates from the allocator it is given.
+ * A compiled TsRegex is immutable and may be used until ts_regex_free().
+ */
+#ifndef TS_REGEX_H
+#define TS_REGEX_H
+
+#include "ts_base.h"
+
+typedef struct TsRegex TsRegex;
+
+typedef struct TsRegexLimits
+{
+	uint32_t match_limit; /* PCRE2's match limit for one value; an error beyond */
+	size_t memory;        /* bytes one compiled pattern may take (JIT code apart) */
+} TsRegexLimits;
+
+/* A run of bytes, not NUL-terminated. */
+typedef struct TsString
+{
+	const char *data;
+	size_t len;
+} TsString;
+
+/*
+ * Compiles a pattern. On failure *err says why, with err->offset in the pattern;
+ * the messages are those a Prometheus user knows ("missing closing )" and so on).
+ */
+extern TsErrorCode
+ts_regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
+				 const TsRegexLimits *limits, TsRegex **regex, TsError *err);
+extern void ts_regex_free(TsRegex *regex);
+
+/*
+ * Does the whole value match? The value must be valid UTF-8. Fails with
+ * TS_ERR_LIMIT when the match limit is exceeded.
+ */
+extern TsErrorCode ts_regex_match(const TsRegex *regex, const char *value, size_t len,
+								  bool *matched, TsError *err);
+
+/* Does the empty string match? Known after compilation. */
+extern bool ts_regex_matches_empty(const TsRegex *regex);
+
+/*
+ * What an index can use. When the pattern matches exactly a finite set of strings,
+ * returns that set, sorted and without repeats, owned by the regex, and its size
+ * (0: not such a pattern).
+ */
+extern size_t ts_regex_literals(const TsRegex *regex, const TsString **literals);
+
+/* The literal bytes every match begins with (may be empty). */
+extern TsString ts_regex_prefix(const TsRegex *regex);
+
+#endif /* TS_REGEX_H */
