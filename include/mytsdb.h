@@ -31,4 +31,7 @@ typedef struct MytsdbModule
 	void (*shmem_attach)(void *memory, bool found);
 } MytsdbModule;
 
+/* The modules there are. */
+extern const MytsdbModule labels_module; /* src/types: the labels type */
+
 #endif /* MYTSDB_H */
