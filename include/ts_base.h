@@ -16,6 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A run of bytes, not NUL-terminated. */
+typedef struct TsString
+{
+	const char *data;
+	size_t len;
+} TsString;
+
 /* ---- errors ---- */
 
 typedef enum TsErrorCode

@@ -26,13 +26,6 @@ typedef struct TsRegexLimits
 	size_t memory;        /* bytes one compiled pattern may take (JIT code apart) */
 } TsRegexLimits;
 
-/* A run of bytes, not NUL-terminated. */
-typedef struct TsString
-{
-	const char *data;
-	size_t len;
-} TsString;
-
 /*
  * Compiles a pattern. On failure *err says why, with err->offset in the pattern;
  * the messages are those a Prometheus user knows ("missing closing )" and so on).
