@@ -38,7 +38,7 @@ request_shared_memory(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 
-	for (int i = 0; i < lengthof(modules); i++)
+	for (int i = 0; i < (int) lengthof(modules); i++)
 	{
 		if (modules[i]->shmem_size)
 			RequestAddinShmemSpace(MAXALIGN(modules[i]->shmem_size()));
@@ -52,7 +52,7 @@ attach_shared_memory(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	for (int i = 0; i < lengthof(modules); i++)
+	for (int i = 0; i < (int) lengthof(modules); i++)
 	{
 		const MytsdbModule *module = modules[i];
 		void *memory;
@@ -91,14 +91,14 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		refuse_late_loading();
 
-	for (int i = 0; i < lengthof(modules); i++)
+	for (int i = 0; i < (int) lengthof(modules); i++)
 	{
 		if (modules[i]->define_settings)
 			modules[i]->define_settings();
 	}
 	MarkGUCPrefixReserved("mytsdb");
 
-	for (int i = 0; i < lengthof(modules); i++)
+	for (int i = 0; i < (int) lengthof(modules); i++)
 	{
 		if (modules[i]->register_workers)
 			modules[i]->register_workers();

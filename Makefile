@@ -1,0 +1,188 @@
+# mytsdb: build, install, run, test, measure.
+#
+# This file is read in two ways. Called by you it is a driver: it sees that what
+# the build needs is installed and calls itself for one flavour of the library at
+# a time, in build/FLAVOUR. Called with FLAVOUR set it is an ordinary PGXS
+# makefile with a separate build directory.
+
+ifndef FLAVOUR
+
+SHELL = /bin/bash
+.SHELLFLAGS = -eu -o pipefail -c
+.DEFAULT_GOAL = all
+MAKEFLAGS += --no-print-directory
+
+export PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
+export DATA PGPORT RUN_AS WERROR DESTDIR COPT
+
+# DATA means another thing to PGXS: what is set on the command line goes to the
+# flavours through the environment, where a makefile's own assignment wins.
+MAKEOVERRIDES =
+
+# $(call flavour,FLAVOUR,TARGET): quiet unless V=1; one at a time, since two makes may run.
+JOBS ?= $(shell nproc)
+flavour = +@mkdir -p build/$(1) && flock build/$(1)/.lock \
+	$(MAKE) $(if $(V),,-s) -j$(JOBS) -C build/$(1) -f $(CURDIR)/Makefile FLAVOUR=$(1) $(2)
+
+.PHONY: all install uninstall assert sanitize unit fuzz run stop check soak bench \
+	format lint clean help
+
+all: ## Build the extension (release flavour)
+	@tools/deps build
+	$(call flavour,release,all)
+
+install: all ## Install it into the server of PG_CONFIG (needs its rights: sudo make install)
+	$(call flavour,release,install)
+
+uninstall: ## Remove it from there
+	$(call flavour,release,uninstall)
+
+assert: ## Build with assertions, in build/assert
+	@tools/deps build
+	$(call flavour,assert,all)
+
+sanitize: ## Build with assertions, AddressSanitizer and UBSan, in build/sanitize
+	@tools/deps build
+	$(call flavour,sanitize,all)
+
+unit: ## Build the unit tests, plain and with sanitizers
+	@tools/deps build
+	$(call flavour,release,unit)
+	$(call flavour,sanitize,unit)
+
+fuzz: ## Build the fuzzers, in build/fuzz
+	@tools/deps check
+	$(call flavour,fuzz,fuzz)
+
+run: ## Start a private server with the extension and print its URI
+	@tools/deps run
+	$(call flavour,release,all)
+	@tools/run
+
+stop: ## Stop the server of DATA
+	@tools/stop
+
+check: ## Run every test; the last line is "N passed, N failed"
+	@tools/deps check
+	@tools/check
+
+soak: ## Run the random tests for SECONDS (default 600)
+	@tools/deps check
+	@SOAK_SECONDS=$(or $(SECONDS),600) tools/check soak
+
+bench: ## Run the benchmarks: all tables, or TABLE=codec
+	@tools/deps build
+	@bench/run $(TABLE)
+
+format: ## Format the C sources
+	@tools/deps lint
+	@tools/sources | xargs clang-format -i
+
+lint: ## Check formatting; compile with warnings as errors
+	@tools/deps lint
+	@tools/sources | xargs clang-format --dry-run -Werror
+	@$(MAKE) WERROR=1 assert unit
+
+clean: ## Remove everything that was built
+	rm -rf build bench/out
+
+help: ## This list
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z]*\):[^#]*## /  \1\t/p' Makefile | expand -t 14
+	@echo 'Variables:'
+	@echo '  PG_CONFIG     the server to build for ($(PG_CONFIG))'
+	@echo '  DATA          data directory of make run and make stop'
+	@echo '  PGPORT        port of make run (55432)'
+	@echo '  RUN_AS        user that runs the server when make is run by root (postgres)'
+	@echo '  SECONDS       length of make soak'
+	@echo '  TABLE         the one benchmark table to run'
+	@echo '  V             1: show the commands of the build'
+
+else # one flavour
+
+root := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
+PG_CONFIG ?= pg_config
+
+MODULE_big = mytsdb
+EXTENSION = mytsdb
+DATA = $(patsubst $(root)/%,%,$(wildcard $(root)/sql/mytsdb--*.sql))
+OUR_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(root)/mytsdb.control)
+
+# Sources that call no server function: unit tests and fuzzers link only these.
+PURE = $(wildcard $(root)/src/base/*.c $(root)/src/codec/*.c $(root)/src/promql/*.c) \
+	$(root)/src/types/labels.c $(root)/src/types/labels_text.c
+
+SOURCES = $(wildcard $(root)/src/*.c $(root)/src/*/*.c)
+objects = $(patsubst $(root)/%.c,%.o,$(1))
+OBJS = $(call objects,$(SOURCES))
+
+# What the library and the plain programs have in common.
+OUR_CPPFLAGS = -I$(root)/include -DMYTSDB_VERSION='"$(OUR_VERSION)"' -MMD -MP
+WARNINGS = -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror)
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OUR_LIBS = -lpcre2-8 -lzstd -lm
+
+flavour_CPPFLAGS_release = -DNDEBUG
+flavour_CPPFLAGS_assert = -DUSE_ASSERT_CHECKING
+flavour_CPPFLAGS_sanitize = -DUSE_ASSERT_CHECKING
+flavour_CFLAGS_sanitize = $(SANITIZE)
+
+PG_CPPFLAGS = $(OUR_CPPFLAGS) $(flavour_CPPFLAGS_$(FLAVOUR))
+PG_CFLAGS = -std=gnu11 $(WARNINGS) -Wno-declaration-after-statement \
+	$(flavour_CFLAGS_$(FLAVOUR))
+SHLIB_LINK = $(OUR_LIBS) $(flavour_CFLAGS_$(FLAVOUR))
+
+# Byte code for the server's JIT would be built by clang from the same sources, and
+# is of no use to a library whose functions are not inlined into queries.
+override with_llvm = no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# The codecs live on vectorised loops.
+CODEC_CFLAGS = $(if $(filter release,$(FLAVOUR)),-O3)
+src/codec/%.o: override CFLAGS += $(CODEC_CFLAGS)
+
+# Plain programs: unit tests (in release and sanitize) and fuzzers (in fuzz).
+PURE_OBJS = $(addprefix pure/,$(call objects,$(PURE)))
+UNIT = $(patsubst $(root)/test/unit/%.c,unit/%,$(wildcard $(root)/test/unit/*.c))
+FUZZ = $(patsubst $(root)/test/fuzz/%.c,fuzz/%,$(wildcard $(root)/test/fuzz/*.c))
+
+ifeq ($(FLAVOUR),fuzz)
+PURE_CC = clang -std=gnu11 -g -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
+else
+PURE_CC = gcc -std=gnu11 -g -O2 $(flavour_CFLAGS_$(FLAVOUR)) \
+	$(filter-out -DUSE_ASSERT_CHECKING,$(flavour_CPPFLAGS_$(FLAVOUR)))
+endif
+PURE_CC += $(WARNINGS) $(OUR_CPPFLAGS)
+
+.PHONY: unit fuzz
+unit: $(UNIT)
+fuzz: $(FUZZ)
+
+pure/src/codec/%.o: PURE_CC += $(CODEC_CFLAGS)
+
+pure/%.o: $(root)/%.c
+	@mkdir -p $(@D)
+	$(PURE_CC) -c -o $@ $<
+
+pure/libpure.a: $(PURE_OBJS)
+	rm -f $@ && ar rcs $@ $^
+
+unit/%: $(root)/test/unit/%.c pure/libpure.a
+	@mkdir -p $(@D)
+	$(PURE_CC) -o $@ $< pure/libpure.a $(OUR_LIBS)
+
+fuzz/%: $(root)/test/fuzz/%.c pure/libpure.a
+	@mkdir -p $(@D)
+	$(PURE_CC) -fsanitize=fuzzer -o $@ $< pure/libpure.a $(OUR_LIBS)
+
+# Objects depend on how they are built, too.
+$(OBJS) $(PURE_OBJS): $(root)/Makefile $(root)/mytsdb.control | directories
+.PHONY: directories
+directories:
+	@mkdir -p $(sort $(dir $(OBJS)))
+
+-include $(OBJS:.o=.d) $(PURE_OBJS:.o=.d) $(UNIT:=.d) $(FUZZ:=.d)
+
+endif

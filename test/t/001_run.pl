@@ -1,0 +1,215 @@
+# make run and make stop: what they start, what they refuse, what they survive.
+use strict;
+use warnings;
+
+use File::Temp;
+use IO::Socket::INET;
+use Test::More;
+
+my $root = $ENV{MYTSDB_ROOT} or die 'MYTSDB_ROOT is not set';
+chdir $root or die "$root: $!";
+delete @ENV{qw(DATA PGPORT MAKEFLAGS MAKELEVEL)};
+
+my $tmp = File::Temp->newdir('mytsdb-run.XXXXXX', TMPDIR => 1);
+chmod 0755, $tmp;
+my $bindir = `$ENV{PG_CONFIG} --bindir`;
+chomp $bindir;
+
+# The parent directory is root's alone, as a user may have it.
+my $data = "$tmp/parent/data";
+my $port = free_port();
+
+# Runs a command; returns its exit status and everything it printed.
+sub run
+{
+	my ($command) = @_;
+	my $output = `$command < /dev/null 2>&1`;
+	return ($? >> 8, $output);
+}
+
+sub make_run
+{
+	my (%set) = (DATA => $data, PGPORT => $port, @_);
+	my $variables = join ' ', map { defined $set{$_} ? "$_=$set{$_}" : () } sort keys %set;
+	return run("make run $variables");
+}
+
+sub make_stop
+{
+	return run("make stop DATA=$data");
+}
+
+sub free_port
+{
+	my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+	  or die "no port: $!";
+	return $socket->sockport;
+}
+
+sub uri_of
+{
+	my ($output) = @_;
+	return $output =~ m{(postgresql://\S+)} ? $1 : '';
+}
+
+sub sql
+{
+	my ($uri, $sql) = @_;
+	my ($status, $output) = run("$bindir/psql -X -A -t '$uri' -c \"$sql\"");
+	chomp $output;
+	return $output;
+}
+
+sub slurp
+{
+	my ($path) = @_;
+	open my $file, '<', $path or return '';
+	local $/ = undef;
+	return scalar <$file>;
+}
+
+# Writes a file as the owner of the data directory would have left it.
+sub spill
+{
+	my ($path, $text) = @_;
+	open my $file, '>', $path or die "$path: $!";
+	print $file $text;
+	close $file;
+	chown((stat $data)[ 4, 5 ], $path);
+}
+
+sub postmaster_pid
+{
+	my ($pid) = slurp("$data/postmaster.pid") =~ /^(\d+)/;
+	return $pid // 0;
+}
+
+sub control_version
+{
+	my ($version) = slurp('mytsdb.control') =~ /^default_version = '(.*)'/m;
+	return $version;
+}
+
+END
+{
+	local $?;
+	my $pid = $data ? postmaster_pid() : 0;
+	kill 'QUIT', $pid if $pid > 1 && $pid != $$;
+}
+
+# ---- the first start ----
+
+my ($status, $output) = make_run();
+is($status, 0, 'make run starts on a new DATA') or diag $output;
+my $uri = uri_of($output);
+like($uri, qr{^postgresql://}, 'it prints a URI');
+is(sql($uri, 'SELECT mytsdb.version()'), control_version(), 'the extension is there');
+is(sql($uri, "SELECT 1 FROM pg_extension WHERE extname = 'mytsdb'"), 1, 'as an extension');
+is(sql($uri, 'SHOW listen_addresses'), '127.0.0.1', 'it listens on loopback alone');
+
+SKIP:
+{
+	skip 'only root can try as another user', 1 if $> != 0;
+	my ($other_status, $other) =
+	  run("cd / && setpriv --reuid=65534 --regid=65534 --clear-groups "
+		  . "$bindir/psql -X -A -t '$uri' -c 'SELECT 17'");
+	is($other, "17\n", 'another local user can use the URI');
+}
+isnt((run("$bindir/psql -X -w -h 127.0.0.1 -p $port -U postgres -c 'SELECT 1' mytsdb"))[0],
+	0, 'nobody gets in without the password');
+
+# ---- again ----
+
+my $pid = postmaster_pid();
+($status, $output) = make_run();
+is($status, 0, 'make run again');
+is(uri_of($output), $uri, 'prints the same URI');
+is(postmaster_pid(), $pid, 'and leaves the server alone');
+($status, $output) = make_run(PGPORT => undef);
+is($status, 0, 'without PGPORT it takes the port the server has');
+is(uri_of($output), $uri, 'in the URI, too');
+($status, $output) = make_run(PGPORT => free_port());
+isnt($status, 0, 'another PGPORT is refused while the server runs');
+like($output, qr/already runs, on port $port/, 'with the reason');
+
+# ---- crashes ----
+
+sql($uri, "CREATE TABLE kept (l labels); INSERT INTO kept VALUES ('up')");
+kill 'KILL', postmaster_pid();
+($status, $output) = make_run();
+is($status, 0, 'starts again after kill -9') or diag $output;
+is(sql($uri, 'SELECT l FROM kept'), 'up', 'with its data');
+
+is((make_stop())[0], 0, 'make stop');
+ok(!-e "$data/postmaster.pid", 'stops the server');
+($status, $output) = make_stop();
+is($status, 0, 'make stop again is no error');
+like($output, qr/No server runs/, 'and says so');
+
+my $dead = fork() // die "fork: $!";
+exit 0 if $dead == 0;
+waitpid $dead, 0;
+spill("$data/postmaster.pid", "$dead\n$data\n1\n$port\n\n127.0.0.1\n0 0\nready   \n");
+($status, $output) = make_run();
+is($status, 0, 'starts over the pid file of a dead server') or diag $output;
+make_stop();
+
+# ---- what is refused ----
+
+spill("$data/postmaster.pid", "$$\n$data\n1\n$port\n\n127.0.0.1\n0 0\nready   \n");
+($status, $output) = make_run();
+isnt($status, 0, 'a pid file whose process lives but is not the server');
+like($output, qr/names process $$, which lives but is not the server/, 'is told');
+isnt((make_stop())[0], 0, 'make stop does not touch that process either');
+like(slurp("$data/postmaster.pid"), qr/^$$\n/, 'nor is the file');
+unlink "$data/postmaster.pid";
+
+my $holder = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
+($status, $output) = make_run(PGPORT => $holder->sockport);
+isnt($status, 0, 'a port that another process holds');
+like($output, qr/Port \d+ is held by another process/, 'is told');
+($status, $output) = make_run(DATA => "$tmp/parent/new", PGPORT => $holder->sockport);
+isnt($status, 0, 'also for a new DATA');
+ok(!-e "$tmp/parent/new", 'which is then not created');
+close $holder;
+
+my $version = slurp("$data/PG_VERSION");
+spill("$data/PG_VERSION", "14\n");
+($status, $output) = make_run();
+isnt($status, 0, 'a DATA of another major version');
+like($output, qr/data directory of PostgreSQL 14/, 'is told');
+spill("$data/PG_VERSION", $version);
+
+mkdir "$tmp/other";
+open my $file, '>', "$tmp/other/precious" or die $!;
+close $file;
+($status, $output) = make_run(DATA => "$tmp/other");
+isnt($status, 0, 'a directory with other things in it');
+like($output, qr/not empty, and not a data directory/, 'is told');
+is(join(' ', map { s{.*/}{}r } glob "$tmp/other/*"), 'precious', 'and left as it was');
+
+isnt((make_run(PGPORT => 'http'))[0], 0, 'a port that is no number');
+
+# ---- an older build ----
+
+make_run();
+$pid = postmaster_pid();
+spill("$data/mytsdb.server/build-id", "an older one\n");
+($status, $output) = make_run();
+is($status, 0, 'a DATA of an older build') or diag $output;
+like($output, qr/Restarting the server with the new build/, 'is restarted');
+isnt(postmaster_pid(), $pid, 'as a new server');
+is(sql($uri, 'SELECT l FROM kept'), 'up', 'with its data');
+
+# ---- without shared_preload_libraries ----
+
+make_stop();
+spill("$data/postgresql.auto.conf", "shared_preload_libraries = ''\n");
+make_run();
+like(
+	sql($uri, 'DROP EXTENSION IF EXISTS mytsdb CASCADE; CREATE EXTENSION mytsdb'),
+	qr/must be loaded when the server starts.*shared_preload_libraries = 'mytsdb'/s,
+	'without shared_preload_libraries CREATE EXTENSION says what to write where');
+
+make_stop();
+done_testing();
