@@ -13,7 +13,7 @@ SHELL = /bin/bash
 MAKEFLAGS += --no-print-directory
 
 export PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
-export DATA PGPORT RUN_AS WERROR DESTDIR COPT
+export DATA PGPORT RUN_AS DESTDIR COPT
 
 # DATA means another thing to PGXS: what is set on the command line goes to the
 # flavours through the environment, where a makefile's own assignment wins.
@@ -81,7 +81,7 @@ format: ## Format the C sources
 lint: ## Check formatting; compile with warnings as errors
 	@tools/deps lint
 	@tools/sources | xargs clang-format --dry-run -Werror
-	@$(MAKE) WERROR=1 assert unit
+	$(call flavour,strict,all unit)
 
 clean: ## Remove everything that was built
 	rm -rf build bench/out
@@ -118,19 +118,21 @@ OBJS = $(call objects,$(SOURCES))
 
 # What the library and the plain programs have in common.
 OUR_CPPFLAGS = -I$(root)/include -DMYTSDB_VERSION='"$(OUR_VERSION)"' -MMD -MP
-WARNINGS = -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror)
+WARNINGS = -Wall -Wextra -Wno-unused-parameter
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OUR_LIBS = -lpcre2-8 -lzstd -lm
 
 flavour_CPPFLAGS_release = -DNDEBUG
+flavour_CPPFLAGS_strict = -DNDEBUG
 flavour_CPPFLAGS_assert = -DUSE_ASSERT_CHECKING
 flavour_CPPFLAGS_sanitize = -DUSE_ASSERT_CHECKING
 flavour_CFLAGS_sanitize = $(SANITIZE)
+flavour_CFLAGS_strict = -Werror
 
 PG_CPPFLAGS = $(OUR_CPPFLAGS) $(flavour_CPPFLAGS_$(FLAVOUR))
 PG_CFLAGS = -std=gnu11 $(WARNINGS) -Wno-declaration-after-statement \
 	$(flavour_CFLAGS_$(FLAVOUR))
-SHLIB_LINK = $(OUR_LIBS) $(flavour_CFLAGS_$(FLAVOUR))
+SHLIB_LINK = $(OUR_LIBS) $(filter -fsanitize%,$(flavour_CFLAGS_$(FLAVOUR)))
 
 # Byte code for the server's JIT would be built by clang from the same sources, and
 # is of no use to a library whose functions are not inlined into queries.
