@@ -1,0 +1,147 @@
+/*
+ * contenders.c
+ *	  Our codecs, Gorilla and zstd level 3 on the raw bytes.
+ *
+ * Each contender is used as one would use it in earnest: contexts are made once and
+ * used again. Gorilla's classes of time differences are cut for coarse units, so it
+ * is given milliseconds, which loses nothing here; microseconds would make it five
+ * times as large on jittered times.
+ */
+#include "contenders.h"
+
+#include <zstd.h>
+
+#include "codec.h"
+#include "gorilla.h"
+
+#define ZSTD_LEVEL 3
+
+static TsCodecEncoder *encoder;
+static TsCodecReader *reader;
+static ZSTD_CCtx *zstd_out;
+static ZSTD_DCtx *zstd_in;
+
+bool
+bench_contenders_start(void)
+{
+	encoder = ts_codec_encoder_create(&ts_malloc_allocator);
+	reader = ts_codec_reader_create(&ts_malloc_allocator);
+	zstd_out = ZSTD_createCCtx();
+	zstd_in = ZSTD_createDCtx();
+	if (encoder == NULL || reader == NULL || zstd_out == NULL || zstd_in == NULL)
+		return false;
+	/* the reader of a chunk knows its size: let the frame not repeat it */
+	return !ZSTD_isError(
+			   ZSTD_CCtx_setParameter(zstd_out, ZSTD_c_compressionLevel, ZSTD_LEVEL)) &&
+		   !ZSTD_isError(ZSTD_CCtx_setParameter(zstd_out, ZSTD_c_contentSizeFlag, 0));
+}
+
+void
+bench_contenders_stop(void)
+{
+	ZSTD_freeDCtx(zstd_in);
+	ZSTD_freeCCtx(zstd_out);
+	ts_codec_reader_free(reader);
+	ts_codec_encoder_free(encoder);
+}
+
+size_t
+bench_bound(size_t n)
+{
+	size_t bound = GORILLA_BOUND(n);
+	size_t zstd = ZSTD_compressBound(n * sizeof(BenchValue));
+	size_t ours = ts_codec_number_bound((uint32_t) n);
+
+	bound = bound > zstd ? bound : zstd;
+	return bound > ours ? bound : ours;
+}
+
+/* ---- ours ---- */
+
+static size_t
+ours_encode(bool is_time, const BenchValue *values, size_t n, uint8_t *out)
+{
+	size_t size = 0;
+	TsErrorCode code;
+
+	if (is_time)
+		code = ts_codec_encode_time(encoder, &values->i, (uint32_t) n, out, &size);
+	else
+		code = ts_codec_encode_float8(encoder, &values->f, (uint32_t) n, out, &size);
+	return code == TS_OK ? size : 0;
+}
+
+static bool
+ours_open(bool is_time, const uint8_t *data, size_t size, size_t n)
+{
+	return ts_codec_open(reader, is_time ? TS_CODEC_TIME : TS_CODEC_FLOAT8, 0, data, size,
+						 (uint32_t) n) == TS_OK;
+}
+
+static bool
+ours_decode(bool is_time, const uint8_t *data, size_t size, size_t n, BenchValue *out)
+{
+	uint32_t vectors = ts_codec_vectors((uint32_t) n);
+
+	if (!ours_open(is_time, data, size, n))
+		return false;
+	if (is_time)
+		return ts_codec_decode_int(reader, 0, vectors, &out->i) == TS_OK;
+	return ts_codec_decode_float8(reader, 0, vectors, &out->f) == TS_OK;
+}
+
+static void
+ours_describe(bool is_time, const uint8_t *data, size_t size, size_t n, char *text,
+			  size_t text_size)
+{
+	text[0] = '\0';
+	if (ours_open(is_time, data, size, n))
+		ts_codec_describe(reader, text, text_size);
+}
+
+/* ---- Gorilla ---- */
+
+static size_t
+gorilla_encode(bool is_time, const BenchValue *values, size_t n, uint8_t *out)
+{
+	return is_time ? gorilla_encode_times(&values->i, n, out)
+				   : gorilla_encode_floats(&values->bits, n, out);
+}
+
+static bool
+gorilla_decode(bool is_time, const uint8_t *data, size_t size, size_t n, BenchValue *out)
+{
+	(void) size;
+	if (is_time)
+		gorilla_decode_times(data, n, &out->i);
+	else
+		gorilla_decode_floats(data, n, &out->bits);
+	return true;
+}
+
+/* ---- zstd ---- */
+
+static size_t
+zstd_encode(bool is_time, const BenchValue *values, size_t n, uint8_t *out)
+{
+	size_t raw = n * sizeof(BenchValue);
+	size_t size = ZSTD_compress2(zstd_out, out, ZSTD_compressBound(raw), values, raw);
+
+	(void) is_time;
+	return ZSTD_isError(size) ? 0 : size;
+}
+
+static bool
+zstd_decode(bool is_time, const uint8_t *data, size_t size, size_t n, BenchValue *out)
+{
+	size_t raw = n * sizeof(BenchValue);
+
+	(void) is_time;
+	return ZSTD_decompressDCtx(zstd_in, out, raw, data, size) == raw;
+}
+
+const BenchContender bench_contenders[BENCH_CONTENDERS] = {
+	[BENCH_OURS] = {"ours", false, ours_encode, ours_decode, ours_describe},
+	[BENCH_GORILLA] = {"gorilla", true, gorilla_encode, gorilla_decode, NULL},
+	[BENCH_ZSTD] = {"zstd-3", false, zstd_encode, zstd_decode, NULL},
+};
