@@ -13,18 +13,18 @@
 static int unit_passed;
 static int unit_failed;
 
-#define CHECK(cond, ...)                                              \
-	do                                                                \
-	{                                                                 \
-		if (cond)                                                     \
-			unit_passed++;                                            \
-		else                                                          \
-		{                                                             \
-			unit_failed++;                                            \
-			printf("%s:%d: failed: %s: ", __FILE__, __LINE__, #cond); \
-			printf("" __VA_ARGS__);                                   \
-			printf("\n");                                             \
-		}                                                             \
+#define CHECK(cond, ...)                                             \
+	do                                                               \
+	{                                                                \
+		if (cond)                                                    \
+			unit_passed++;                                           \
+		else                                                         \
+		{                                                            \
+			unit_failed++;                                           \
+			printf("%s:%d: failed: %s:", __FILE__, __LINE__, #cond); \
+			printf(" " __VA_ARGS__);                                 \
+			printf("\n");                                            \
+		}                                                            \
 	} while (0)
 
 static inline int
