@@ -22,6 +22,7 @@
 #define LABELS_H
 
 #include "ts_base.h"
+#include "ts_selector.h"
 
 #define LABELS_FORMAT_VERSION 1
 #define LABELS_MAX_SIZE       65535
@@ -73,6 +74,13 @@ extern int labels_compare(const void *a, size_t a_size, const void *b, size_t b_
 /* Is every label of part also in whole, with the same value? */
 extern bool
 labels_contains(const void *whole, size_t whole_size, const void *part, size_t part_size);
+
+/*
+ * Does the selector select these labels? Fails only when a regular expression exceeds
+ * its match limit.
+ */
+extern TsErrorCode labels_match(const void *data, size_t size, const TsSelector *selector,
+								bool *matched, TsError *err);
 
 extern uint64_t labels_hash(const void *data, size_t size, uint64_t seed);
 

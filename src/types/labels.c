@@ -197,6 +197,31 @@ labels_contains(const void *whole, size_t whole_size, const void *part, size_t p
 	return true;
 }
 
+TsErrorCode
+labels_match(const void *data, size_t size, const TsSelector *selector, bool *matched,
+			 TsError *err)
+{
+	/* First what is cheap: most sets of labels are ruled out by an equality. */
+	for (int with_regex = 0; with_regex <= 1; with_regex++)
+	{
+		for (uint32_t i = 0; i < selector->nmatchers; i++)
+		{
+			const TsMatcher *matcher = &selector->matchers[i];
+			TsErrorCode code;
+			TsString value;
+
+			if ((matcher->regex != NULL) != with_regex)
+				continue;
+			labels_find(data, size, matcher->name.data, matcher->name.len, &value);
+			code = ts_matcher_test(matcher, value.data, value.len, matched, err);
+			if (code != TS_OK || !*matched)
+				return code;
+		}
+	}
+	*matched = true;
+	return TS_OK;
+}
+
 uint64_t
 labels_hash(const void *data, size_t size, uint64_t seed)
 {

@@ -1,0 +1,49 @@
+/*
+ * labels_type.h
+ *	  The SQL type labels on the server's side: a varlena whose payload is described in
+ *	  labels.h.
+ *
+ * The payload needs no alignment, so values are used with short headers as they lie in
+ * a tuple; only compressed or toasted ones are copied.
+ */
+#ifndef LABELS_TYPE_H
+#define LABELS_TYPE_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "labels.h"
+#include "ts_selector.h"
+
+typedef struct varlena Labels;
+
+#define LABELS_DATA(l)         VARDATA_ANY(l)
+#define LABELS_SIZE(l)         VARSIZE_ANY_EXHDR(l)
+#define DatumGetLabelsPP(d)    ((Labels *) PG_DETOAST_DATUM_PACKED(d))
+#define PG_GETARG_LABELS_PP(n) DatumGetLabelsPP(PG_GETARG_DATUM(n))
+#define PG_RETURN_LABELS_P(l)  PG_RETURN_POINTER(l)
+
+/*
+ * Makes a value of pairs, which are normalized in place. Raises an error for what
+ * labels_normalize() refuses.
+ */
+extern Labels *labels_make(LabelsPair *pairs, uint32 count);
+
+/* ---- selectors ---- */
+
+/* The settings and counters that regular expressions go by. */
+extern TsRegexLimits labels_regex_limits(void);
+extern void labels_count_selector(const TsSelector *selector);
+extern void labels_count_refused_selector(void);
+extern void labels_count_limit_error(void);
+
+/*
+ * Parses and compiles a selector in a memory context; its memory, also what lies
+ * outside of PostgreSQL's contexts, is freed with the context. Returns NULL and fills
+ * *err if the text is no selector.
+ */
+extern TsSelector *labels_compile_selector(const char *text, size_t len,
+										   MemoryContext context, TsError *err);
+
+#endif /* LABELS_TYPE_H */

@@ -1,0 +1,164 @@
+/*
+ * labels_match.c
+ *	  The operators ~ and !~: labels against a PromQL selector.
+ *
+ * A selector is parsed and compiled once per call site and then kept, together with
+ * some others in case the right side changes from row to row (a join with a table of
+ * selectors). What is kept lives in the call site's memory context, that is, as long
+ * as the query's plan runs; PCRE2's executable memory, which is nobody's context, is
+ * freed by a reset callback.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "fmgr.h"
+#include "utils/memutils.h"
+
+#include "labels_type.h"
+#include "report.h"
+
+PG_FUNCTION_INFO_V1(mytsdb_labels_matches);
+PG_FUNCTION_INFO_V1(mytsdb_labels_not_matches);
+
+/* Places for selectors at one call site; which one is a matter of the text's hash. */
+#define CACHE_SLOTS 64
+
+/* A selector with the memory context that is all its own. */
+typedef struct CachedSelector
+{
+	MemoryContext context;
+	const TsSelector *selector;
+	size_t len;
+	char text[FLEXIBLE_ARRAY_MEMBER];
+} CachedSelector;
+
+typedef struct SelectorCache
+{
+	CachedSelector *last; /* the one used last, mostly the only one */
+	CachedSelector *slots[CACHE_SLOTS];
+} SelectorCache;
+
+static void
+free_selector(void *arg)
+{
+	ts_selector_free(arg);
+}
+
+TsSelector *
+labels_compile_selector(const char *text, size_t len, MemoryContext context, TsError *err)
+{
+	TsAllocator allocator = ts_context_allocator(context);
+	TsSelectorOptions options = {.allocator = &allocator};
+	MemoryContextCallback *callback = MemoryContextAlloc(context,
+														 sizeof(MemoryContextCallback));
+	TsSelector *selector = MemoryContextAlloc(context, sizeof(TsSelector));
+
+	options.regex = labels_regex_limits();
+	if (ts_selector_parse(text, len, &options, selector, err) != TS_OK)
+	{
+		pfree(selector);
+		pfree(callback);
+		return NULL;
+	}
+	callback->func = free_selector;
+	callback->arg = selector;
+	MemoryContextRegisterResetCallback(context, callback);
+	return selector;
+}
+
+/* Compiles a selector in a context of its own below the parent. */
+static CachedSelector *
+compile_cached(const char *text, size_t len, MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "PromQL selector",
+												  ALLOCSET_SMALL_SIZES);
+	CachedSelector *cached = MemoryContextAlloc(context,
+												offsetof(CachedSelector, text) + len);
+	TsError err;
+
+	cached->context = context;
+	cached->len = len;
+	memcpy(cached->text, text, len);
+	cached->selector = labels_compile_selector(text, len, context, &err);
+	if (cached->selector == NULL)
+	{
+		labels_count_refused_selector();
+		MemoryContextDelete(context);
+		ts_report(&err, ERRCODE_SYNTAX_ERROR, "invalid PromQL selector", text, len);
+	}
+	labels_count_selector(cached->selector);
+	return cached;
+}
+
+static bool
+is_cached(const CachedSelector *cached, const char *text, size_t len)
+{
+	return cached != NULL && cached->len == len && memcmp(cached->text, text, len) == 0;
+}
+
+/* The compiled form of a selector, from the call site's cache. */
+static const TsSelector *
+find_selector(FmgrInfo *flinfo, const char *text, size_t len)
+{
+	SelectorCache *cache = flinfo->fn_extra;
+	CachedSelector **slot;
+
+	if (cache == NULL)
+	{
+		cache = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(SelectorCache));
+		flinfo->fn_extra = cache;
+	}
+	if (is_cached(cache->last, text, len))
+		return cache->last->selector;
+
+	slot =
+		&cache->slots[hash_bytes((const unsigned char *) text, (int) len) % CACHE_SLOTS];
+	if (!is_cached(*slot, text, len))
+	{
+		CachedSelector *fresh = compile_cached(text, len, flinfo->fn_mcxt);
+
+		if (*slot != NULL)
+			MemoryContextDelete((*slot)->context);
+		*slot = fresh;
+	}
+	cache->last = *slot;
+	return (*slot)->selector;
+}
+
+static bool
+match_args(FunctionCallInfo fcinfo)
+{
+	Labels *labels = PG_GETARG_LABELS_PP(0);
+	text *right = PG_GETARG_TEXT_PP(1);
+	const TsSelector *selector = find_selector(fcinfo->flinfo, VARDATA_ANY(right),
+											   VARSIZE_ANY_EXHDR(right));
+	bool matched;
+	TsError err;
+
+	if (labels_match(LABELS_DATA(labels), LABELS_SIZE(labels), selector, &matched,
+					 &err) != TS_OK)
+	{
+		labels_count_limit_error();
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s", err.message),
+				 errdetail("The selector is \"%.*s\".", (int) VARSIZE_ANY_EXHDR(right),
+						   VARDATA_ANY(right)),
+				 errhint("Write a pattern that backtracks less, or raise "
+						 "mytsdb.regex_match_limit.")));
+	}
+	PG_FREE_IF_COPY(labels, 0);
+	PG_FREE_IF_COPY(right, 1);
+	return matched;
+}
+
+Datum
+mytsdb_labels_matches(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(match_args(fcinfo));
+}
+
+Datum
+mytsdb_labels_not_matches(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(!match_args(fcinfo));
+}

@@ -1,0 +1,68 @@
+/*
+ * report.c
+ *	  The pure C modules' errors as ereport(), their memory from memory contexts.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "report.h"
+
+/* The bytes of a faulty text that a message shows. */
+#define SHOWN_TEXT 100
+
+/* The report's sentence, as PostgreSQL's style wants a detail: capital and full stop. */
+static char *
+detail_sentence(const TsError *err)
+{
+	StringInfoData sentence;
+
+	initStringInfo(&sentence);
+	if (err->line > 0)
+		appendStringInfo(&sentence, "At line %d, column %d: ", err->line, err->column);
+	appendStringInfoString(&sentence, err->message);
+	sentence.data[0] = pg_toupper((unsigned char) sentence.data[0]);
+	appendStringInfoChar(&sentence, '.');
+	return sentence.data;
+}
+
+void
+ts_report(const TsError *err, int sqlstate, const char *what, const char *text,
+		  size_t len)
+{
+	bool cut = len > SHOWN_TEXT;
+	int shown = cut ? pg_mbcliplen(text, (int) len, SHOWN_TEXT) : (int) len;
+
+	if (err->code == TS_ERR_LIMIT)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s", err->message)));
+	if (err->code == TS_ERR_MEMORY)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("%s", err->message)));
+	ereport(ERROR, (errcode(sqlstate),
+					errmsg("%s: \"%.*s%s\"", what, shown, text, cut ? "..." : ""),
+					errdetail("%s", detail_sentence(err))));
+}
+
+static void *
+context_alloc(void *ctx, size_t size)
+{
+	return MemoryContextAllocExtended((MemoryContext) ctx, size,
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+}
+
+static void
+context_free(void *ctx, void *ptr)
+{
+	if (ptr != NULL)
+		pfree(ptr);
+}
+
+TsAllocator
+ts_context_allocator(MemoryContext context)
+{
+	TsAllocator allocator = {context_alloc, context_free, context};
+
+	return allocator;
+}
