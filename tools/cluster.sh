@@ -12,7 +12,7 @@ start_cluster() {
     cluster_dir=$(new_server_dir)
     cluster_socket=$cluster_dir
     cluster_bin=$(staged_bin "$cluster_dir/server")
-    stage_server "$flavour" "$cluster_dir/server"
+    stage_server "$flavour" "$cluster_dir/server" || return 1
     as_server "$cluster_bin/initdb" -D "$cluster_dir/data" -U postgres -E UTF8 --locale=C.UTF-8 \
         --auth=trust --no-sync > /dev/null
     {
@@ -31,14 +31,16 @@ start_cluster() {
     if [ "$flavour" = sanitize ]; then
         # The server itself is not instrumented: it forks and exits as it likes, and
         # never frees what it allocates for a process' whole life.
-        server_env=("LD_PRELOAD=$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+        gcc -fno-builtin -fPIC -shared -o "$top/asan_first.so" test/asan_first.c
+        server_env=("LD_PRELOAD=$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $top/asan_first.so"
             "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:disable_coredump=1:log_path=$cluster_dir/asan"
             "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:abort_on_error=1:log_path=$cluster_dir/ubsan")
     fi
     clusters+=("$cluster_dir")
-    as_server "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -l "$cluster_dir/log" -w -t 120 -s start \
-        < /dev/null || {
-        cat "$cluster_dir/log"
+    as_server timeout 180 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -l "$cluster_dir/log" -w \
+        -t 120 -s start < /dev/null || {
+        as_server cat "$cluster_dir/log"
+        server_env=()
         return 1
     }
     server_env=()
@@ -59,7 +61,8 @@ new_server_dir() {
 # died or a sanitizer spoke.
 stop_cluster() {
     local status=0
-    as_server "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -m fast -w -s stop || status=1
+    as_server timeout 180 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -m fast -w -s stop ||
+        status=1
     if as_server grep -E 'was terminated by signal|TRAP:' "$cluster_dir/log"; then
         as_server tail -n 50 "$cluster_dir/log"
         status=1
@@ -75,7 +78,7 @@ stop_cluster() {
 stop_clusters() {
     local dir
     for dir in ${clusters[@]+"${clusters[@]}"}; do
-        as_server "$(staged_bin "$dir/server")/pg_ctl" -D "$dir/data" -m immediate -s stop \
+        as_server timeout 60 "$(staged_bin "$dir/server")/pg_ctl" -D "$dir/data" -m immediate -s stop \
             > /dev/null 2>&1 || true
     done
 }

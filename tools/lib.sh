@@ -65,7 +65,8 @@ stage_server() {
         FLAVOUR="$flavour" DESTDIR="$tree" install > "$tree/log" 2>&1 || {
         cat "$tree/log" >&2
         rm -rf "$tree"
-        fail "Could not stage the $flavour library."
+        echo "Could not stage the $flavour library." >&2
+        return 1
     }
     rm "$tree/log"
     as_server mkdir -p "$dir"
