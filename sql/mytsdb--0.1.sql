@@ -17,6 +17,10 @@ $$;
 CREATE SCHEMA mytsdb;
 GRANT USAGE ON SCHEMA mytsdb TO PUBLIC;
 
+CREATE FUNCTION mytsdb.version() RETURNS text
+    AS 'MODULE_PATHNAME', 'mytsdb_version' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION mytsdb.version() IS 'the version of the library that is loaded';
+
 ---------------------------------------------------------------------------------------
 -- labels
 ---------------------------------------------------------------------------------------
