@@ -1,0 +1,268 @@
+/*
+ * grid.c
+ *	  What the integers of a column have in common: an origin, a divisor, and for
+ *	  times a line they stay close to.
+ *
+ * A divisor g is taken out without a division: its power of two by a shift, the odd
+ * rest by multiplying with its inverse modulo 2^64, which is exact for multiples of
+ * it. The same inverse tells multiples from others.
+ */
+#include "codec_internal.h"
+
+#include <assert.h>
+
+/* ---- divisor ---- */
+
+/* Subtracts the origin; returns all bits that are set in any difference. */
+KERNEL static uint64_t
+subtract_origin(int64_t *x, uint32_t n, int64_t origin)
+{
+	uint64_t any = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		x[i] = wrap_sub(x[i], origin);
+		any |= (uint64_t) x[i];
+	}
+	return any;
+}
+
+KERNEL static void
+divide_exactly(int64_t *x, uint32_t n, unsigned shift, uint64_t inverse)
+{
+	for (uint32_t i = 0; i < n; i++)
+		x[i] = (int64_t) ((uint64_t) (x[i] >> shift) * inverse);
+}
+
+static inline uint64_t
+magnitude(int64_t v)
+{
+	return v < 0 ? 0 - (uint64_t) v : (uint64_t) v;
+}
+
+static uint64_t
+odd_part(uint64_t v)
+{
+	return v == 0 ? 0 : v >> __builtin_ctzll(v);
+}
+
+static uint64_t
+gcd_odd(uint64_t a, uint64_t b)
+{
+	while (b != 0)
+	{
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return odd_part(a);
+}
+
+/* The inverse of an odd number modulo 2^64: each step doubles the bits that are right. */
+static uint64_t
+inverse_of(uint64_t odd)
+{
+	uint64_t inverse = odd * 3 ^ 2;
+
+	for (int i = 0; i < 4; i++)
+		inverse *= 2 - odd * inverse;
+	assert(odd * inverse == 1);
+	return inverse;
+}
+
+/* The odd part of the greatest common divisor of all x, not all of them 0. */
+static uint64_t
+common_odd(const int64_t *x, uint32_t n)
+{
+	uint64_t g = 0;
+	uint64_t inverse = 0;
+	uint64_t limit = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint64_t v = magnitude(x[i]);
+
+		if (g != 0 && v * inverse <= limit)
+			continue;
+		g = gcd_odd(odd_part(v), g);
+		if (g == 1)
+			return 1;
+		if (g == 0)
+			continue;
+		inverse = inverse_of(g);
+		limit = UINT64_MAX / g;
+	}
+	return g;
+}
+
+uint64_t
+codec_reduce(int64_t *x, uint32_t n)
+{
+	uint64_t any = subtract_origin(x, n, x[0]);
+	uint64_t odd;
+	unsigned shift;
+
+	if (any == 0)
+		return 1;
+	shift = (unsigned) __builtin_ctzll(any);
+	odd = common_odd(x, n);
+	if (shift > 0 || odd > 1)
+		divide_exactly(x, n, shift, inverse_of(odd));
+	return odd << shift;
+}
+
+/* ---- line ---- */
+
+/* Steeper lines than this are not looked for: i * slope must not wrap around. */
+#define MAX_SLOPE 1e13
+
+/*
+ * The slope of least squares through x[0..n-1], n > 1.
+ */
+static double
+least_squares(const int64_t *x, uint32_t n)
+{
+	double middle = (n - 1) / 2.0;
+	double sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += (i - middle) * (double) x[i];
+	return sum / ((double) n * ((double) n * n - 1) / 12.0);
+}
+
+/* In units of the format; whole units where this is as good over a vector. */
+static int64_t
+fixed_point(double slope)
+{
+	double whole = __builtin_rint(slope);
+
+	if (!(slope > -MAX_SLOPE && slope < MAX_SLOPE))
+		return 0;
+	if ((slope - whole) * VECTOR < 0.5 && (whole - slope) * VECTOR < 0.5)
+		return (int64_t) whole * (1 << SLOPE_SHIFT);
+	return (int64_t) __builtin_rint(slope * (1 << SLOPE_SHIFT));
+}
+
+/* The median of a sample of the steps between values. */
+static int64_t
+usual_step(const int64_t *x, uint32_t n)
+{
+	int64_t sample[15];
+
+	for (uint32_t i = 0; i < 15; i++)
+	{
+		uint32_t at = (uint32_t) ((uint64_t) i * (n - 1) / 15);
+		int64_t value = wrap_sub(x[at + 1], x[at]);
+		uint32_t j = i;
+
+		for (; j > 0 && sample[j - 1] > value; j--)
+			sample[j] = sample[j - 1];
+		sample[j] = value;
+	}
+	return sample[7];
+}
+
+/*
+ * Copies x with its gaps closed: steps of more than one and a half of the usual (or
+ * less than half) become usual. Returns whether there were any.
+ */
+static bool
+close_gaps(const int64_t *x, uint32_t n, int64_t *closed)
+{
+	int64_t usual = usual_step(x, n);
+	uint64_t half = magnitude(usual) / 2;
+	int64_t at = 0;
+	bool any = false;
+
+	closed[0] = 0;
+	for (uint32_t i = 1; i < n; i++)
+	{
+		int64_t step = wrap_sub(x[i], x[i - 1]);
+
+		if (magnitude(wrap_sub(step, usual)) > half)
+		{
+			step = usual;
+			any = true;
+		}
+		at = wrap_add(at, step);
+		closed[i] = at;
+	}
+	return any;
+}
+
+/*
+ * Bits that packing takes, roughly: by the range in each vector, of the distance
+ * from the line.
+ */
+static uint64_t
+cost_of_line(const int64_t *x, uint32_t n, int64_t slope)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t first = 0; first < n; first += VECTOR)
+	{
+		uint32_t end = first + vector_length(n, first / VECTOR);
+		int64_t least = INT64_MAX;
+		int64_t most = INT64_MIN;
+
+		for (uint32_t i = first; i < end; i++)
+		{
+			int64_t y = wrap_sub(x[i], wrap_mul(i, slope) >> SLOPE_SHIFT);
+
+			least = y < least ? y : least;
+			most = y > most ? y : most;
+		}
+		bits += (uint64_t) (end - first) * bit_width((uint64_t) most - (uint64_t) least);
+	}
+	return bits;
+}
+
+static uint64_t
+cost_of_deltas(const int64_t *x, uint32_t n)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t first = 0; first < n; first += VECTOR)
+	{
+		uint32_t end = first + vector_length(n, first / VECTOR);
+		int64_t least = INT64_MAX;
+		int64_t most = INT64_MIN;
+
+		for (uint32_t i = first + 1; i < end; i++)
+		{
+			int64_t d = wrap_sub(x[i], x[i - 1]);
+
+			least = d < least ? d : least;
+			most = d > most ? d : most;
+		}
+		if (end > first + 1)
+			bits += (uint64_t) (end - first) *
+					bit_width((uint64_t) most - (uint64_t) least);
+	}
+	return bits;
+}
+
+int64_t
+codec_find_slope(const int64_t *x, uint32_t n, int64_t *work)
+{
+	uint64_t best = cost_of_deltas(x, n);
+	int64_t slope = 0;
+
+	for (int attempt = 0; attempt < 2; attempt++)
+	{
+		int64_t candidate;
+		uint64_t bits;
+
+		if (attempt == 1 && !close_gaps(x, n, work))
+			break;
+		candidate = fixed_point(least_squares(attempt == 0 ? x : work, n));
+		bits = cost_of_line(x, n, candidate);
+		if (candidate != 0 && bits <= best)
+		{
+			best = bits;
+			slope = candidate;
+		}
+	}
+	return slope;
+}
