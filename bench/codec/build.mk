@@ -2,7 +2,7 @@
 # root. Everything but the codecs is the same object in both.
 
 CFLAGS = -O3 -g
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) -Wall -Wextra -Wno-unused-parameter -DNDEBUG -Iinclude \
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) -Wall -Wextra -Wno-unused-parameter -DNDEBUG -Iinclude -Isrc/codec \
 	-MMD -MP
 
 BASE := $(wildcard src/base/*.c)

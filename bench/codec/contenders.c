@@ -9,9 +9,13 @@
  */
 #include "contenders.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include <zstd.h>
 
-#include "codec.h"
+/* what was chosen for a vector is told by its header alone */
+#include "codec_internal.h"
 #include "gorilla.h"
 
 #define ZSTD_LEVEL 3
@@ -91,12 +95,84 @@ ours_decode(bool is_time, const uint8_t *data, size_t size, size_t n, BenchValue
 }
 
 static void
-ours_describe(bool is_time, const uint8_t *data, size_t size, size_t n, char *text,
-			  size_t text_size)
+add_choice(BenchChoices *choices, const char *text, size_t values, double bytes)
 {
-	text[0] = '\0';
-	if (ours_open(is_time, data, size, n))
-		ts_codec_describe(reader, text, text_size);
+	int i = 0;
+
+	while (i < choices->count && strcmp(choices->choice[i].text, text) != 0)
+		i++;
+	if (i == BENCH_CHOICES)
+		return;
+	if (i == choices->count)
+	{
+		choices->count++;
+		snprintf(choices->choice[i].text, BENCH_CHOICE_BYTES, "%s", text);
+		choices->choice[i].values = 0;
+		choices->choice[i].bytes = 0;
+	}
+	choices->choice[i].values += values;
+	choices->choice[i].bytes += bytes;
+}
+
+/* Every vector by itself; the headers are shared out equally. */
+static void
+explain_vectors(const NumberColumn *column, const char *source, size_t size,
+				BenchChoices *choices)
+{
+	static const char *const predictors[] = {"plain", "delta", "delta of deltas"};
+	uint32_t vectors = ts_codec_vectors(column->n);
+	size_t headers = size;
+
+	for (uint32_t v = 0; v < vectors; v++)
+		headers -= codec_payload_size(&column->heads[v], vector_length(column->n, v),
+									  column->value_width);
+	for (uint32_t v = 0; v < vectors; v++)
+	{
+		const VectorHead *head = &column->heads[v];
+		uint32_t m = vector_length(column->n, v);
+		char text[BENCH_CHOICE_BYTES];
+
+		snprintf(text, sizeof(text), "%s, %s%s%s%s", source, predictors[head->predictor],
+				 head->bitmap ? ", zero bitmap" : "",
+				 head->patches > 0 ? ", patched" : "",
+				 head->foreign > 0 ? ", exceptions" : "");
+		add_choice(choices, text, m,
+				   (double) codec_payload_size(head, m, column->value_width) +
+					   (double) headers / vectors);
+	}
+}
+
+static void
+ours_explain(bool is_time, const uint8_t *data, size_t size, size_t n,
+			 BenchChoices *choices)
+{
+	static const char *const forms[] = {[FORM_CONST] = "const",
+										[FORM_RUNS] = "runs",
+										[FORM_PLAIN] = "as they are",
+										[FORM_ZSTD] = "zstd"};
+	static const char *const sources[][2] = {
+		[SOURCE_INTEGER] = {"integer", "integer, line"},
+		[SOURCE_DECIMAL] = {"decimal", "decimal, line"},
+		[SOURCE_PATTERN] = {"bit pattern", "bit pattern, line"}};
+	const NumberColumn *column = &reader->number;
+	const char *source;
+	char text[BENCH_CHOICE_BYTES];
+
+	if (!ours_open(is_time, data, size, n))
+		return;
+	if (column->form == FORM_PLAIN || column->form == FORM_ZSTD)
+	{
+		add_choice(choices, forms[column->form], n, (double) size);
+		return;
+	}
+	source = sources[column->source][column->slope != 0];
+	if (column->form == FORM_VECTORS)
+	{
+		explain_vectors(column, source, size, choices);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s, %s", source, forms[column->form]);
+	add_choice(choices, text, n, (double) size);
 }
 
 /* ---- Gorilla ---- */
@@ -141,7 +217,7 @@ zstd_decode(bool is_time, const uint8_t *data, size_t size, size_t n, BenchValue
 }
 
 const BenchContender bench_contenders[BENCH_CONTENDERS] = {
-	[BENCH_OURS] = {"ours", false, ours_encode, ours_decode, ours_describe},
+	[BENCH_OURS] = {"ours", false, ours_encode, ours_decode, ours_explain},
 	[BENCH_GORILLA] = {"gorilla", true, gorilla_encode, gorilla_decode, NULL},
 	[BENCH_ZSTD] = {"zstd-3", false, zstd_encode, zstd_decode, NULL},
 };

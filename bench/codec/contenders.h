@@ -14,6 +14,24 @@
 #define BENCH_CHUNK_MAX 5760
 #define BENCH_SLACK     64
 
+#define BENCH_CHOICES      32
+#define BENCH_CHOICE_BYTES 96
+
+/* One way in which values were encoded, how many, and in how many bytes. */
+typedef struct BenchChoice
+{
+	char text[BENCH_CHOICE_BYTES];
+	size_t values;
+	double bytes;
+} BenchChoice;
+
+/* What does not fit is not told. */
+typedef struct BenchChoices
+{
+	int count;
+	BenchChoice choice[BENCH_CHOICES];
+} BenchChoices;
+
 typedef struct BenchContender
 {
 	const char *name;
@@ -23,9 +41,9 @@ typedef struct BenchContender
 	size_t (*encode)(bool is_time, const BenchValue *values, size_t n, uint8_t *out);
 	bool (*decode)(bool is_time, const uint8_t *data, size_t size, size_t n,
 				   BenchValue *out);
-	/* in a few words how the chunk is encoded; NULL: there is but one way */
-	void (*describe)(bool is_time, const uint8_t *data, size_t size, size_t n, char *text,
-					 size_t text_size);
+	/* adds to choices how the chunk is encoded; NULL: there is but one way */
+	void (*explain)(bool is_time, const uint8_t *data, size_t size, size_t n,
+					BenchChoices *choices);
 } BenchContender;
 
 enum

@@ -36,30 +36,11 @@ values_for(const BenchContender *contender, const BenchChunk *chunk)
 
 /* ---- sizes and round trips ---- */
 
-static void
-count_choice(BenchResult *result, const char *text, size_t bytes)
-{
-	int i = 0;
-
-	while (i < result->choices && strcmp(result->choice[i].text, text) != 0)
-		i++;
-	if (i == BENCH_CHOICES)
-		return;
-	if (i == result->choices)
-	{
-		result->choices++;
-		memset(&result->choice[i], 0, sizeof(BenchChoice));
-		strcpy(result->choice[i].text, text);
-	}
-	result->choice[i].chunks++;
-	result->choice[i].bytes += bytes;
-}
-
 static int
 by_frequency(const void *a, const void *b)
 {
-	size_t x = ((const BenchChoice *) a)->chunks;
-	size_t y = ((const BenchChoice *) b)->chunks;
+	size_t x = ((const BenchChoice *) a)->values;
+	size_t y = ((const BenchChoice *) b)->values;
 
 	return (x < y) - (x > y);
 }
@@ -110,20 +91,16 @@ encode_set(const BenchContender *contender, const BenchSet *set, const Scratch *
 											 set->n, scratch->values) &&
 						   memcmp(scratch->values, values, set->n * sizeof(BenchValue)) ==
 							   0;
-		if (contender->describe != NULL)
-		{
-			char text[BENCH_CHOICE_BYTES];
-
-			contender->describe(chunk->is_time, encoded->bytes + used, size, set->n, text,
-								sizeof(text));
-			count_choice(result, text, size);
-		}
+		if (contender->explain != NULL)
+			contender->explain(chunk->is_time, encoded->bytes + used, size, set->n,
+							   &result->choices);
 		used += size;
 	}
 	encoded->offsets[set->count] = used;
 	result->bytes = used;
 	result->digest = digest(UINT64_C(0xCBF29CE484222325), encoded->bytes, used);
-	qsort(result->choice, (size_t) result->choices, sizeof(BenchChoice), by_frequency);
+	qsort(result->choices.choice, (size_t) result->choices.count, sizeof(BenchChoice),
+		  by_frequency);
 	return true;
 }
 

@@ -11,9 +11,7 @@
 
 #include "contenders.h"
 
-#define BENCH_ROUNDS       15
-#define BENCH_CHOICES      24
-#define BENCH_CHOICE_BYTES 96
+#define BENCH_ROUNDS 15
 
 typedef struct BenchChunk
 {
@@ -29,14 +27,6 @@ typedef struct BenchSet
 	size_t count;
 	BenchChunk *chunks;
 } BenchSet;
-
-/* One way in which chunks were encoded. */
-typedef struct BenchChoice
-{
-	char text[BENCH_CHOICE_BYTES];
-	size_t chunks;
-	size_t bytes;
-} BenchChoice;
 
 /* Values per second. */
 typedef struct BenchSpeed
@@ -54,8 +44,7 @@ typedef struct BenchResult
 	size_t bytes;
 	uint64_t digest; /* of the encoded bytes */
 	bool lossless;
-	int choices; /* the most frequent first; what is beyond the array is not told */
-	BenchChoice choice[BENCH_CHOICES];
+	BenchChoices choices; /* the most frequent first */
 	BenchSpeed encode;
 	BenchSpeed decode;
 } BenchResult;

@@ -16,7 +16,7 @@
 #define LEAST_ENCODE    40e6  /* values/s over the mix */
 #define LEAST_DECODE    500e6 /* values/s over the mix */
 #define LEAST_GORILLA   2.0   /* times its decoding, over the mix */
-#define CHOICES_SHOWN   3
+#define LEAST_SHOWN     0.02  /* share of values encoded in one way */
 
 static double
 bytes_per_value(const BenchResult *result)
@@ -165,13 +165,17 @@ print_choices(FILE *out, const BenchRow *row)
 {
 	const BenchResult *ours = &row->results[BENCH_OURS];
 
-	for (int i = 0; i < ours->choices && i < CHOICES_SHOWN; i++)
-		fprintf(out, "%-18s %5.1f %% of chunks, %7.4f bytes/value: %s\n",
-				i == 0 ? row->name : "",
-				100.0 * (double) ours->choice[i].chunks / (double) ours->chunks,
-				(double) ours->choice[i].bytes / (double) ours->choice[i].chunks /
-					((double) ours->values / (double) ours->chunks),
-				ours->choice[i].text);
+	for (int i = 0; i < ours->choices.count; i++)
+	{
+		const BenchChoice *choice = &ours->choices.choice[i];
+		double share = (double) choice->values / (double) ours->values;
+
+		if (i > 0 && share < LEAST_SHOWN)
+			break;
+		fprintf(out, "%-18s %5.1f %% of values, %7.4f bytes/value: %s\n",
+				i == 0 ? row->name : "", 100 * share,
+				choice->bytes / (double) choice->values, choice->text);
+	}
 }
 
 void
@@ -281,18 +285,17 @@ json_result(FILE *out, const BenchResult *result, bool timed)
 		json_speed(out, "encode", &result->encode);
 		json_speed(out, "decode", &result->decode);
 	}
-	if (result->choices > 0)
+	for (int i = 0; i < result->choices.count; i++)
 	{
-		fputs(",\n\"choices\": [", out);
-		for (int i = 0; i < result->choices; i++)
-		{
-			fputs(i == 0 ? "{\"encoding\": " : ", {\"encoding\": ", out);
-			json_text(out, result->choice[i].text);
-			fprintf(out, ", \"chunks\": %zu, \"bytes\": %zu}", result->choice[i].chunks,
-					result->choice[i].bytes);
-		}
-		fputs("]", out);
+		const BenchChoice *choice = &result->choices.choice[i];
+
+		fputs(i == 0 ? ",\n\"choices\": [{\"encoding\": " : ", {\"encoding\": ", out);
+		json_text(out, choice->text);
+		fprintf(out, ", \"values\": %zu, \"bytes_per_value\": %.6f}", choice->values,
+				choice->bytes / (double) choice->values);
 	}
+	if (result->choices.count > 0)
+		fputs("]", out);
 	fputs("}", out);
 }
 
