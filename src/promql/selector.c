@@ -200,15 +200,12 @@ refuse_rest(SelectorParser *parser)
 		const char *begin;
 		const char *what;
 	} parts[] = {
-		{"[", "range or subquery"}, {"@", "@ modifier"},
-		{"offset", "offset"},       {"(", "call"},
-		{"and", "operator"},        {"or", "operator"},
-		{"unless", "operator"},     {"atan2", "operator"},
-		{"==", "operator"},         {"!=", "operator"},
-		{"<", "operator"},          {">", "operator"},
-		{"+", "operator"},          {"-", "operator"},
-		{"*", "operator"},          {"/", "operator"},
-		{"%", "operator"},          {"^", "operator"},
+		{"[", "range or subquery"}, {"@", "@ modifier"},   {"offset", "offset"},
+		{"(", "function call"},     {"and", "operator"},   {"or", "operator"},
+		{"unless", "operator"},     {"atan2", "operator"}, {"==", "operator"},
+		{"!=", "operator"},         {"<", "operator"},     {">", "operator"},
+		{"+", "operator"},          {"-", "operator"},     {"*", "operator"},
+		{"/", "operator"},          {"%", "operator"},     {"^", "operator"},
 	};
 	const char *rest = parser->token.text.data;
 	size_t left = parser->lexer.len - (size_t) parser->token.offset;
@@ -298,6 +295,30 @@ collect_matchers(const SelectorParser *parser, TsSelector *selector)
 	return TS_OK;
 }
 
+/* Compiles a matcher's pattern. */
+static TsErrorCode
+compile_pattern(const SelectorParser *parser, const TsSelectorOptions *options,
+				TsMatcher *matcher)
+{
+	TsError why;
+	TsErrorCode code = ts_regex_compile(matcher->value.data, matcher->value.len,
+										options->allocator, &options->regex,
+										&matcher->regex, &why);
+
+	if (code == TS_OK)
+	{
+		matcher->matches_empty = ts_regex_matches_empty(matcher->regex) ==
+								 (matcher->type == TS_MATCH_REGEX);
+		return TS_OK;
+	}
+	/* The place within the pattern is not one in the text, as escapes differ. */
+	matcher->regex = NULL;
+	return PARSE_ERROR(
+		parser, code, matcher->value_offset, "%s%s",
+		code == TS_ERR_SYNTAX || code == TS_ERR_INVALID ? "error parsing regexp: " : "",
+		why.message);
+}
+
 /* Makes the matchers ready to be tested. */
 static TsErrorCode
 compile_matchers(const SelectorParser *parser, const TsSelectorOptions *options,
@@ -308,27 +329,15 @@ compile_matchers(const SelectorParser *parser, const TsSelectorOptions *options,
 	for (uint32_t i = 0; i < selector->nmatchers; i++)
 	{
 		TsMatcher *matcher = &selector->matchers[i];
+		TsErrorCode code = TS_OK;
 
-		if (matcher->type >= TS_MATCH_REGEX && !options->syntax_only)
-		{
-			TsErrorCode code = ts_regex_compile(matcher->value.data, matcher->value.len,
-												options->allocator, &options->regex,
-												&matcher->regex, parser->err);
-
-			/* The place within the pattern is not one in the text: escapes differ. */
-			if (code != TS_OK && parser->err != NULL)
-			{
-				parser->err->offset = matcher->value_offset;
-				parse_locate(parser, code);
-			}
-			if (code != TS_OK)
-				return code;
-			matcher->matches_empty = ts_regex_matches_empty(matcher->regex) ==
-									 (matcher->type == TS_MATCH_REGEX);
-		}
-		else if (matcher->type < TS_MATCH_REGEX)
+		if (matcher->type == TS_MATCH_EQUAL || matcher->type == TS_MATCH_NOT_EQUAL)
 			matcher->matches_empty = (matcher->value.len == 0) ==
 									 (matcher->type == TS_MATCH_EQUAL);
+		else if (!options->syntax_only)
+			code = compile_pattern(parser, options, matcher);
+		if (code != TS_OK)
+			return code;
 		non_empty |= !matcher->matches_empty;
 	}
 	if (options->non_empty && !non_empty)

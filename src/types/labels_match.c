@@ -143,8 +143,8 @@ match_args(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s", err.message),
 				 errdetail("The selector is \"%.*s\".", (int) VARSIZE_ANY_EXHDR(right),
 						   VARDATA_ANY(right)),
-				 errhint("Write a pattern that backtracks less, or raise "
-						 "mytsdb.regex_match_limit.")));
+				 errhint("The limits are mytsdb.regex_match_limit and, for long values, "
+						 "mytsdb.regex_memory.")));
 	}
 	PG_FREE_IF_COPY(labels, 0);
 	PG_FREE_IF_COPY(right, 1);

@@ -39,11 +39,11 @@ define_settings(void)
 		"Sets how hard a regular expression may try to match one value.",
 		"The unit is a step of the matcher that may have to be taken back. A pattern that "
 		"needs more raises an error.",
-		&regex_match_limit, 1000000, 1000, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
+		&regex_match_limit, 10000000, 1000, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable(
 		"mytsdb.regex_memory",
 		"Sets the memory that one compiled regular expression may take.", NULL,
-		&regex_memory_kb, 1024, 64, 1024 * 1024, PGC_USERSET, GUC_UNIT_KB, NULL, NULL,
+		&regex_memory_kb, 8 * 1024, 64, 1024 * 1024, PGC_USERSET, GUC_UNIT_KB, NULL, NULL,
 		NULL);
 }
 

@@ -187,7 +187,7 @@ test_rest(void)
 	check_error("up{} offset 5m", 1, 6,
 				"unexpected \"offset\" after the selector" ALONE "offset" ONLY);
 	check_error("rate(up[5m])", 1, 5,
-				"unexpected \"(\" after the selector" ALONE "call" ONLY);
+				"unexpected \"(\" after the selector" ALONE "function call" ONLY);
 	check_error("up == 1", 1, 4,
 				"unexpected \"==\" after the selector" ALONE "operator" ONLY);
 	check_error("up and down", 1, 4,
@@ -293,6 +293,7 @@ test_patterns(void)
 	CHECK(ts_selector_parse("{a=\"b\", c=~\"(\"}", 15, &options, &selector, &err) !=
 		  TS_OK);
 	CHECK(err.line == 1 && err.column == 12, "%d:%d", err.line, err.column);
+	CHECK(strncmp(err.message, "error parsing regexp: ", 22) == 0, "%s", err.message);
 	CHECK(selector.nmatchers == 0);
 
 	options.syntax_only = true;
