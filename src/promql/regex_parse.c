@@ -12,16 +12,6 @@
 
 #include "regex_internal.h"
 
-#define NAME_BUCKETS 256
-
-/* The name of a group; no two groups may have the same. */
-typedef struct GroupName
-{
-	struct GroupName *next;
-	const char *name;
-	size_t len;
-} GroupName;
-
 /* A list of nodes in which the last one can still be replaced. */
 typedef struct NodeList
 {
@@ -52,7 +42,6 @@ typedef struct Parser
 	bool literal_fold;
 	bool after_repeat;   /* the last thing read was a repetition operator ... */
 	size_t repeat_start; /* ... that began here */
-	GroupName *names[NAME_BUCKETS];
 } Parser;
 
 /* ---- errors ---- */
@@ -321,23 +310,30 @@ read_counts(RegexSource *src, int *min, int *max)
 	return true;
 }
 
+/* x*, x+ or x?, however it was written. */
+static bool
+is_simple_repeat(const RegexNode *node)
+{
+	return node->kind == REGEX_REPEAT && node->u.repeat.min <= 1 &&
+		   (node->u.repeat.max == 1 || node->u.repeat.max == -1);
+}
+
 /* Turns a node that is in place into its own repetition. */
 static bool
 repeat_node(Parser *p, RegexNode *node, int min, int max, bool counted)
 {
-	bool simple = min <= 1 && (max == 1 || max == -1);
+	int times = counted && max != 0 && (max > 1 || min > 1) ? (max == -1 ? min : max) : 1;
 	RegexNode *inner;
 
-	/* (x*)+ and the like are one repetition, and a cheaper one. */
-	if (simple && node->kind == REGEX_REPEAT && node->u.repeat.min <= 1 &&
-		(node->u.repeat.max == 1 || node->u.repeat.max == -1))
+	/* (x*)+, (x?){30} and the like are one repetition, and a far cheaper one. */
+	if (max != 0 && is_simple_repeat(node))
 	{
-		node->u.repeat.min &= min;
-		if (max == -1)
-			node->u.repeat.max = -1;
+		node->u.repeat.min *= min;
+		node->u.repeat.max = node->u.repeat.max == -1 ? -1 : max;
 		node->nullable |= min == 0;
 		node->height++;
 		node->opaque = false;
+		node->copies *= times;
 		return check_height(p, node);
 	}
 
@@ -353,13 +349,8 @@ repeat_node(Parser *p, RegexNode *node, int min, int max, bool counted)
 	node->nullable = inner->nullable || min == 0;
 	node->opaque = false;
 	node->fold = false;
-	if (counted)
-	{
-		int times = max == -1 ? min : max;
-
-		/* What is never repeated does not count, however often it would be. */
-		node->copies = max == 0 ? 1 : inner->copies * (times > 1 ? times : 1);
-	}
+	/* What is never repeated does not count, however often it would be. */
+	node->copies = max == 0 ? 1 : node->copies * times;
 	inner->next = NULL;
 	return check_height(p, node);
 }
@@ -482,33 +473,7 @@ close_group(Parser *p)
 	return check_height(p, node) ? node : NULL;
 }
 
-/* Remembers the name of a group; refuses one that is there already. */
-static bool
-add_group_name(Parser *p, const char *name, size_t len, bool *added)
-{
-	uint32_t hash = 0;
-	GroupName *entry;
-
-	*added = false;
-	for (size_t i = 0; i < len; i++)
-		hash = hash * 31 + (unsigned char) name[i];
-	for (entry = p->names[hash % NAME_BUCKETS]; entry != NULL; entry = entry->next)
-	{
-		if (entry->len == len && memcmp(entry->name, name, len) == 0)
-			return true;
-	}
-	entry = ts_arena_alloc(p->src.arena, sizeof(GroupName));
-	if (entry == NULL)
-		return regex_no_memory(&p->src);
-	entry->name = name;
-	entry->len = len;
-	entry->next = p->names[hash % NAME_BUCKETS];
-	p->names[hash % NAME_BUCKETS] = entry;
-	*added = true;
-	return true;
-}
-
-/* Reads (?P<name> or (?<name>, whose name begins name_offset bytes in. */
+/* Reads (?P<name> or (?<name>, whose name begins name_offset bytes in. Go lets names repeat. */
 static bool
 parse_named_group(Parser *p, size_t name_offset)
 {
@@ -531,8 +496,6 @@ parse_named_group(Parser *p, size_t name_offset)
 		valid &= letter || (c >= '0' && c <= '9') || c == '_';
 	}
 	src->pos = start + name_offset + len + 1;
-	if (valid && !add_group_name(p, name, len, &valid))
-		return false;
 	if (!valid)
 		return regex_fail(src, "invalid named capture", start, src->pos);
 	return flush_literal(p) && open_group(p, start, true);

@@ -24,11 +24,11 @@ typedef struct PropertyName
  * Small letters whose capital is a title case digraph's or takes more than one
  * letter: under simple folding no capital equals them.
  */
-#define SMALL_WITHOUT_CAPITAL                                                        \
-	"[\\x{149}\\x{1F0}\\x{390}\\x{3B0}\\x{587}\\x{1E96}-\\x{1E9A}\\x{1F50}\\x{1F52}" \
-	"\\x{1F54}\\x{1F56}\\x{1F80}-\\x{1F87}\\x{1F90}-\\x{1F97}\\x{1FA0}-\\x{1FA7}"    \
-	"\\x{1FB2}-\\x{1FB4}\\x{1FB6}\\x{1FB7}\\x{1FC2}-\\x{1FC4}\\x{1FC6}\\x{1FC7}"     \
-	"\\x{1FD2}\\x{1FD3}\\x{1FD6}\\x{1FD7}\\x{1FE2}-\\x{1FE4}\\x{1FE6}\\x{1FE7}"      \
+#define SMALL_WITHOUT_CAPITAL                                                                \
+	"[\\x{131}\\x{149}\\x{1F0}\\x{390}\\x{3B0}\\x{587}\\x{1E96}-\\x{1E9A}\\x{1F50}\\x{1F52}" \
+	"\\x{1F54}\\x{1F56}\\x{1F80}-\\x{1F87}\\x{1F90}-\\x{1F97}\\x{1FA0}-\\x{1FA7}"            \
+	"\\x{1FB2}-\\x{1FB4}\\x{1FB6}\\x{1FB7}\\x{1FC2}-\\x{1FC4}\\x{1FC6}\\x{1FC7}"             \
+	"\\x{1FD2}\\x{1FD3}\\x{1FD6}\\x{1FD7}\\x{1FE2}-\\x{1FE4}\\x{1FE6}\\x{1FE7}"              \
 	"\\x{1FF2}-\\x{1FF4}\\x{1FF6}\\x{1FF7}\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}]"
 
 #define TITLE_PARTNERS                                                            \
