@@ -144,23 +144,36 @@ fixed_point(double slope)
 	return (int64_t) __builtin_rint(slope * (1 << SLOPE_SHIFT));
 }
 
-/* The median of a sample of the steps between values. */
+/* Sorts a sample and returns its median. */
+#define MEDIAN_SAMPLE 15
 static int64_t
-usual_step(const int64_t *x, uint32_t n)
+median_of(int64_t *sample)
 {
-	int64_t sample[15];
-
-	for (uint32_t i = 0; i < 15; i++)
+	for (uint32_t i = 1; i < MEDIAN_SAMPLE; i++)
 	{
-		uint32_t at = (uint32_t) ((uint64_t) i * (n - 1) / 15);
-		int64_t value = wrap_sub(x[at + 1], x[at]);
+		int64_t value = sample[i];
 		uint32_t j = i;
 
 		for (; j > 0 && sample[j - 1] > value; j--)
 			sample[j] = sample[j - 1];
 		sample[j] = value;
 	}
-	return sample[7];
+	return sample[MEDIAN_SAMPLE / 2];
+}
+
+/* The median of a sample of the steps between values. */
+static int64_t
+usual_step(const int64_t *x, uint32_t n)
+{
+	int64_t sample[MEDIAN_SAMPLE];
+
+	for (uint32_t i = 0; i < MEDIAN_SAMPLE; i++)
+	{
+		uint32_t at = (uint32_t) ((uint64_t) i * (n - 1) / MEDIAN_SAMPLE);
+
+		sample[i] = wrap_sub(x[at + 1], x[at]);
+	}
+	return median_of(sample);
 }
 
 /*
@@ -191,55 +204,53 @@ close_gaps(const int64_t *x, uint32_t n, int64_t *closed)
 	return any;
 }
 
+/* Bits of a number on either side of 0. */
+static inline uint64_t
+signed_width(int64_t v)
+{
+	return bit_width(zigzag(v));
+}
+
 /*
- * Bits that packing takes, roughly: by the range in each vector, of the distance
- * from the line.
+ * Bits that packing takes, roughly, with a line taken out: of each vector the
+ * distances from the line or, where it is broken, their deltas.
  */
 static uint64_t
-cost_of_line(const int64_t *x, uint32_t n, int64_t slope)
+cost_of_line(const int64_t *x, uint32_t n, int64_t slope, int64_t *y)
 {
 	uint64_t bits = 0;
 
+	for (uint32_t i = 0; i < n; i++)
+		y[i] = wrap_sub(x[i], wrap_mul(i, slope) >> SLOPE_SHIFT);
 	for (uint32_t first = 0; first < n; first += VECTOR)
 	{
-		uint32_t end = first + vector_length(n, first / VECTOR);
-		int64_t least = INT64_MAX;
-		int64_t most = INT64_MIN;
+		uint32_t m = vector_length(n, first / VECTOR);
+		int64_t sample[MEDIAN_SAMPLE];
+		uint64_t plain = 0;
+		uint64_t delta = 0;
+		int64_t middle;
 
-		for (uint32_t i = first; i < end; i++)
-		{
-			int64_t y = wrap_sub(x[i], wrap_mul(i, slope) >> SLOPE_SHIFT);
-
-			least = y < least ? y : least;
-			most = y > most ? y : most;
-		}
-		bits += (uint64_t) (end - first) * bit_width((uint64_t) most - (uint64_t) least);
+		for (uint32_t i = 0; i < MEDIAN_SAMPLE; i++)
+			sample[i] = y[first + i * m / MEDIAN_SAMPLE];
+		middle = median_of(sample);
+		for (uint32_t i = first; i < first + m; i++)
+			plain += signed_width(wrap_sub(y[i], middle));
+		for (uint32_t i = first + 1; i < first + m; i++)
+			delta += signed_width(wrap_sub(y[i], y[i - 1]));
+		bits += plain < delta ? plain : delta;
 	}
 	return bits;
 }
 
+/* The same for deltas without a line. */
 static uint64_t
 cost_of_deltas(const int64_t *x, uint32_t n)
 {
+	int64_t usual = usual_step(x, n);
 	uint64_t bits = 0;
 
-	for (uint32_t first = 0; first < n; first += VECTOR)
-	{
-		uint32_t end = first + vector_length(n, first / VECTOR);
-		int64_t least = INT64_MAX;
-		int64_t most = INT64_MIN;
-
-		for (uint32_t i = first + 1; i < end; i++)
-		{
-			int64_t d = wrap_sub(x[i], x[i - 1]);
-
-			least = d < least ? d : least;
-			most = d > most ? d : most;
-		}
-		if (end > first + 1)
-			bits += (uint64_t) (end - first) *
-					bit_width((uint64_t) most - (uint64_t) least);
-	}
+	for (uint32_t i = 1; i < n; i++)
+		bits += signed_width(wrap_sub(wrap_sub(x[i], x[i - 1]), usual));
 	return bits;
 }
 
@@ -257,7 +268,7 @@ codec_find_slope(const int64_t *x, uint32_t n, int64_t *work)
 		if (attempt == 1 && !close_gaps(x, n, work))
 			break;
 		candidate = fixed_point(least_squares(attempt == 0 ? x : work, n));
-		bits = cost_of_line(x, n, candidate);
+		bits = cost_of_line(x, n, candidate, work);
 		if (candidate != 0 && bits <= best)
 		{
 			best = bits;

@@ -236,30 +236,51 @@ write_body(NumberWriter *w)
 
 /* ---- plain and zstd ---- */
 
+static uint64_t
+value_bits(const NumberWriter *w, uint32_t i)
+{
+	const uint8_t *value = (const uint8_t *) w->values + (size_t) i * w->value_width;
+
+	return w->value_width == 8 ? load64(value) : load32(value);
+}
+
+/* Of the first so many values zstd's success is guessed. */
+#define ZSTD_PROBE 8192
+
 /*
- * Do values repeat often enough for zstd to find something? Of each vector looked
- * at, the share of values that were seen before.
+ * About how many bytes zstd would need: nearly nothing for a value that follows the
+ * two before it as it did the last time, a match for one that was seen, its bytes for
+ * a new one. The guess is rather low.
  */
-static bool
-values_repeat(const NumberWriter *w)
+static size_t
+guess_zstd(const NumberWriter *w)
 {
 	uint16_t seen[1024] = {0};
-	uint32_t looked = w->n < 4096 ? w->n : 4096;
-	uint32_t repeated = 0;
-	const uint8_t *bytes = w->values;
+	uint16_t followers[1024] = {0};
+	uint32_t looked = w->n < ZSTD_PROBE ? w->n : ZSTD_PROBE;
+	uint64_t previous = 0;
+	uint64_t context = 0;
+	size_t bytes = 24;
 
 	for (uint32_t i = 0; i < looked; i++)
 	{
-		const uint8_t *value = bytes + (size_t) i * w->value_width;
-		uint64_t bits = w->value_width == 8 ? load64(value) : load32(value);
-		uint16_t *slot = &seen[bits * UINT64_C(0x9E3779B97F4A7C15) >> 54];
+		uint64_t bits = value_bits(w, i);
+		uint64_t hash = bits * UINT64_C(0x9E3779B97F4A7C15);
+		uint16_t *same = &seen[hash >> 54];
+		uint16_t *follower = &followers[context >> 54];
 
-		if (*slot > 0 && memcmp(bytes + (size_t) (*slot - 1) * w->value_width, value,
-								w->value_width) == 0)
-			repeated++;
-		*slot = (uint16_t) (i + 1);
+		if (*follower == 0 || value_bits(w, *follower - 1U) != bits)
+		{
+			bool is_new = *same == 0 || value_bits(w, *same - 1U) != bits;
+
+			bytes += is_new ? w->value_width - 1 : 2;
+		}
+		*same = *follower = (uint16_t) (i + 1);
+		context = ((previous << 17 | previous >> 47) ^ hash) *
+				  UINT64_C(0xD6E8FEB86659FD93);
+		previous = hash;
 	}
-	return repeated * 3 > looked;
+	return bytes * w->n / looked;
 }
 
 static TsErrorCode
@@ -383,7 +404,7 @@ write_numbers(NumberWriter *w, size_t *len)
 	else
 		floats_source(w);
 	write_body(w);
-	if (!w->nested && w->room > w->n && w->room > 64 && values_repeat(w))
+	if (!w->nested && w->room > w->n / 8 + 64 && guess_zstd(w) < w->room)
 	{
 		TsErrorCode code = write_zstd(w);
 

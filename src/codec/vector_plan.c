@@ -81,10 +81,11 @@ widths_above(const int64_t *r, uint32_t count, int64_t base, uint8_t *widths)
 }
 
 /*
- * The best width for residuals above a base, least being the least of all.
+ * The best width for residuals above a base; the least and most of all are given.
  */
 static void
-pack_above(const int64_t *r, uint32_t count, int64_t base, int64_t least, Pack *pack)
+pack_above(const int64_t *r, uint32_t count, int64_t base, int64_t least, int64_t most,
+		   Pack *pack)
 {
 	uint8_t widths[VECTOR];
 	uint16_t histogram[4][65] = {0};
@@ -94,6 +95,9 @@ pack_above(const int64_t *r, uint32_t count, int64_t base, int64_t least, Pack *
 	uint64_t lowest = ~((uint64_t) least - (uint64_t) base);
 	bool below;
 
+	/* what is so far above that it counts as below has 63 bits at most */
+	if ((uint64_t) most - (uint64_t) base > (uint64_t) INT64_MAX)
+		lowest = (uint64_t) INT64_MAX;
 	widths_above(r, count, base, widths);
 	for (uint32_t i = 0; i < count; i++)
 		histogram[i & 3][widths[i]]++;
@@ -182,13 +186,13 @@ plan_pack(const int64_t *r, uint32_t count, Pack *pack)
 		pack->base = least;
 		return;
 	}
-	pack_above(r, count, least, least, pack);
+	pack_above(r, count, least, least, most, pack);
 	fence = outlier_fence(r, count);
 	if (least < fence)
 	{
 		Pack trimmed;
 
-		pack_above(r, count, least_above(r, count, fence), least, &trimmed);
+		pack_above(r, count, least_above(r, count, fence), least, most, &trimmed);
 		if (trimmed.bits < pack->bits)
 			*pack = trimmed;
 	}
