@@ -348,7 +348,6 @@ bool
 regex_escape_class(RegexSource *src, RegexClass **result)
 {
 	RegexClass *class;
-	size_t start = src->pos;
 	bool found;
 
 	*result = NULL;
@@ -358,10 +357,7 @@ regex_escape_class(RegexSource *src, RegexClass **result)
 	if (!found && !add_perl_class(src, class, &found))
 		return false;
 	if (!found)
-	{
-		assert(src->pos == start);
 		return true;
-	}
 	*result = class;
 	return class_finish(src, class);
 }
