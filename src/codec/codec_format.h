@@ -38,7 +38,7 @@
  *	(the shift is arithmetic) and the value is
  *		integer			x
  *		decimal			(double) x / 10^e; float4: that, rounded to float. A writer
- *						keeps |x| below 2^51
+ *						keeps |x| below 2^50
  *		bit pattern		x rotated right by one bit within the value's width, which
  *						has the sign come first in y; x is unsigned
  *	const		no more bytes; y is 0
@@ -59,7 +59,8 @@
  *
  * Header of a vector:
  *		u8		bits 0..1: predictor (0 plain, 1 delta, 2 delta of deltas)
- *				bit 2: zero bitmap; bit 3: patches; bit 4: foreign values
+ *				bit 2: zero bitmap (with predictor 1 only); bit 3: patches
+ *				bit 4: foreign values
  *				bit 5: no base field; bit 6: no anchor field; bit 7: width is 0
  *		width	u8, 1..64, unless it is 0 by bit 7
  *		anchor	signed, relative to that of the vector before (at first to 0)

@@ -20,7 +20,8 @@
 #define ROUNDER_BITS INT64_C(0x4338000000000000)
 
 #define MAX_EXPONENT 15
-#define LIMIT8       (INT64_C(1) << 51)
+/* So that the difference of two is still below 2^51. */
+#define LIMIT8 (INT64_C(1) << 50)
 /* Every float4 is a decimal of 9 digits: only those that are short are of use. */
 #define LIMIT4 (INT64_C(1) << 24)
 
@@ -73,8 +74,7 @@ differs8(double value, int64_t d, double power)
 {
 	int64_t wrong = bits_of(quotient(d, power)) ^ bits_of(value);
 
-	/* the sum is a number below 2^52 exactly when |d| is below the limit */
-	wrong |= (int64_t) (((uint64_t) d + (uint64_t) LIMIT8) >> 52);
+	wrong |= (int64_t) (((uint64_t) d + (uint64_t) LIMIT8) >> 51);
 	return -(int64_t) (wrong != 0);
 }
 

@@ -28,6 +28,13 @@ subtract_origin(int64_t *x, uint32_t n, int64_t origin)
 }
 
 KERNEL static void
+shift_all(int64_t *x, uint32_t n, unsigned shift)
+{
+	for (uint32_t i = 0; i < n; i++)
+		x[i] >>= shift;
+}
+
+KERNEL_MULTIPLYING static void
 divide_exactly(int64_t *x, uint32_t n, unsigned shift, uint64_t inverse)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -107,7 +114,9 @@ codec_reduce(int64_t *x, uint32_t n)
 		return 1;
 	shift = (unsigned) __builtin_ctzll(any);
 	odd = common_odd(x, n);
-	if (shift > 0 || odd > 1)
+	if (odd == 1 && shift > 0)
+		shift_all(x, n, shift);
+	else if (odd > 1)
 		divide_exactly(x, n, shift, inverse_of(odd));
 	return odd << shift;
 }

@@ -192,11 +192,22 @@ decode_runs(const NumberColumn *column, uint32_t v, uint32_t m, int64_t *y)
 KERNEL static void
 add_line(int64_t *y, uint32_t m, uint32_t first, int64_t slope)
 {
+	uint64_t line = first * (uint64_t) slope;
+
 	for (uint32_t i = 0; i < m; i++)
 	{
-		int64_t line = (int64_t) ((uint64_t) (first + i) * (uint64_t) slope);
+		y[i] = wrap_add(y[i], (int64_t) line >> SLOPE_SHIFT);
+		line += (uint64_t) slope;
+	}
+}
 
-		y[i] = wrap_add(y[i], line >> SLOPE_SHIFT);
+KERNEL static void
+fill_line(uint64_t start, uint64_t step, uint32_t m, int64_t *out)
+{
+	for (uint32_t i = 0; i < m; i++)
+	{
+		out[i] = (int64_t) start;
+		start += step;
 	}
 }
 
@@ -224,128 +235,226 @@ decode_body(const NumberColumn *column, uint32_t v, uint32_t m, int64_t *y)
 /* ---- values ---- */
 
 KERNEL static void
-finish_integers(const int64_t *y, uint32_t m, uint64_t divisor, uint64_t origin,
-				int64_t *out)
+shift_and_add(const int64_t *y, uint32_t m, unsigned shift, uint64_t origin, int64_t *out)
 {
-	if (divisor == 1)
-	{
-		for (uint32_t i = 0; i < m; i++)
-			out[i] = (int64_t) ((uint64_t) y[i] + origin);
-	}
-	else
-	{
-		for (uint32_t i = 0; i < m; i++)
-			out[i] = (int64_t) ((uint64_t) y[i] * divisor + origin);
-	}
+	for (uint32_t i = 0; i < m; i++)
+		out[i] = (int64_t) (((uint64_t) y[i] << shift) + origin);
 }
 
-static inline double
-to_double(uint64_t d)
+KERNEL_MULTIPLYING static void
+multiply_and_add(const int64_t *y, uint32_t m, uint64_t divisor, uint64_t origin,
+				 int64_t *out)
 {
+	for (uint32_t i = 0; i < m; i++)
+		out[i] = (int64_t) ((uint64_t) y[i] * divisor + origin);
+}
+
+/* x = y * divisor + origin; x and y may be the same. */
+static void
+integers(const NumberColumn *column, const int64_t *y, uint32_t m, int64_t *x)
+{
+	uint64_t divisor = column->divisor;
+	uint64_t origin = (uint64_t) column->origin;
+
+	if (divisor != 0 && (divisor & (divisor - 1)) == 0)
+		shift_and_add(y, m, (unsigned) __builtin_ctzll(divisor), origin, x);
+	else
+		multiply_and_add(y, m, divisor, origin, x);
+}
+
+/*
+ * Decimals are scaled as doubles, which is exact: a writer keeps them below 2^50, so
+ * that y, y * divisor and x are integers below 2^51. The division by 10^e, slow as it
+ * is, must come out correctly rounded; with fused multiplication it can be had from
+ * the reciprocal r: q = x * r is off by less than two units in the last place, the
+ * remainder x - q * 10^e is exact, and q + remainder * r differs from the quotient
+ * by less than 2^-52 units before it is rounded, while a quotient of such an x is
+ * never nearer than 1 / (2 * 10^15) units to the middle of two doubles. So rounding
+ * it gives what rounding the quotient gives.
+ */
+typedef struct Scale
+{
+	double divisor;
+	double origin;
+	double power;
+	double reciprocal;
+} Scale;
+
+static inline double
+to_double(int64_t y)
+{
+	uint64_t bits = (uint64_t) y + ROUNDER_BITS;
 	double value;
 
-	d += ROUNDER_BITS;
-	memcpy(&value, &d, 8);
+	memcpy(&value, &bits, 8);
 	return value - ROUNDER;
 }
 
-KERNEL static void
-finish_decimals8(const int64_t *y, uint32_t m, uint64_t divisor, uint64_t origin,
-				 double power, double *out)
+static inline __attribute__((always_inline)) void
+decimals_inline(const int64_t *y, uint32_t m, Scale scale, bool fused, double *out)
 {
-	if (power == 1)
+	if (scale.power == 1)
 	{
 		for (uint32_t i = 0; i < m; i++)
-			out[i] = to_double((uint64_t) y[i] * divisor + origin);
+			out[i] = to_double(y[i]) * scale.divisor + scale.origin;
+	}
+	else if (fused)
+	{
+		for (uint32_t i = 0; i < m; i++)
+		{
+			double x = to_double(y[i]) * scale.divisor + scale.origin;
+			double q = x * scale.reciprocal;
+			double remainder = __builtin_fma(-q, scale.power, x);
+
+			out[i] = __builtin_fma(remainder, scale.reciprocal, q);
+		}
 	}
 	else
 	{
 		for (uint32_t i = 0; i < m; i++)
-			out[i] = to_double((uint64_t) y[i] * divisor + origin) / power;
-	}
-}
-
-/* Most columns have no divisor, and multiplying 64 bits is dear before AVX-512. */
-KERNEL static void
-finish_undivided8(const int64_t *y, uint32_t m, uint64_t origin, double power,
-				  double *out)
-{
-	if (power == 1)
-	{
-		for (uint32_t i = 0; i < m; i++)
-			out[i] = to_double((uint64_t) y[i] + origin);
-	}
-	else
-	{
-		for (uint32_t i = 0; i < m; i++)
-			out[i] = to_double((uint64_t) y[i] + origin) / power;
-	}
-}
-
-KERNEL static void
-finish_decimals4(const int64_t *y, uint32_t m, uint64_t divisor, uint64_t origin,
-				 double power, float *out)
-{
-	for (uint32_t i = 0; i < m; i++)
-		out[i] = (float) (to_double((uint64_t) y[i] * divisor + origin) / power);
-}
-
-KERNEL static void
-finish_patterns8(const int64_t *y, uint32_t m, uint64_t divisor, uint64_t origin,
-				 uint64_t *out)
-{
-	for (uint32_t i = 0; i < m; i++)
-	{
-		uint64_t x = (uint64_t) y[i] * divisor + origin;
-
-		out[i] = x >> 1 | x << 63;
-	}
-}
-
-KERNEL static void
-finish_patterns4(const int64_t *y, uint32_t m, uint64_t divisor, uint64_t origin,
-				 uint32_t *out)
-{
-	for (uint32_t i = 0; i < m; i++)
-	{
-		uint32_t x = (uint32_t) ((uint64_t) y[i] * divisor + origin);
-
-		out[i] = x >> 1 | x << 31;
+			out[i] = (to_double(y[i]) * scale.divisor + scale.origin) / scale.power;
 	}
 }
 
 static void
-finish(const NumberColumn *column, const int64_t *y, uint32_t m, void *out)
+decimals_plain(const int64_t *y, uint32_t m, Scale scale, double *out)
 {
-	uint64_t origin = (uint64_t) column->origin;
-	double power = codec_powers_of_ten[column->exponent];
+	decimals_inline(y, m, scale, false, out);
+}
 
-	if (column->source == SOURCE_INTEGER)
-		finish_integers(y, m, column->divisor, origin, out);
-	else if (column->source == SOURCE_DECIMAL && column->value_width == 4)
-		finish_decimals4(y, m, column->divisor, origin, power, out);
-	else if (column->source == SOURCE_DECIMAL && column->divisor == 1)
-		finish_undivided8(y, m, origin, power, out);
-	else if (column->source == SOURCE_DECIMAL)
-		finish_decimals8(y, m, column->divisor, origin, power, out);
-	else if (column->value_width == 8)
-		finish_patterns8(y, m, column->divisor, origin, out);
+#ifdef KERNEL_LEVELS
+__attribute__((target("arch=x86-64-v3"))) static void
+decimals_v3(const int64_t *y, uint32_t m, Scale scale, double *out)
+{
+	decimals_inline(y, m, scale, true, out);
+}
+
+#ifndef TS_CODEC_NO_AVX512
+__attribute__((target("arch=x86-64-v4"))) static void
+decimals_v4(const int64_t *y, uint32_t m, Scale scale, double *out)
+{
+	decimals_inline(y, m, scale, true, out);
+}
+#endif
+#endif
+
+static void
+decimals(const NumberColumn *column, const int64_t *y, uint32_t m, double *out)
+{
+	double power = codec_powers_of_ten[column->exponent];
+	Scale scale = {(double) column->divisor, (double) column->origin, power, 1 / power};
+
+#ifdef KERNEL_LEVELS
+#ifndef TS_CODEC_NO_AVX512
+	if (__builtin_cpu_supports("x86-64-v4"))
+		decimals_v4(y, m, scale, out);
 	else
-		finish_patterns4(y, m, column->divisor, origin, out);
+#endif
+		if (__builtin_cpu_supports("x86-64-v3"))
+		decimals_v3(y, m, scale, out);
+	else
+#endif
+		decimals_plain(y, m, scale, out);
+}
+
+KERNEL static void
+round_to_float4(const double *values, uint32_t m, float *out)
+{
+	for (uint32_t i = 0; i < m; i++)
+		out[i] = (float) values[i];
+}
+
+KERNEL static void
+rotate8(const int64_t *x, uint32_t m, uint64_t *out)
+{
+	for (uint32_t i = 0; i < m; i++)
+		out[i] = (uint64_t) x[i] >> 1 | (uint64_t) x[i] << 63;
+}
+
+KERNEL static void
+rotate4(const int64_t *x, uint32_t m, uint32_t *out)
+{
+	for (uint32_t i = 0; i < m; i++)
+	{
+		uint32_t bits = (uint32_t) x[i];
+
+		out[i] = bits >> 1 | bits << 31;
+	}
+}
+
+/* From y to values. */
+static void
+finish(const NumberColumn *column, int64_t *y, uint32_t m, void *out)
+{
+	double doubles[VECTOR];
+
+	switch (column->source)
+	{
+		case SOURCE_INTEGER:
+			integers(column, y, m, out);
+			break;
+		case SOURCE_DECIMAL:
+			if (column->value_width == 8)
+			{
+				decimals(column, y, m, out);
+				break;
+			}
+			decimals(column, y, m, doubles);
+			round_to_float4(doubles, m, out);
+			break;
+		default:
+			integers(column, y, m, y);
+			if (column->value_width == 8)
+				rotate8(y, m, out);
+			else
+				rotate4(y, m, out);
+	}
 }
 
 /* Decodes vector v of a column that is not plain and not zstd. */
 static bool
 decode_vector(const NumberColumn *column, uint32_t v, void *out)
 {
+	_Alignas(64) int64_t y[VECTOR + UNPACK_SLACK];
 	uint32_t m = vector_length(column->n, v);
-	int64_t y[VECTOR + UNPACK_SLACK];
 
 	if (!decode_body(column, v, m, y))
 		return false;
 	finish(column, y, m, out);
 	if (column->form == FORM_VECTORS && column->heads[v].foreign > 0)
 		return codec_decode_foreign(&column->heads[v], m, column->value_width, out);
+	return true;
+}
+
+/*
+ * Columns that are one value, or integers on a line, need no vectors. Decodes the
+ * values from..to-1; false if the column is none of these.
+ */
+static bool
+decode_uniform(const NumberColumn *column, uint32_t from, uint32_t to, void *out)
+{
+	int64_t zero = 0;
+	uint64_t value = 0;
+
+	if (column->form != FORM_CONST)
+		return false;
+	if (column->slope != 0)
+	{
+		uint64_t step = (uint64_t) (column->slope >> SLOPE_SHIFT) * column->divisor;
+
+		if (column->source != SOURCE_INTEGER || column->slope % (1 << SLOPE_SHIFT) != 0)
+			return false;
+		fill_line((uint64_t) column->origin + from * step, step, to - from, out);
+		return true;
+	}
+	finish(column, &zero, 1, &value);
+	if (column->value_width == 8)
+		fill_line(value, 0, to - from, out);
+	else
+	{
+		for (uint32_t i = 0; i < to - from; i++)
+			memcpy((uint32_t *) out + i, &value, 4);
+	}
 	return true;
 }
 
@@ -366,8 +475,11 @@ decode_numbers(TsCodecReader *reader, uint32_t first, uint32_t count, void *out)
 {
 	const NumberColumn *column = &reader->number;
 	uint8_t *to = out;
+	uint32_t end = (first + count) * VECTOR;
 
 	assert(first + count <= reader->vectors);
+	if (decode_uniform(column, first * VECTOR, end < reader->n ? end : reader->n, out))
+		return TS_OK;
 	for (uint32_t v = first; v < first + count; v++)
 	{
 		size_t size = (size_t) vector_length(column->n, v) * column->value_width;

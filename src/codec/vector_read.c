@@ -53,6 +53,8 @@ codec_read_head(Cursor *c, VectorState *state, VectorHead *head)
 		head->foreign = (uint16_t) (field / 2 + 1);
 		head->foreign_same = field & 1;
 	}
+	if (head->bitmap && head->predictor != PREDICT_DELTA)
+		return false;
 	return c->ok && head->predictor <= PREDICT_DOD && head->width <= 64 &&
 		   head->patch_width <= 64 && (head->patches == 0) == (head->patch_width == 0);
 }
@@ -121,107 +123,157 @@ add_anchor(const uint64_t *numbers, uint32_t count, int64_t anchor, int64_t *y)
 		y[i] = (int64_t) (numbers[i] + (uint64_t) anchor);
 }
 
-static void
+typedef uint64_t Four __attribute__((vector_size(32)));
+
+/*
+ * The running sum of deltas, eight at a time: sums within fours first, so that from
+ * one eight to the next only one addition waits for another.
+ * Numbers and y must have room for count rounded up to eight.
+ */
+KERNEL static void
 sum_deltas(const uint64_t *numbers, uint32_t count, int64_t anchor, int64_t base,
 		   int64_t *y)
 {
-	uint64_t sum = (uint64_t) anchor;
+	const Four zero = {0};
+	Four bases = zero + (uint64_t) base;
+	Four sum = zero + (uint64_t) anchor;
 
 	y[0] = anchor;
+	for (uint32_t i = 0; i < count; i += 8)
+	{
+		Four a;
+		Four b;
+
+		memcpy(&a, numbers + i, sizeof(a));
+		memcpy(&b, numbers + i + 4, sizeof(b));
+		a += bases;
+		b += bases;
+		a += __builtin_shufflevector(a, zero, 4, 0, 1, 2);
+		b += __builtin_shufflevector(b, zero, 4, 0, 1, 2);
+		a += __builtin_shufflevector(a, zero, 4, 4, 0, 1);
+		b += __builtin_shufflevector(b, zero, 4, 4, 0, 1);
+		b += __builtin_shufflevector(a, a, 3, 3, 3, 3);
+		a += sum;
+		b += sum;
+		sum = __builtin_shufflevector(b, b, 3, 3, 3, 3);
+		memcpy(y + i + 1, &a, sizeof(a));
+		memcpy(y + i + 5, &b, sizeof(b));
+	}
+}
+
+static void
+sum_twice(const int64_t *deltas, uint32_t count, const VectorHead *head, int64_t *y)
+{
+	uint64_t sum = (uint64_t) head->anchor;
+
+	y[0] = head->anchor;
 	for (uint32_t i = 0; i < count; i++)
 	{
-		sum += numbers[i] + (uint64_t) base;
+		sum += (uint64_t) deltas[i];
 		y[i + 1] = (int64_t) sum;
 	}
 }
 
-static void
-sum_twice(const uint64_t *numbers, uint32_t count, const VectorHead *head, int64_t base,
-		  int64_t *y)
+/* A vector whose residuals are all the same: a constant or a ramp. */
+KERNEL static void
+fill_ramp(uint64_t start, uint64_t step, uint32_t m, int64_t *y)
 {
-	uint64_t sum = (uint64_t) head->anchor;
-	uint64_t delta = (uint64_t) head->step;
-
-	y[0] = head->anchor;
-	sum += delta;
-	y[1] = (int64_t) sum;
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < m; i++)
 	{
-		delta += numbers[i] + (uint64_t) base;
-		sum += delta;
-		y[i + 2] = (int64_t) sum;
+		y[i] = (int64_t) start;
+		start += step;
 	}
 }
 
-/* Puts back the zeroes that the bitmap stands for. */
+/* The bitmap as words; false if it has not as many ones as there are numbers. */
 static bool
-spread_numbers(const VectorHead *head, const uint8_t *in, uint32_t count,
-			   const uint64_t *numbers, uint64_t *residuals)
+load_bitmap(const VectorHead *head, const uint8_t *in, uint32_t count, uint64_t *words)
 {
-	uint64_t words[VECTOR / 64] = {0};
-	uint32_t next = 0;
 	uint32_t ones = 0;
 
+	memset(words, 0, VECTOR / 8);
+	memcpy(words, in, packed_size(count, 1));
+	if (count % 64 != 0)
+		words[count / 64] &= (UINT64_C(1) << count % 64) - 1;
 	for (uint32_t w = 0; w < VECTOR / 64; w++)
-	{
-		uint8_t bytes[8] = {0};
-		uint32_t start = w * 8;
-		uint32_t size = (uint32_t) packed_size(count, 1);
-
-		if (start < size)
-			memcpy(bytes, in + start, size - start < 8 ? size - start : 8);
-		words[w] = load64(bytes);
 		ones += (uint32_t) __builtin_popcountll(words[w]);
-	}
-	if (ones != head->nonzero)
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-	{
-		uint64_t is = words[i / 64] >> (i & 63) & 1;
+	return ones == head->nonzero;
+}
 
-		residuals[i] = (numbers[next] + (uint64_t) head->base) & (0 - is);
-		next += (uint32_t) is;
+/*
+ * What stays the same where the bitmap has 0, and takes the next sum where it has 1.
+ */
+static void
+spread_sums(const int64_t *sums, const uint64_t *words, uint32_t count, int64_t *y)
+{
+	y[0] = *sums;
+	for (uint32_t i = 0; i < count; i += 64)
+	{
+		uint64_t word = words[i / 64];
+		uint32_t end = count - i < 64 ? count - i : 64;
+
+		for (uint32_t k = 0; k < end; k++)
+		{
+			sums += word & 1;
+			word >>= 1;
+			y[i + k + 1] = *sums;
+		}
 	}
-	return true;
+}
+
+/* Unpacks the numbers of a vector, with their patches. */
+static bool
+unpack_numbers(const VectorHead *head, uint32_t m, const uint8_t *limit,
+			   uint64_t *numbers)
+{
+	uint32_t packed = head_numbers(head, m);
+	size_t bitmap = head->bitmap ? packed_size(head_residuals(head, m), 1) : 0;
+	const uint8_t *in = head->payload;
+
+	codec_unpack(in, limit, packed, head->width, numbers);
+	return head->patches == 0 ||
+		   add_patches(head, in + packed_size(packed, head->width) + bitmap, limit,
+					   packed, numbers);
 }
 
 bool
 codec_decode_vector(const VectorHead *head, uint32_t m, const uint8_t *limit, int64_t *y)
 {
-	uint64_t numbers[VECTOR + UNPACK_SLACK];
-	uint64_t spread[VECTOR + UNPACK_SLACK];
-	const uint64_t *residuals = numbers;
+	_Alignas(64) uint64_t numbers[VECTOR + UNPACK_SLACK];
+	_Alignas(64) int64_t sums[VECTOR + UNPACK_SLACK];
+	uint64_t words[VECTOR / 64];
 	uint32_t count = head_residuals(head, m);
 	uint32_t packed = head_numbers(head, m);
-	const uint8_t *in = head->payload;
-	int64_t base = head->base;
 
-	codec_unpack(in, limit, packed, head->width, numbers);
-	in += packed_size(packed, head->width);
-	if (head->patches > 0 &&
-		!add_patches(head, in + (head->bitmap ? packed_size(count, 1) : 0), limit, packed,
-					 numbers))
+	if (head->width == 0 && head->patches == 0 && !head->bitmap &&
+		head->predictor != PREDICT_DOD)
+	{
+		fill_ramp((uint64_t) head->anchor, (uint64_t) head->base, m, y);
+		return true;
+	}
+	if (!unpack_numbers(head, m, limit, numbers))
 		return false;
-	if (head->bitmap)
+	if (head->predictor == PREDICT_PLAIN)
 	{
-		numbers[packed] = 0;
-		if (!spread_numbers(head, in, count, numbers, spread))
-			return false;
-		residuals = spread;
-		base = 0;
+		add_anchor(numbers, count, head->anchor, y);
+		return true;
 	}
-	switch (head->predictor)
+	if (head->predictor == PREDICT_DOD)
 	{
-		case PREDICT_PLAIN:
-			add_anchor(residuals, count, head->anchor, y);
-			break;
-		case PREDICT_DELTA:
-			sum_deltas(residuals, count, head->anchor, base, y);
-			break;
-		default:
-			sum_twice(residuals, count, head, base, y);
-			break;
+		sum_deltas(numbers, packed, head->step, head->base, sums);
+		sum_twice(sums, m - 1, head, y);
+		return true;
 	}
+	if (!head->bitmap)
+	{
+		sum_deltas(numbers, packed, head->anchor, head->base, y);
+		return true;
+	}
+	if (!load_bitmap(head, head->payload + packed_size(packed, head->width), count,
+					 words))
+		return false;
+	sum_deltas(numbers, packed, head->anchor, head->base, sums);
+	spread_sums(sums, words, count, y);
 	return true;
 }
 

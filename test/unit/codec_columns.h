@@ -44,7 +44,7 @@ static const char *const column_kinds[] = {
 	"resets",      "decimals",      "byte gauge",   "coin",         "rare changes",
 	"half still",  "noise",         "accelerating", "outliers",     "extremes",
 	"random",      "periodic",      "few values",   "alternating",  "sawtooth",
-	"each width"};
+	"wide",        "each width"};
 #define COLUMN_KINDS (sizeof(column_kinds) / sizeof(column_kinds[0]))
 
 static inline int64_t
@@ -109,6 +109,9 @@ next_integer(unsigned kind, uint32_t i, int64_t before, int64_t *state)
 			return i % 2 ? INT64_MAX : INT64_MIN;
 		case 24:
 			return (int64_t) (i % 100) * 1000;
+		case 25: /* around the largest integers that decimals may be */
+			return (random_below(2) ? 1 : -1) *
+				   ((INT64_C(1) << 50) - 8 + (int64_t) random_below(16));
 		default:
 			return (int64_t) (random_bits() >> (i / 256 * 7 % 64));
 	}

@@ -140,7 +140,8 @@ damage_strings(uint32_t n, unsigned distinct)
 	ts_codec_encode_fixed(enc, words, 16, n, bytes, &len);
 	damage(TS_CODEC_FIXED, bytes, len, n, true);
 	ts_codec_encode_bytes(enc, values, n, bytes, &len);
-	damage(TS_CODEC_BYTES, bytes, len, n, n > 1 && distinct > 1);
+	/* form 1 is a constant */
+	damage(TS_CODEC_BYTES, bytes, len, n, bytes[0] != 1);
 	ts_codec_encode_bits(enc, words, n, bytes, &len);
 	damage(TS_CODEC_BITS, bytes, len, n, false);
 }

@@ -148,6 +148,31 @@ test_specials(void)
 	}
 }
 
+/* Decimals of every exponent and size: their division must be exact to the last bit. */
+static void
+test_decimals(void)
+{
+	double power = 1;
+	size_t len;
+
+	for (int e = 0; e <= 15; e++)
+	{
+		for (unsigned bits = 5; bits <= 50; bits += 5)
+		{
+			for (uint32_t i = 0; i < 5000; i++)
+			{
+				int64_t d = (int64_t) (random_bits() >> (64 - bits));
+
+				doubles[i] = (double) (random_below(2) ? d : -d) / power;
+				floats[i] = (float) doubles[i];
+			}
+			CHECK(comes_back(TS_CODEC_FLOAT8, doubles, 5000, &len), "%d, %u", e, bits);
+			CHECK(comes_back(TS_CODEC_FLOAT4, floats, 5000, &len), "%d, %u", e, bits);
+		}
+		power *= 10;
+	}
+}
+
 /* A kind of columns is written in a form and at most so many bytes. */
 static void
 test_form(TsCodecType type, const char *kind_name, unsigned flavour, uint32_t n,
@@ -232,6 +257,7 @@ main(int argc, char **argv)
 		test_all_kinds(1 + (uint32_t) random_below(1500));
 	test_all_kinds(TS_CODEC_MAX_VALUES);
 	test_specials();
+	test_decimals();
 	test_forms();
 	test_limits();
 	ts_codec_encoder_free(enc);
