@@ -19,6 +19,9 @@
 extern void ts_report(const TsError *err, int sqlstate, const char *what,
 					  const char *text, size_t len) pg_attribute_noreturn();
 
+/* The text, or its beginning if it is long: for messages. Allocated by palloc(). */
+extern char *ts_shown_text(const char *text, size_t len);
+
 /*
  * An allocator on a memory context. It returns NULL when memory is short and so never
  * jumps out of a library that would be left in disorder.

@@ -66,6 +66,18 @@ labels_compile_selector(const char *text, size_t len, MemoryContext context, TsE
 	return selector;
 }
 
+/* Raises that a regular expression exceeded a limit, and says what sets the limit. */
+static void
+report_limit(const TsError *err, const char *text, size_t len)
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s", err->message),
+		 errdetail("The selector is \"%s\".", ts_shown_text(text, len)),
+		 errhint("The limits are mytsdb.regex_match_limit and, for large patterns and "
+				 "long values, mytsdb.regex_memory.")));
+}
+
 /* Compiles a selector in a context of its own below the parent. */
 static CachedSelector *
 compile_cached(const char *text, size_t len, MemoryContext parent)
@@ -84,6 +96,9 @@ compile_cached(const char *text, size_t len, MemoryContext parent)
 	{
 		labels_count_refused_selector();
 		MemoryContextDelete(context);
+		/* One with a place in the text is a pattern's. */
+		if ((err.code == TS_ERR_LIMIT || err.code == TS_ERR_MEMORY) && err.line > 0)
+			report_limit(&err, text, len);
 		ts_report(&err, ERRCODE_SYNTAX_ERROR, "invalid PromQL selector", text, len);
 	}
 	labels_count_selector(cached->selector);
@@ -139,12 +154,7 @@ match_args(FunctionCallInfo fcinfo)
 					 &err) != TS_OK)
 	{
 		labels_count_limit_error();
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s", err.message),
-				 errdetail("The selector is \"%.*s\".", (int) VARSIZE_ANY_EXHDR(right),
-						   VARDATA_ANY(right)),
-				 errhint("The limits are mytsdb.regex_match_limit and, for long values, "
-						 "mytsdb.regex_memory.")));
+		report_limit(&err, VARDATA_ANY(right), VARSIZE_ANY_EXHDR(right));
 	}
 	PG_FREE_IF_COPY(labels, 0);
 	PG_FREE_IF_COPY(right, 1);

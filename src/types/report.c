@@ -28,21 +28,26 @@ detail_sentence(const TsError *err)
 	return sentence.data;
 }
 
+char *
+ts_shown_text(const char *text, size_t len)
+{
+	if (len <= SHOWN_TEXT)
+		return pnstrdup(text, len);
+	return psprintf("%.*s...", pg_mbcliplen(text, (int) len, SHOWN_TEXT), text);
+}
+
 void
 ts_report(const TsError *err, int sqlstate, const char *what, const char *text,
 		  size_t len)
 {
-	bool cut = len > SHOWN_TEXT;
-	int shown = cut ? pg_mbcliplen(text, (int) len, SHOWN_TEXT) : (int) len;
-
 	if (err->code == TS_ERR_LIMIT)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s", err->message)));
 	if (err->code == TS_ERR_MEMORY)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("%s", err->message)));
-	ereport(ERROR, (errcode(sqlstate),
-					errmsg("%s: \"%.*s%s\"", what, shown, text, cut ? "..." : ""),
-					errdetail("%s", detail_sentence(err))));
+	ereport(ERROR,
+			(errcode(sqlstate), errmsg("%s: \"%s\"", what, ts_shown_text(text, len)),
+			 errdetail("%s", detail_sentence(err))));
 }
 
 static void *
