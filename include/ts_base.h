@@ -62,7 +62,8 @@ extern void ts_error_locate(TsError *err, const char *text, size_t len);
 
 /*
  * Where memory comes from: malloc in tests, a memory context in the server.
- * alloc returns NULL when there is no more; it never jumps out.
+ * alloc returns NULL when there is no more, and never jumps out; what it returns is
+ * aligned to eight bytes.
  */
 typedef struct TsAllocator
 {

@@ -57,7 +57,7 @@ struct TsRegex
 typedef union BudgetHeader
 {
 	size_t size;
-	max_align_t align;
+	uint64_t align; /* a memory context aligns to eight bytes, not to sixteen */
 } BudgetHeader;
 
 static void *
