@@ -59,9 +59,6 @@ extern uint32_t labels_count(const void *data, size_t size);
 extern bool
 labels_find(const void *data, size_t size, const char *name, size_t len, TsString *value);
 
-/* Reads all labels into pairs, which has room for labels_count() of them. */
-extern uint32_t labels_decode(const void *data, size_t size, LabelsPair *pairs);
-
 /* Are these bytes from elsewhere a payload? */
 extern TsErrorCode labels_check(const void *data, size_t size, TsError *err);
 

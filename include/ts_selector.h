@@ -49,8 +49,9 @@ typedef struct TsSelectorOptions
 {
 	const TsAllocator *allocator; /* used until the selector is freed */
 	TsRegexLimits regex;
-	bool syntax_only; /* leave regular expressions alone: for readers of label sets */
-	bool non_empty;   /* refuse a selector that also matches a series without labels */
+	bool label_set; /* read a set of labels: patterns are not compiled, and messages
+					   speak of labels */
+	bool non_empty; /* refuse a selector that also matches a series without labels */
 } TsSelectorOptions;
 
 /*

@@ -28,6 +28,7 @@ typedef struct SelectorParser
 	MatcherCell **last;
 	uint32_t nmatchers;
 	const TsMatcher *bare_name; /* the metric name that stands without an operator */
+	bool label_set;             /* the text is one, which messages say */
 	TsError *err;
 } SelectorParser;
 
@@ -210,7 +211,7 @@ refuse_rest(SelectorParser *parser)
 	const char *rest = parser->token.text.data;
 	size_t left = parser->lexer.len - (size_t) parser->token.offset;
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	for (size_t i = 0; !parser->label_set && i < sizeof(parts) / sizeof(parts[0]); i++)
 	{
 		size_t len = strlen(parts[i].begin);
 		bool word = parser->token.type == PROMQL_IDENTIFIER;
@@ -224,7 +225,9 @@ refuse_rest(SelectorParser *parser)
 	}
 	if (parser->token.type == PROMQL_ERROR)
 		return TS_ERR_SYNTAX;
-	return unexpected(parser, " after the selector", "end of input");
+	return unexpected(parser,
+					  parser->label_set ? " after the labels" : " after the selector",
+					  "end of input");
 }
 
 static TsErrorCode
@@ -334,7 +337,7 @@ compile_matchers(const SelectorParser *parser, const TsSelectorOptions *options,
 		if (matcher->type == TS_MATCH_EQUAL || matcher->type == TS_MATCH_NOT_EQUAL)
 			matcher->matches_empty = (matcher->value.len == 0) ==
 									 (matcher->type == TS_MATCH_EQUAL);
-		else if (!options->syntax_only)
+		else if (!options->label_set)
 			code = compile_pattern(parser, options, matcher);
 		if (code != TS_OK)
 			return code;
@@ -359,6 +362,7 @@ ts_selector_parse(const char *text, size_t len, const TsSelectorOptions *options
 	memset(&parser, 0, sizeof(parser));
 	parser.arena = &selector->arena;
 	parser.last = &parser.first;
+	parser.label_set = options->label_set;
 	parser.err = err;
 
 	code = promql_lexer_init(&parser.lexer, text, len, &selector->arena, err);

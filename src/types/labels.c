@@ -136,18 +136,6 @@ labels_find(const void *data, size_t size, const char *name, size_t len, TsStrin
 	return false;
 }
 
-uint32_t
-labels_decode(const void *data, size_t size, LabelsPair *pairs)
-{
-	LabelsIter iter;
-	uint32_t count = 0;
-
-	labels_iter_init(&iter, data, size);
-	while (labels_iter_next(&iter, &pairs[count]))
-		count++;
-	return count;
-}
-
 int
 labels_compare(const void *a, size_t a_size, const void *b, size_t b_size)
 {

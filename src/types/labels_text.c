@@ -48,7 +48,7 @@ static TsErrorCode
 parse_promql(const char *text, size_t len, const TsAllocator *allocator,
 			 LabelsText *parsed, TsError *err)
 {
-	TsSelectorOptions options = {.allocator = allocator, .syntax_only = true};
+	TsSelectorOptions options = {.allocator = allocator, .label_set = true};
 	TsSelector selector;
 	TsErrorCode code = ts_selector_parse(text, len, &options, &selector, err);
 

@@ -25,9 +25,9 @@ check_matcher(const TsMatcher *matcher, const TsSelectorOptions *options)
 		ts_utf8_valid_prefix(matcher->value.data, matcher->value.len) <
 			matcher->value.len)
 		abort();
-	if ((matcher->regex != NULL) != (regex && !options->syntax_only))
+	if ((matcher->regex != NULL) != (regex && !options->label_set))
 		abort();
-	if (options->syntax_only)
+	if (options->label_set)
 		return;
 	if (ts_matcher_test(matcher, "", 0, &matched, &err) != TS_OK ||
 		matched != matcher->matches_empty)
@@ -56,7 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	options.syntax_only = data[0] & 1;
+	options.label_set = data[0] & 1;
 	options.non_empty = (data[0] & 3) == 2;
 	size--;
 	value = memchr(text, '\0', size);
@@ -79,7 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool matched;
 
 		check_matcher(&selector.matchers[i], &options);
-		if (!options.syntax_only && ts_utf8_valid_prefix(value, value_len) == value_len)
+		if (!options.label_set && ts_utf8_valid_prefix(value, value_len) == value_len)
 			ts_matcher_test(&selector.matchers[i], value, value_len, &matched, &err);
 	}
 	ts_selector_free(&selector);

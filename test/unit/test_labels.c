@@ -153,6 +153,10 @@ test_refused(void)
 				  "metric name must not be set twice: \"up\" or \"b\"");
 	check_refused("up{a=\"\\x00\"}", TS_ERR_INVALID, 0, 0,
 				  "label value contains the character U+0000");
+	check_refused("up[5m]", TS_ERR_SYNTAX, 1, 3, "unexpected character: '['");
+	check_refused(
+		"up{} offset", TS_ERR_SYNTAX, 1, 6,
+		"unexpected identifier \"offset\" after the labels, expected end of input");
 	check_refused("up{a=\"\\xff\"}", TS_ERR_SYNTAX, 1, 6,
 				  "the escapes of this string do not make valid UTF-8");
 	check_refused("up{a=\"\xff\"}", TS_ERR_SYNTAX, 1, 7, "invalid UTF-8 rune");
@@ -344,6 +348,71 @@ test_sets(void)
 	CHECK(!labels_find(payload.data, payload.size, "c", 1, &value) && value.len == 0);
 }
 
+static void
+check_match(const char *selector_text, const char *labels_text, bool expected)
+{
+	static Payload payload;
+	TsSelectorOptions options = {
+		.allocator = &ts_malloc_allocator,
+		.regex = {.match_limit = 1000, .memory = 1024 * 1024},
+	};
+	TsSelector selector;
+	TsError err = {0};
+	bool matched = !expected;
+
+	CHECK(build(labels_text, strlen(labels_text), &payload, NULL) == TS_OK);
+	CHECK(ts_selector_parse(selector_text, strlen(selector_text), &options, &selector,
+							&err) == TS_OK,
+		  "%s: %s", selector_text, err.message);
+	CHECK(labels_match(payload.data, payload.size, &selector, &matched, &err) == TS_OK);
+	CHECK(matched == expected, "%s on %s", selector_text, labels_text);
+	ts_selector_free(&selector);
+}
+
+static void
+test_match(void)
+{
+	check_match("{}", "{}", true);
+	check_match("up", "up{a=\"b\"}", true);
+	check_match("up", "{a=\"b\"}", false);
+	check_match("up{a=\"b\",c!=\"d\"}", "up{a=\"b\"}", true);
+	check_match("up{a=\"b\",c=\"d\"}", "up{a=\"b\"}", false);
+	check_match("up{a=~\"b.*\",c=~\"|d\"}", "up{a=\"bc\"}", true);
+	check_match("up{a=~\"b.*\",c=\"\"}", "up{a=\"bc\",c=\"d\"}", false);
+	check_match("{a!~\"b.*\"}", "up{a=\"bc\"}", false);
+	check_match("{a=~\".+\",a!=\"c\"}", "up{a=\"c\"}", false);
+	check_match("{a=~\".+\",a!=\"c\"}", "up{a=\"d\"}", true);
+}
+
+/* The limit of one match is an error of the whole, unless a cheaper matcher decides. */
+static void
+test_match_limit(void)
+{
+	static Payload payload;
+	const char *labels = "{a=\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\",b=\"c\"}";
+	static const char *const selectors[] = {"{a=~\"(x+x+)+[yz]\"}",
+											"{a=~\"(x+x+)+[yz]\",b=\"d\"}"};
+	TsSelectorOptions options = {
+		.allocator = &ts_malloc_allocator,
+		.regex = {.match_limit = 1000, .memory = 1024 * 1024},
+	};
+
+	CHECK(build(labels, strlen(labels), &payload, NULL) == TS_OK);
+	for (int i = 0; i < 2; i++)
+	{
+		TsSelector selector;
+		TsError err = {0};
+		bool matched = true;
+		TsErrorCode code;
+
+		CHECK(ts_selector_parse(selectors[i], strlen(selectors[i]), &options, &selector,
+								&err) == TS_OK);
+		code = labels_match(payload.data, payload.size, &selector, &matched, &err);
+		CHECK(code == (i == 0 ? TS_ERR_LIMIT : TS_OK) && !matched, "%s", err.message);
+		ts_selector_free(&selector);
+	}
+}
+
 /* The hash is stored: these numbers may not change. */
 static void
 test_hash(void)
@@ -437,6 +506,8 @@ main(void)
 	test_untrusted_bytes();
 	test_compare();
 	test_sets();
+	test_match();
+	test_match_limit();
 	test_hash();
 	test_random_text();
 	return unit_finish();

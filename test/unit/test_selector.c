@@ -296,7 +296,7 @@ test_patterns(void)
 	CHECK(strncmp(err.message, "error parsing regexp: ", 22) == 0, "%s", err.message);
 	CHECK(selector.nmatchers == 0);
 
-	options.syntax_only = true;
+	options.label_set = true;
 	CHECK(ts_selector_parse("{a=\"b\", c=~\"(\"}", 15, &options, &selector, &err) ==
 		  TS_OK);
 	CHECK(selector.nmatchers == 2 && selector.matchers[1].regex == NULL);
