@@ -11,7 +11,7 @@
  * never reach PCRE2 at all.
  *
  * Pure C: calls no server function, allocates from the allocator it is given.
- * A compiled TsRegex is immutable and may be used until ts_regex_free().
+ * A compiled TsRegex means the same and may be used until ts_regex_free().
  */
 #ifndef TS_REGEX_H
 #define TS_REGEX_H
@@ -27,8 +27,11 @@ typedef struct TsRegexLimits
 } TsRegexLimits;
 
 /*
- * Compiles a pattern. On failure *err says why, with err->offset in the pattern;
- * the messages are those a Prometheus user knows ("missing closing )" and so on).
+ * Compiles a pattern. On failure *err says why, with err->offset in the pattern (-1:
+ * no single place); the messages are those a Prometheus user knows ("missing closing )"
+ * and so on), without a prefix. TS_ERR_SYNTAX: not a pattern. TS_ERR_LIMIT: compiled, it
+ * would exceed what PCRE2 can hold (64 kB). TS_ERR_MEMORY: limits->memory exceeded, or no
+ * memory. While it matches, a regex may take up to limits->memory bytes more.
  */
 extern TsErrorCode
 ts_regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
@@ -36,8 +39,9 @@ ts_regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
 extern void ts_regex_free(TsRegex *regex);
 
 /*
- * Does the whole value match? The value must be valid UTF-8. Fails with
- * TS_ERR_LIMIT when the match limit is exceeded.
+ * Does the whole value match? The value must be valid UTF-8; of any other, the answer
+ * means nothing or is TS_ERR_INVALID. Fails with TS_ERR_LIMIT when the match limit is
+ * exceeded. One match at a time: the working memory belongs to the regex.
  */
 extern TsErrorCode ts_regex_match(const TsRegex *regex, const char *value, size_t len,
 								  bool *matched, TsError *err);
@@ -52,7 +56,7 @@ extern bool ts_regex_matches_empty(const TsRegex *regex);
  */
 extern size_t ts_regex_literals(const TsRegex *regex, const TsString **literals);
 
-/* The literal bytes every match begins with (may be empty). */
+/* The literal bytes every match begins with: whole characters, perhaps none. */
 extern TsString ts_regex_prefix(const TsRegex *regex);
 
 #endif /* TS_REGEX_H */

@@ -528,9 +528,8 @@ parse_special_group(Parser *p)
 		{
 			if (negative && !any_flag)
 				break;
-			if (!flush_literal(p))
-				return false;
-			if (c == ':' && !open_group(p, start, false))
+			/* Flags alone end no literal: in ab(?i)* the star is for the b. */
+			if (c == ':' && !(flush_literal(p) && open_group(p, start, false)))
 				return false;
 			src->flags = flags;
 			return true;

@@ -176,7 +176,7 @@ sub ask
 sub verdict
 {
 	my ($verdict, $rest) = @_;
-	return [$rest] if $verdict ne 'ok';
+	return [ decode($rest) ] if $verdict ne 'ok';
 	my @bits = split //, $rest;
 	my @undecided = map { "undecided $_" } grep { $bits[$_] eq '?' } 0 .. $#bits;
 	return [ undef, @undecided, grep { $bits[$_] eq '1' } 0 .. $#bits ];

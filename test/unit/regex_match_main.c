@@ -7,8 +7,8 @@
  *
  * Both files hold one text per line, up to the first tab; %XX stands for a byte, and
  * lines that begin with # are passed over. Writes one line per pattern: "ok", a tab,
- * and a 0 or 1 for every value, or "error", a tab and why the pattern is refused. A
- * value that could not be decided gives a question mark.
+ * and a 0 or 1 for every value, a question mark for one that could not be decided; or
+ * "error", a tab and why the pattern is refused, encoded the same way.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +88,20 @@ free_texts(TsString *texts, size_t count)
 	free(texts);
 }
 
+/* Writes a text so that it stays on its line. */
+static void
+print_encoded(const char *text)
+{
+	for (; *text != '\0'; text++)
+	{
+		if ((unsigned char) *text < 0x20 || *text == '%')
+			printf("%%%02X", (unsigned char) *text);
+		else
+			putchar(*text);
+	}
+	putchar('\n');
+}
+
 static void
 print_verdicts(TsString pattern, const TsString *values, size_t count)
 {
@@ -98,7 +112,8 @@ print_verdicts(TsString pattern, const TsString *values, size_t count)
 	if (ts_regex_compile(pattern.data, pattern.len, &ts_malloc_allocator, &limits, &regex,
 						 &err) != TS_OK)
 	{
-		printf("error\t%s\n", err.message);
+		printf("error\t");
+		print_encoded(err.message);
 		return;
 	}
 	printf("ok\t");

@@ -142,6 +142,7 @@ static const MatchCase match_cases[] = {
 	{"a{a}", {"a{a}"}, {"aa"}},
 	{"{2", {"{2"}, {""}},
 	{"a*(?i)*", {"", "aa"}, {"A"}},
+	{"ab(?i)*", {"a", "abb"}, {"", "abab", "aB"}},
 	/* escapes */
 	{"\\x41\\x{42}\\103", {"ABC"}, {"abc"}},
 	{"\\a\\f\\t\\n\\r\\v", {"\a\f\t\n\r\v"}, {"aftnrv"}},
