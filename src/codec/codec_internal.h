@@ -198,6 +198,7 @@ extern int codec_decimals4(const float *values, uint32_t n, int64_t *d, Foreign 
 extern uint64_t codec_reduce(int64_t *x, uint32_t n);
 /* The slope (in 1 / 2^SLOPE_SHIFT) of the line that x follows; 0: better without. */
 extern int64_t codec_find_slope(const int64_t *x, uint32_t n, int64_t *work);
+extern void codec_subtract_line(const int64_t *x, uint32_t n, int64_t slope, int64_t *y);
 
 /* ---- the two work spaces ---- */
 

@@ -127,17 +127,25 @@ codec_reduce(int64_t *x, uint32_t n)
 #define MAX_SLOPE 1e13
 
 /*
- * The slope of least squares through x[0..n-1], n > 1.
+ * The slope of least squares through x[0..n-1], n > 1. Four sums, so that an addition
+ * need not wait for the one before.
  */
 static double
 least_squares(const int64_t *x, uint32_t n)
 {
 	double middle = (n - 1) / 2.0;
-	double sum = 0;
+	double sums[4] = {0};
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < n; i++)
-		sum += (i - middle) * (double) x[i];
-	return sum / ((double) n * ((double) n * n - 1) / 12.0);
+	for (; i + 4 <= n; i += 4)
+	{
+		for (uint32_t k = 0; k < 4; k++)
+			sums[k] += (i + k - middle) * (double) x[i + k];
+	}
+	for (; i < n; i++)
+		sums[0] += (i - middle) * (double) x[i];
+	return (sums[0] + sums[1] + sums[2] + sums[3]) /
+		   ((double) n * ((double) n * n - 1) / 12.0);
 }
 
 /* In units of the format; whole units where this is as good over a vector. */
@@ -213,11 +221,45 @@ close_gaps(const int64_t *x, uint32_t n, int64_t *closed)
 	return any;
 }
 
-/* Bits of a number on either side of 0. */
-static inline uint64_t
-signed_width(int64_t v)
+/* Bits of all numbers, on either side of a middle. */
+KERNEL static uint64_t
+widths_around(const int64_t *v, uint32_t count, int64_t middle)
 {
-	return bit_width(zigzag(v));
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+	{
+		uint64_t u = zigzag(wrap_sub(v[i], middle));
+
+		bits += u == 0 ? 0 : 64 - (uint64_t) __builtin_clzll(u);
+	}
+	return bits;
+}
+
+KERNEL static uint64_t
+widths_of_deltas(const int64_t *v, uint32_t count, int64_t middle)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+	{
+		uint64_t u = zigzag(wrap_sub(wrap_sub(v[i + 1], v[i]), middle));
+
+		bits += u == 0 ? 0 : 64 - (uint64_t) __builtin_clzll(u);
+	}
+	return bits;
+}
+
+void
+codec_subtract_line(const int64_t *x, uint32_t n, int64_t slope, int64_t *y)
+{
+	uint64_t line = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		y[i] = wrap_sub(x[i], (int64_t) line >> SLOPE_SHIFT);
+		line += (uint64_t) slope;
+	}
 }
 
 /*
@@ -229,44 +271,27 @@ cost_of_line(const int64_t *x, uint32_t n, int64_t slope, int64_t *y)
 {
 	uint64_t bits = 0;
 
-	for (uint32_t i = 0; i < n; i++)
-		y[i] = wrap_sub(x[i], wrap_mul(i, slope) >> SLOPE_SHIFT);
+	codec_subtract_line(x, n, slope, y);
 	for (uint32_t first = 0; first < n; first += VECTOR)
 	{
 		uint32_t m = vector_length(n, first / VECTOR);
 		int64_t sample[MEDIAN_SAMPLE];
-		uint64_t plain = 0;
-		uint64_t delta = 0;
-		int64_t middle;
+		uint64_t plain;
+		uint64_t delta;
 
 		for (uint32_t i = 0; i < MEDIAN_SAMPLE; i++)
 			sample[i] = y[first + i * m / MEDIAN_SAMPLE];
-		middle = median_of(sample);
-		for (uint32_t i = first; i < first + m; i++)
-			plain += signed_width(wrap_sub(y[i], middle));
-		for (uint32_t i = first + 1; i < first + m; i++)
-			delta += signed_width(wrap_sub(y[i], y[i - 1]));
+		plain = widths_around(y + first, m, median_of(sample));
+		delta = widths_of_deltas(y + first, m - 1, 0);
 		bits += plain < delta ? plain : delta;
 	}
-	return bits;
-}
-
-/* The same for deltas without a line. */
-static uint64_t
-cost_of_deltas(const int64_t *x, uint32_t n)
-{
-	int64_t usual = usual_step(x, n);
-	uint64_t bits = 0;
-
-	for (uint32_t i = 1; i < n; i++)
-		bits += signed_width(wrap_sub(wrap_sub(x[i], x[i - 1]), usual));
 	return bits;
 }
 
 int64_t
 codec_find_slope(const int64_t *x, uint32_t n, int64_t *work)
 {
-	uint64_t best = cost_of_deltas(x, n);
+	uint64_t best = widths_of_deltas(x, n - 1, usual_step(x, n));
 	int64_t slope = 0;
 
 	for (int attempt = 0; attempt < 2; attempt++)

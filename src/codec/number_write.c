@@ -83,18 +83,6 @@ count_changes(const int64_t *y, uint32_t n, uint64_t *bent)
 	return (uint32_t) changes;
 }
 
-KERNEL static void
-subtract_line(const int64_t *x, uint32_t n, int64_t slope, int64_t *y)
-{
-	uint64_t line = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-	{
-		y[i] = wrap_sub(x[i], (int64_t) line >> SLOPE_SHIFT);
-		line += (uint64_t) slope;
-	}
-}
-
 static size_t
 runs_size(const int64_t *y, uint32_t n, uint32_t changes)
 {
@@ -203,7 +191,7 @@ write_body(NumberWriter *w)
 	if (slope != 0)
 	{
 		y = (int64_t *) enc->y.data;
-		subtract_line(x, w->n, slope, y);
+		codec_subtract_line(x, w->n, slope, y);
 		changes = count_changes(y, w->n, &bent);
 	}
 
@@ -262,7 +250,8 @@ guess_zstd(const NumberWriter *w)
 	uint64_t context = 0;
 	size_t bytes = 24;
 
-	for (uint32_t i = 0; i < looked; i++)
+	/* bytes only grow: beyond the room there is nothing more to learn */
+	for (uint32_t i = 0; i < looked && bytes < w->room; i++)
 	{
 		uint64_t bits = value_bits(w, i);
 		uint64_t hash = bits * UINT64_C(0x9E3779B97F4A7C15);

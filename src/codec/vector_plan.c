@@ -55,17 +55,18 @@ least_above(const int64_t *r, uint32_t count, int64_t fence)
 	return min;
 }
 
-KERNEL static uint64_t
+/* Deltas; returns how many are 0. */
+KERNEL static uint32_t
 differences(const int64_t *y, uint32_t count, int64_t *d)
 {
-	uint64_t any = 0;
+	uint64_t zeroes = 0;
 
 	for (uint32_t i = 0; i < count; i++)
 	{
 		d[i] = wrap_sub(y[i + 1], y[i]);
-		any |= (uint64_t) d[i];
+		zeroes += d[i] == 0;
 	}
-	return any;
+	return (uint32_t) zeroes;
 }
 
 /* The widths of r - base; 64 stands for what lies below the base, too. */
@@ -145,12 +146,18 @@ pack_above(const int64_t *r, uint32_t count, int64_t base, int64_t least, int64_
 	}
 }
 
+/* What a sample of the residuals says. */
+typedef struct Sample
+{
+	int64_t fence;  /* what is below it is an outlier */
+	unsigned width; /* bits that most residuals need, whatever the base */
+} Sample;
+
 /*
- * A value below which a residual is an outlier: as far below the bulk of a sample
- * as the bulk is wide.
+ * An outlier is as far below the bulk of the sample as the bulk is wide.
  */
-static int64_t
-outlier_fence(const int64_t *r, uint32_t count)
+static void
+take_sample(const int64_t *r, uint32_t count, Sample *result)
 {
 	int64_t sample[16];
 	uint64_t spread;
@@ -165,37 +172,46 @@ outlier_fence(const int64_t *r, uint32_t count)
 		sample[j] = value;
 	}
 	spread = (uint64_t) sample[13] - (uint64_t) sample[2];
-	if (spread > (uint64_t) sample[2] - (uint64_t) INT64_MIN)
-		return INT64_MIN;
-	return (int64_t) ((uint64_t) sample[2] - spread);
+	result->fence = INT64_MIN;
+	if (spread <= (uint64_t) sample[2] - (uint64_t) INT64_MIN)
+		result->fence = (int64_t) ((uint64_t) sample[2] - spread);
+	result->width = bit_width(spread);
 }
 
-static void
-plan_pack(const int64_t *r, uint32_t count, Pack *pack)
+/*
+ * Plans how to pack residuals; false if it is clear, after a look at some of them,
+ * that it takes more than limit bits.
+ */
+static bool
+plan_pack(const int64_t *r, uint32_t count, uint32_t limit, Pack *pack)
 {
+	Sample sample;
 	int64_t least;
 	int64_t most;
-	int64_t fence;
 
 	memset(pack, 0, sizeof(*pack));
 	if (count == 0)
-		return;
+		return true;
+	take_sample(r, count, &sample);
+	/* a base and one bit less than the bulk needs would have to patch half of it */
+	if (sample.width > 1 && (sample.width - 1) * count > limit)
+		return false;
 	least_and_most(r, count, &least, &most);
 	if (least == most)
 	{
 		pack->base = least;
-		return;
+		return true;
 	}
 	pack_above(r, count, least, least, most, pack);
-	fence = outlier_fence(r, count);
-	if (least < fence)
+	if (least < sample.fence)
 	{
 		Pack trimmed;
 
-		pack_above(r, count, least_above(r, count, fence), least, most, &trimmed);
+		pack_above(r, count, least_above(r, count, sample.fence), least, most, &trimmed);
 		if (trimmed.bits < pack->bits)
 			*pack = trimmed;
 	}
+	return true;
 }
 
 /* Bits of a field that holds value relative to before, and may be absent. */
@@ -223,96 +239,108 @@ split_zeroes(const int64_t *r, uint32_t count, uint64_t *bitmap, int64_t *nonzer
 	return found;
 }
 
-/* Adopts a choice, with the residuals it is about. */
+/* A choice in the making: the best so far. */
+typedef struct Choice
+{
+	VectorHead *head;
+	const int64_t *residuals;
+	uint32_t count;
+	uint32_t bits;
+	Pack pack;
+} Choice;
+
+/* Adopts a way to write the vector if it takes fewer bits; says whether it did. */
+static bool
+consider(Choice *choice, const Pack *pack, uint32_t bits, unsigned predictor,
+		 const int64_t *residuals, uint32_t count)
+{
+	if (bits >= choice->bits)
+		return false;
+	choice->bits = bits;
+	choice->pack = *pack;
+	choice->residuals = residuals;
+	choice->count = count;
+	choice->head->predictor = (uint8_t) predictor;
+	choice->head->bitmap = false;
+	return true;
+}
+
+KERNEL static void
+subtract(const int64_t *residuals, uint32_t count, int64_t base, int64_t *numbers)
+{
+	for (uint32_t i = 0; i < count; i++)
+		numbers[i] = wrap_sub(residuals[i], base);
+}
+
+/* Moves a choice into the plan. */
 static void
-take(VectorPlan *plan, const Pack *pack, unsigned predictor, const int64_t *r,
-	 uint32_t count)
+finish_plan(const Choice *choice, const int64_t *y, const int64_t *d,
+			const VectorState *state, VectorPlan *plan)
 {
 	VectorHead *head = &plan->head;
+	bool plain = head->predictor == PREDICT_PLAIN;
 
-	head->predictor = (uint8_t) predictor;
-	head->width = (uint8_t) pack->width;
-	head->patches = (uint16_t) pack->patches;
-	head->patch_width = (uint8_t) pack->patch_width;
-	plan->count = count;
-	for (uint32_t i = 0; i < count; i++)
-		plan->numbers[i] = wrap_sub(r[i], pack->base);
+	head->anchor = plain ? choice->pack.base : y[0];
+	head->base = plain ? state->base : choice->pack.base;
+	head->step = head->predictor == PREDICT_DOD ? d[0] : 0;
+	head->nonzero = head->bitmap ? (uint16_t) choice->count : 0;
+	head->width = (uint8_t) choice->pack.width;
+	head->patches = (uint16_t) choice->pack.patches;
+	head->patch_width = (uint8_t) choice->pack.patch_width;
+	plan->count = choice->count;
+	subtract(choice->residuals, choice->count, choice->pack.base, plan->numbers);
 }
 
 void
 codec_plan_vector(const int64_t *y, uint32_t m, const VectorState *state,
 				  VectorPlan *plan)
 {
-	VectorHead *head = &plan->head;
 	int64_t d[VECTOR];
-	int64_t residuals[VECTOR];
-	uint64_t bitmap[VECTOR / 64];
-	Pack best;
+	int64_t nonzero[VECTOR];
+	int64_t dd[VECTOR];
+	Choice choice = {.head = &plan->head, .bits = UINT32_MAX};
 	Pack pack;
+	uint32_t anchor_bits = field_bits(y[0], state->anchor);
+	uint32_t zeroes;
 	uint32_t bits;
-	uint32_t best_bits;
-	uint32_t nonzero;
 
-	memset(head, 0, sizeof(*head));
-	head->anchor = y[0];
-	head->base = state->base;
+	memset(&plan->head, 0, sizeof(plan->head));
+	plan->head.anchor = y[0];
+	plan->head.base = state->base;
 	plan->count = 0;
-	if (m == 1 || differences(y, m - 1, d) == 0)
+	zeroes = m == 1 ? 0 : differences(y, m - 1, d);
+	if (zeroes == m - 1)
 		return;
 
-	/* deltas; what follows is compared with these */
-	plan_pack(d, m - 1, &best);
-	best_bits = best.bits + field_bits(y[0], state->anchor) +
-				field_bits(best.base, state->base);
-	head->base = best.base;
-	take(plan, &best, PREDICT_DELTA, d, m - 1);
-	if (best.bits == 0)
-		return;
+	plan_pack(d, m - 1, UINT32_MAX, &pack);
+	bits = pack.bits + anchor_bits + field_bits(pack.base, state->base);
+	consider(&choice, &pack, bits, PREDICT_DELTA, d, m - 1);
 
-	nonzero = split_zeroes(d, m - 1, bitmap, residuals);
-	if (nonzero < m - 1)
+	/* a bitmap is a bit for every delta: each zero must save its width */
+	if (pack.bits > m && zeroes * (pack.bits / (m - 1) + 1) > m - 1)
 	{
-		plan_pack(residuals, nonzero, &pack);
-		bits = pack.bits + 8 * ((m + 6) / 8) + 8 + field_bits(y[0], state->anchor) +
+		uint32_t count = split_zeroes(d, m - 1, plan->bitmap, nonzero);
+
+		plan_pack(nonzero, count, UINT32_MAX, &pack);
+		bits = pack.bits + 8 * ((m + 6) / 8) + 8 + anchor_bits +
 			   field_bits(pack.base, state->base);
-		if (bits < best_bits)
+		if (consider(&choice, &pack, bits, PREDICT_DELTA, nonzero, count))
+			plan->head.bitmap = true;
+	}
+	if (m > 2 && choice.pack.bits > 0)
+	{
+		differences(d, m - 2, dd);
+		if (plan_pack(dd, m - 2, choice.bits, &pack))
 		{
-			best_bits = bits;
-			head->base = pack.base;
-			head->bitmap = true;
-			head->nonzero = (uint16_t) nonzero;
-			memcpy(plan->bitmap, bitmap, sizeof(bitmap));
-			take(plan, &pack, PREDICT_DELTA, residuals, nonzero);
+			bits = pack.bits + anchor_bits + field_bits(pack.base, state->base) +
+				   8 * varint_size(zigzag(d[0]));
+			consider(&choice, &pack, bits, PREDICT_DOD, dd, m - 2);
 		}
 	}
-
-	if (m > 2)
+	if (choice.pack.bits > 0 && plan_pack(y, m, choice.bits, &pack))
 	{
-		differences(d, m - 2, residuals);
-		plan_pack(residuals, m - 2, &pack);
-		bits = pack.bits + field_bits(y[0], state->anchor) +
-			   field_bits(pack.base, state->base) + 8 * varint_size(zigzag(d[0]));
-		if (bits < best_bits)
-		{
-			best_bits = bits;
-			head->base = pack.base;
-			head->step = d[0];
-			head->bitmap = false;
-			take(plan, &pack, PREDICT_DOD, residuals, m - 2);
-		}
+		bits = pack.bits + field_bits(pack.base, state->anchor);
+		consider(&choice, &pack, bits, PREDICT_PLAIN, y, m);
 	}
-
-	plan_pack(y, m, &pack);
-	bits = pack.bits + field_bits(pack.base, state->anchor);
-	if (bits < best_bits)
-	{
-		head->anchor = pack.base;
-		head->base = state->base;
-		head->step = 0;
-		head->bitmap = false;
-		head->nonzero = 0;
-		take(plan, &pack, PREDICT_PLAIN, y, m);
-	}
-	if (!head->bitmap)
-		head->nonzero = 0;
+	finish_plan(&choice, y, d, state, plan);
 }

@@ -201,6 +201,7 @@ test_form(TsCodecType type, const char *kind_name, unsigned flavour, uint32_t n,
 static void
 test_forms(void)
 {
+	random_state = 1; /* the choice may depend on the values */
 	test_form(TS_CODEC_FLOAT8, "constant", 2, 480, 12, "decimal, const");
 	test_form(TS_CODEC_FLOAT8, "constant", 4, 480, 12, "pattern, const");
 	test_form(TS_CODEC_TIME, "regular time", 0, 5760, 20, "integer, line, const");
