@@ -47,7 +47,7 @@ list_add(TsArena *arena, GlobList *list, TsString s)
 		return false;
 	if (list->count == list->capacity)
 	{
-		size_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
+		size_t capacity = list->capacity == 0 ? 1 : list->capacity * 2;
 		TsString *strings = ts_arena_alloc(arena, capacity * sizeof(TsString));
 
 		if (strings == NULL)
@@ -160,6 +160,48 @@ expand_repeat(const RegexNode *node, TsArena *arena, GlobList *list)
 	return list_add_copy(arena, &child, &gap, 1) && list_multiply(arena, list, &child);
 }
 
+/* Appends what the node matches to a run, if that is one string. */
+static bool
+append_single(const RegexNode *node, RegexText *run)
+{
+	char marker;
+
+	switch ((RegexKind) node->kind)
+	{
+		case REGEX_LITERAL:
+			if (node->fold)
+				return false;
+			regex_text_append(run, node->u.text.data, node->u.text.len);
+			return true;
+		case REGEX_ANY:
+			marker = (char) GLOB_ONE;
+			break;
+		case REGEX_BEGIN_TEXT:
+			marker = (char) GLOB_BEGIN;
+			break;
+		case REGEX_END_TEXT:
+			marker = (char) GLOB_END;
+			break;
+		default:
+			return false;
+	}
+	regex_text_append(run, &marker, 1);
+	return true;
+}
+
+/* Multiplies the list by a run, which is empty afterwards. */
+static bool
+take_run(TsArena *arena, GlobList *list, RegexText *run)
+{
+	TsString text = {run->data, run->len};
+	GlobList tail = {.strings = &text, .count = 1, .bytes = run->len};
+
+	if (run->failed || run->len > GLOB_MAX_BYTES)
+		return false;
+	run->len = 0;
+	return text.len == 0 || list_multiply(arena, list, &tail);
+}
+
 /*
  * Expands the items of a concatenation and multiplies them. Runs of items that are
  * one string each are joined first: a long list is then copied only when it grows.
@@ -175,35 +217,25 @@ expand_concat(const RegexNode *node, TsArena *arena, GlobList *list)
 	for (const RegexNode *child = node->child; child != NULL; child = child->next)
 	{
 		GlobList items = {0};
-		bool single;
 
+		if (append_single(child, &run))
+			continue;
 		if (!expand_node(child, arena, &items))
 			return false;
-		single = items.count == 1;
-		if (single)
+		if (items.count == 1)
 			regex_text_append(&run, items.strings[0].data, items.strings[0].len);
-		if (run.failed || run.len > GLOB_MAX_BYTES)
-			return false;
-		if (run.len > 0 && (!single || child->next == NULL))
-		{
-			GlobList tail = {0};
-
-			if (!list_add_copy(arena, &tail, run.data, run.len) ||
-				!list_multiply(arena, &result, &tail))
-				return false;
-			run.len = 0;
-		}
-		if (!single && !list_multiply(arena, &result, &items))
+		else if (!take_run(arena, &result, &run) ||
+				 !list_multiply(arena, &result, &items))
 			return false;
 	}
-	return list_add_all(arena, list, &result);
+	return take_run(arena, &result, &run) && list_add_all(arena, list, &result);
 }
 
 /* Adds what the node matches to the list; false if that is too much or no such set. */
 static bool
 expand_node(const RegexNode *node, TsArena *arena, GlobList *list)
 {
-	unsigned char marker;
+	RegexText single = {.arena = arena};
 
 	switch ((RegexKind) node->kind)
 	{
@@ -212,18 +244,13 @@ expand_node(const RegexNode *node, TsArena *arena, GlobList *list)
 		case REGEX_NEVER:
 			return true;
 		case REGEX_LITERAL:
-			return !node->fold && list_add(arena, list, node->u.text);
+		case REGEX_ANY:
+		case REGEX_BEGIN_TEXT:
+		case REGEX_END_TEXT:
+			return append_single(node, &single) && !single.failed &&
+				   list_add(arena, list, (TsString){single.data, single.len});
 		case REGEX_CLASS:
 			return expand_class(node->u.class, arena, list);
-		case REGEX_ANY:
-			marker = GLOB_ONE;
-			return list_add_copy(arena, list, &marker, 1);
-		case REGEX_BEGIN_TEXT:
-			marker = GLOB_BEGIN;
-			return list_add_copy(arena, list, &marker, 1);
-		case REGEX_END_TEXT:
-			marker = GLOB_END;
-			return list_add_copy(arena, list, &marker, 1);
 		case REGEX_REPEAT:
 			return expand_repeat(node, arena, list);
 		case REGEX_CONCAT:
