@@ -110,7 +110,7 @@ OUR_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(root)/mytsd
 
 # Sources that call no server function: unit tests and fuzzers link only these.
 PURE = $(wildcard $(root)/src/base/*.c $(root)/src/codec/*.c $(root)/src/promql/*.c) \
-	$(root)/src/types/labels.c $(root)/src/types/labels_text.c
+	$(addprefix $(root)/src/types/,labels.c labels_text.c)
 
 SOURCES = $(wildcard $(root)/src/*.c $(root)/src/*/*.c)
 objects = $(patsubst $(root)/%.c,%.o,$(1))

@@ -33,8 +33,8 @@ start_cluster() {
         # never frees what it allocates for a process' whole life.
         gcc -fno-builtin -fPIC -shared -o "$top/asan_first.so" test/asan_first.c
         server_env=("LD_PRELOAD=$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $top/asan_first.so"
-            "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:disable_coredump=1:log_path=$cluster_dir/asan"
-            "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:abort_on_error=1:log_path=$cluster_dir/ubsan")
+            "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:disable_coredump=1"
+            "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
     fi
     clusters+=("$cluster_dir")
     as_server timeout 180 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -l "$cluster_dir/log" -w \
@@ -63,12 +63,9 @@ stop_cluster() {
     local status=0
     as_server timeout 180 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -m fast -w -s stop ||
         status=1
-    if as_server grep -E 'was terminated by signal|TRAP:' "$cluster_dir/log"; then
-        as_server tail -n 50 "$cluster_dir/log"
-        status=1
-    fi
-    if compgen -G "$cluster_dir/*san.*" > /dev/null; then
-        cat "$cluster_dir"/*san.*
+    if as_server grep -qE 'terminating any other active server processes|Sanitizer|runtime error:' \
+        "$cluster_dir/log"; then
+        as_server tail -n 200 "$cluster_dir/log"
         status=1
     fi
     return $status
