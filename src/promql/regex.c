@@ -135,8 +135,8 @@ report_pcre2_refusal(int number, TsError *err)
 		case PCRE2_ERROR_PARENTHESES_STACK_CHECK:
 			return ts_error_set(err, TS_ERR_LIMIT, -1,
 								"regular expression is too large: use fewer alternatives "
-								"or smaller repeat counts, or split it (alternatives of "
-								"plain strings alone have no such limit)");
+								"or smaller repeat counts, or split it (a list of plain "
+								"strings may have 10,000 of them)");
 		default:
 			pcre2_get_error_message(number, (PCRE2_UCHAR *) reason, sizeof(reason));
 			return ts_error_set(err, TS_ERR_INVALID, -1,

@@ -1,0 +1,96 @@
+# The README's transcripts: what a user types there gives what the README shows.
+#
+# With "update" as argument it writes the results into the README instead.
+use strict;
+use warnings;
+
+use File::Temp;
+use IO::Socket::INET;
+use Test::More;
+
+my $root = $ENV{MYTSDB_ROOT} or die 'MYTSDB_ROOT is not set';
+chdir $root or die "$root: $!";
+delete @ENV{qw(DATA PGPORT MAKEFLAGS MAKELEVEL)};
+
+my $tmp = File::Temp->newdir('mytsdb-readme.XXXXXX', TMPDIR => 1);
+chmod 0755, $tmp;
+my $data = "$tmp/data";
+my $prompt = qr/^mytsdb=# /m;
+
+my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
+my $port = $socket->sockport;
+close $socket;
+my $output = `make run DATA=$data PGPORT=$port 2>&1`;
+my ($uri) = $output =~ m{(postgresql://\S+)} or die $output;
+
+END
+{
+	local $?;
+	`make stop DATA=$data 2>&1` if $data;
+}
+
+# Runs statements in one session; returns what psql prints for each.
+sub run_session
+{
+	my (@statements) = @_;
+	my $file = "$tmp/session.sql";
+	open my $out, '>', $file or die $!;
+	print $out "\\set VERBOSITY default\n";
+	print $out "\\echo \@\@\@\n$_\n" foreach @statements;
+	close $out;
+	my $bindir = `$ENV{PG_CONFIG} --bindir`;
+	chomp $bindir;
+	my $printed = `cd / && $bindir/psql -X -f - '$uri' < $file 2>&1`;
+	$printed =~ s/^psql:<stdin>:\d+: //mg;
+	my (undef, @results) = split /^\@\@\@\n/m, $printed, -1;
+	return @results;
+}
+
+# Trailing blanks do not survive in a text file, nor empty lines at the end.
+sub tidy
+{
+	my ($text) = @_;
+	$text =~ s/[ \t]+$//mg;
+	$text =~ s/\n+\z/\n/;
+	return $text;
+}
+
+open my $in, '<', 'README.md' or die $!;
+my $readme = do { local $/ = undef; <$in> };
+close $in;
+
+# Statements end with a semicolon at the end of a line.
+my @parts;
+foreach my $block ($readme =~ /^```\n(mytsdb=# .*?)^```$/msg)
+{
+	foreach my $part (split /(?=$prompt)/m, $block)
+	{
+		my ($statement, $shown) = $part =~ /$prompt(.*?;\n)(.*)\z/s
+		  or die "not a statement: $part";
+		push @parts, [ $part, $statement, $shown ];
+	}
+}
+ok(@parts > 0, 'the README has transcripts');
+
+my @results = map { tidy($_) } run_session(map { $_->[1] } @parts);
+is(scalar @results, scalar @parts, 'each statement has a result');
+
+if (($ARGV[0] // '') eq 'update')
+{
+	for my $i (0 .. $#parts)
+	{
+		my $new = "mytsdb=# $parts[$i][1]$results[$i]";
+		$readme =~ s/\Q$parts[$i][0]\E/$new/;
+	}
+	open my $out, '>', 'README.md' or die $!;
+	print $out $readme;
+	close $out;
+}
+else
+{
+	for my $i (0 .. $#parts)
+	{
+		is($results[$i], tidy($parts[$i][2]), $parts[$i][1] =~ s/\s+/ /gr);
+	}
+}
+done_testing();
