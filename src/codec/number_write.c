@@ -233,43 +233,70 @@ value_bits(const NumberWriter *w, uint32_t i)
 }
 
 /* Of the first so many values zstd's success is guessed. */
-#define ZSTD_PROBE 8192
+#define ZSTD_PROBE      8192
+#define ZSTD_PROBE_BITS 13
+/* Columns as small as this it cannot better. */
+#define ZSTD_LEAST 48
+
+/* What zstd needs for a value it has not seen: its bytes without those at either end
+ * that are mere filling. */
+static size_t
+literal_bytes(uint64_t value, unsigned width)
+{
+	uint64_t low = value & (0 - value);
+	uint64_t high = width == 8 ? (uint64_t) ((int64_t) value >> 63) ^ value
+							   : (uint64_t) ((int32_t) value >> 31) ^ value;
+	unsigned from = value == 0 ? 0 : (bit_width(low) - 1) / 8;
+	unsigned to = (bit_width(high) + 7) / 8;
+
+	return to > from + 2 ? to - from - (to - from == width) : 2;
+}
 
 /*
- * About how many bytes zstd would need: nearly nothing for a value that follows the
- * two before it as it did the last time, a match for one that was seen, its bytes for
- * a new one. The guess is rather low.
+ * Whether zstd might need less than there is, by a low guess: nearly nothing for values
+ * that go on as they did once before, a match for a value that was seen, its bytes for
+ * a new one. Patterns that are large even so are worth the trial without a guess.
  */
-static size_t
-guess_zstd(const NumberWriter *w)
+static bool
+zstd_may_win(const NumberWriter *w)
 {
-	uint16_t seen[1024] = {0};
-	uint16_t followers[1024] = {0};
+	uint16_t seen[1 << ZSTD_PROBE_BITS];      /* last position, plus 1, of a value */
+	uint16_t followers[1 << ZSTD_PROBE_BITS]; /* what came after four values */
 	uint32_t looked = w->n < ZSTD_PROBE ? w->n : ZSTD_PROBE;
-	uint64_t previous = 0;
+	unsigned bits = bit_width(looked - 1);
+	uint32_t source = 0; /* where the values went on like this, plus 1 */
 	uint64_t context = 0;
 	size_t bytes = 24;
+	size_t enough = w->room + w->room / 4;
 
-	/* bytes only grow: beyond the room there is nothing more to learn */
-	for (uint32_t i = 0; i < looked && bytes < w->room; i++)
+	if (w->source == SOURCE_PATTERN && w->room > (size_t) w->n * w->value_width / 4)
+		return true;
+	bits = bits < 6 ? 6 : bits;
+	memset(seen, 0, sizeof(uint16_t) << bits);
+	memset(followers, 0, sizeof(uint16_t) << bits);
+	for (uint32_t i = 0; i < looked && bytes < enough; i++)
 	{
-		uint64_t bits = value_bits(w, i);
-		uint64_t hash = bits * UINT64_C(0x9E3779B97F4A7C15);
-		uint16_t *same = &seen[hash >> 54];
-		uint16_t *follower = &followers[context >> 54];
+		uint64_t value = value_bits(w, i);
+		uint64_t hash = value * UINT64_C(0x9E3779B97F4A7C15);
+		uint16_t *same = &seen[hash >> (64 - bits)];
+		uint16_t *follower =
+			&followers[context * UINT64_C(0xD6E8FEB86659FD93) >> (64 - bits)];
 
-		if (*follower == 0 || value_bits(w, *follower - 1U) != bits)
+		if (source == 0 || value_bits(w, source - 1) != value)
+			source = *follower;
+		if (source > 0 && value_bits(w, source - 1) == value)
+			source++;
+		else
 		{
-			bool is_new = *same == 0 || value_bits(w, *same - 1U) != bits;
+			bool is_new = *same == 0 || value_bits(w, *same - 1U) != value;
 
-			bytes += is_new ? w->value_width - 1 : 2;
+			bytes += is_new ? literal_bytes(value, w->value_width) : 2;
+			source = 0;
 		}
 		*same = *follower = (uint16_t) (i + 1);
-		context = ((previous << 17 | previous >> 47) ^ hash) *
-				  UINT64_C(0xD6E8FEB86659FD93);
-		previous = hash;
+		context = context << 16 | hash >> 48;
 	}
-	return bytes * w->n / looked;
+	return bytes * w->n / looked < enough;
 }
 
 static TsErrorCode
@@ -322,6 +349,54 @@ rotate_patterns4(const uint32_t *patterns, uint32_t n, int64_t *x)
 		x[i] = (int64_t) (uint32_t) (patterns[i] << 1 | patterns[i] >> 31);
 }
 
+/* Infinite or no number, as a rotated pattern. */
+static bool
+is_special(int64_t x, unsigned width)
+{
+	return (uint64_t) x >=
+		   (width == 8 ? UINT64_C(0xFFE0000000000000) : UINT64_C(0xFF000000));
+}
+
+/*
+ * The mark of a scrape that failed is a NaN, far away from all numbers: while such a
+ * pattern is in the minority it becomes foreign.
+ */
+static void
+set_special_apart(NumberWriter *w)
+{
+	Foreign *foreign = &w->enc->foreign;
+	int64_t *x = (int64_t *) w->enc->x.data;
+	int64_t special;
+	int64_t number;
+	uint32_t first = 0;
+	uint32_t count = 0;
+
+	while (first < w->n && !is_special(x[first], w->value_width))
+		first++;
+	if (first == w->n)
+		return;
+	special = x[first];
+	for (uint32_t i = first; i < w->n; i++)
+		count += x[i] == special;
+	if (count > w->n / 2)
+		return;
+	foreign->count = count;
+	memset(foreign->bitmap, 0, (size_t) ts_codec_vectors(w->n) * (VECTOR / 8));
+	/* its place takes the value before or, at the front, the first that is another */
+	number = first > 0 ? x[first - 1] : special;
+	for (uint32_t i = 0; number == special; i++)
+		number = x[i];
+	for (uint32_t i = first; i < w->n; i++)
+	{
+		if (x[i] == special)
+		{
+			foreign->bitmap[i / 64] |= UINT64_C(1) << (i & 63);
+			x[i] = number;
+		}
+		number = x[i];
+	}
+}
+
 static void
 patterns_source(NumberWriter *w)
 {
@@ -332,6 +407,7 @@ patterns_source(NumberWriter *w)
 		rotate_patterns8(w->values, w->n, (int64_t *) w->enc->x.data);
 	else
 		rotate_patterns4(w->values, w->n, (int64_t *) w->enc->x.data);
+	set_special_apart(w);
 }
 
 static bool
@@ -393,7 +469,7 @@ write_numbers(NumberWriter *w, size_t *len)
 	else
 		floats_source(w);
 	write_body(w);
-	if (!w->nested && w->room > w->n / 8 + 64 && guess_zstd(w) < w->room)
+	if (!w->nested && w->room > ZSTD_LEAST && zstd_may_win(w))
 	{
 		TsErrorCode code = write_zstd(w);
 
