@@ -66,6 +66,26 @@ typedef struct TsCodecEncoder TsCodecEncoder;
 extern TsCodecEncoder *ts_codec_encoder_create(const TsAllocator *allocator);
 extern void ts_codec_encoder_free(TsCodecEncoder *enc);
 
+/*
+ * What an encoder may choose from: everything, unless it is told otherwise, which is
+ * for measurements and tests. Constants and the plain form are always allowed.
+ */
+enum
+{
+	TS_CODEC_USE_DECIMALS = 0x001, /* floats as decimal integers */
+	TS_CODEC_USE_LINES = 0x002,    /* less the line they follow */
+	TS_CODEC_USE_RUNS = 0x004,     /* changes only */
+	TS_CODEC_USE_FRAMES = 0x008,   /* vectors less their base ("FOR") */
+	TS_CODEC_USE_DELTAS = 0x010,   /* vectors of deltas */
+	TS_CODEC_USE_DODS = 0x020,     /* vectors of deltas of deltas */
+	TS_CODEC_USE_BITMAPS = 0x040,  /* deltas with their zeroes in a bitmap */
+	TS_CODEC_USE_PATCHES = 0x080,  /* exceptions to a vector's width */
+	TS_CODEC_USE_ZSTD = 0x100,
+	TS_CODEC_USE_DICTIONARY = 0x200,
+	TS_CODEC_USE_ALL = 0x3FF
+};
+extern void ts_codec_encoder_use(TsCodecEncoder *enc, unsigned use);
+
 /* Bytes that suffice for a column of n numbers (either float, int, time). */
 extern size_t ts_codec_number_bound(uint32_t n);
 extern size_t ts_codec_bits_bound(uint32_t n);

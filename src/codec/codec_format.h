@@ -39,13 +39,12 @@
  *		integer			x
  *		decimal			(double) x / 10^e; float4: that, rounded to float. A writer
  *						keeps |x| below 2^50
- *		bit pattern		x rotated right by one bit within the value's width, which
- *						has the sign come first in y; x is unsigned
+ *		bit pattern		x rotated right by one bit within the value's width: the sign
+ *						is the lowest bit of x
  *	const		no more bytes; y is 0
  *	runs		a varint count, then as often: a varint, the distance (at least 1) from
  *				the last change (at first from position 0) to the next position at
- *				which y changes, and, signed, by how much. y[0] is 0 if it has no
- *				change, and no change is at position 0.
+ *				which y changes, and, signed, by how much. y[0] is 0.
  *	vectors		the headers of all vectors, then the payloads of all vectors (3.)
  *
  * 2. Bits

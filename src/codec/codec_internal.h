@@ -132,8 +132,9 @@ typedef struct VectorPlan
 	int64_t numbers[VECTOR];      /* residuals less their base */
 	uint64_t bitmap[VECTOR / 64]; /* where r is not 0, if head.bitmap */
 } VectorPlan;
+/* use must allow frames, deltas or dods. */
 extern void codec_plan_vector(const int64_t *y, uint32_t m, const VectorState *state,
-							  VectorPlan *plan);
+							  unsigned use, VectorPlan *plan);
 
 /* vector_write.c; both return the end of what they wrote. */
 extern uint8_t *
@@ -206,6 +207,7 @@ struct TsCodecEncoder
 {
 	TsAllocator allocator;
 	ZSTD_CCtx *zstd;
+	unsigned use;   /* TS_CODEC_USE_... */
 	Buffer x;       /* integers of a column */
 	Buffer y;       /* work space of the same size */
 	Buffer payload; /* of vectors, before their headers' size is known */

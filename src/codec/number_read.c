@@ -43,7 +43,11 @@ open_header(NumberColumn *column, TsCodecType type, Cursor *c)
 	else
 		column->origin = get_signed(c);
 	if (flags & SOURCE_HAS_DIVISOR)
+	{
 		column->divisor = get_varint(c);
+		if (column->divisor < 2)
+			return false;
+	}
 	if (flags & SOURCE_HAS_SLOPE)
 		column->slope = get_signed(c);
 	return c->ok;
@@ -256,7 +260,7 @@ integers(const NumberColumn *column, const int64_t *y, uint32_t m, int64_t *x)
 	uint64_t divisor = column->divisor;
 	uint64_t origin = (uint64_t) column->origin;
 
-	if (divisor != 0 && (divisor & (divisor - 1)) == 0)
+	if ((divisor & (divisor - 1)) == 0)
 		shift_and_add(y, m, (unsigned) __builtin_ctzll(divisor), origin, x);
 	else
 		multiply_and_add(y, m, divisor, origin, x);

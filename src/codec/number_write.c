@@ -135,7 +135,7 @@ pack_vectors(TsCodecEncoder *enc, const int64_t *y, uint32_t n, size_t room,
 		uint32_t m = vector_length(n, first / VECTOR);
 		VectorPlan *plan = &enc->plan;
 
-		codec_plan_vector(y + first, m, &state, plan);
+		codec_plan_vector(y + first, m, &state, enc->use, plan);
 		codec_count_foreign(&plan->head, &enc->foreign, first);
 		head = codec_write_head(head, &plan->head, &state);
 		payload = codec_write_payload(payload, plan, m, &enc->foreign, first);
@@ -184,9 +184,9 @@ write_body(NumberWriter *w)
 	if (w->n > 1)
 		changes = count_changes(x, w->n, &bent);
 	/* on a line, the divisor has left steps of 1 or -1 */
-	if (changes > 0 && bent == 0)
+	if ((enc->use & TS_CODEC_USE_LINES) && changes > 0 && bent == 0)
 		slope = wrap_mul(x[1], 1 << SLOPE_SHIFT);
-	else if (changes > 1 && w->time)
+	else if ((enc->use & TS_CODEC_USE_LINES) && changes > 1 && w->time)
 		slope = codec_find_slope(x, w->n, (int64_t *) enc->y.data);
 	if (slope != 0)
 	{
@@ -211,15 +211,16 @@ write_body(NumberWriter *w)
 	}
 	header_size = (size_t) (write_header(w, header, FORM_RUNS, origin, divisor, slope) -
 							header);
-	if (enc->foreign.count == 0 && changes <= w->n / 8 &&
-		header_size + runs_size(y, w->n, changes) < w->room)
+	if ((enc->use & TS_CODEC_USE_RUNS) && enc->foreign.count == 0 &&
+		changes <= w->n / 8 && header_size + runs_size(y, w->n, changes) < w->room)
 	{
 		memcpy(w->out, header, header_size);
 		w->len = (size_t) (write_runs(y, w->n, changes, w->out + header_size) - w->out);
 		w->room = w->len;
 	}
 	header[0] = FORMAT_BYTE(FORM_VECTORS);
-	write_vectors(w, header, header_size, y);
+	if (enc->use & (TS_CODEC_USE_FRAMES | TS_CODEC_USE_DELTAS | TS_CODEC_USE_DODS))
+		write_vectors(w, header, header_size, y);
 }
 
 /* ---- plain and zstd ---- */
@@ -424,6 +425,11 @@ floats_source(NumberWriter *w)
 	int64_t *x = (int64_t *) enc->x.data;
 	uint32_t n = all_equal(w) ? 1 : w->n;
 
+	if (!(enc->use & TS_CODEC_USE_DECIMALS))
+	{
+		patterns_source(w);
+		return;
+	}
 	w->exponent = w->value_width == 8 ? codec_decimals8(w->values, n, x, &enc->foreign)
 									  : codec_decimals4(w->values, n, x, &enc->foreign);
 	w->source = SOURCE_DECIMAL;
@@ -469,7 +475,8 @@ write_numbers(NumberWriter *w, size_t *len)
 	else
 		floats_source(w);
 	write_body(w);
-	if (!w->nested && w->room > ZSTD_LEAST && zstd_may_win(w))
+	if ((w->enc->use & TS_CODEC_USE_ZSTD) && !w->nested && w->room > ZSTD_LEAST &&
+		zstd_may_win(w))
 	{
 		TsErrorCode code = write_zstd(w);
 

@@ -184,7 +184,7 @@ ts_codec_encode_fixed(TsCodecEncoder *enc, const void *values, uint32_t width, u
 					  uint8_t *out, size_t *len)
 {
 	size_t plain = (size_t) n * width;
-	TsErrorCode code;
+	TsErrorCode code = TS_OK;
 
 	*len = 0;
 	if (n > TS_CODEC_MAX_VALUES || width == 0 || width > TS_CODEC_MAX_WIDTH)
@@ -199,8 +199,9 @@ ts_codec_encode_fixed(TsCodecEncoder *enc, const void *values, uint32_t width, u
 		return TS_OK;
 	}
 	*len = 1 + plain;
-	code = fixed_dictionary(enc, values, width, n, out, len);
-	if (code == TS_OK && plain >= ZSTD_LEAST)
+	if (enc->use & TS_CODEC_USE_DICTIONARY)
+		code = fixed_dictionary(enc, values, width, n, out, len);
+	if ((enc->use & TS_CODEC_USE_ZSTD) && code == TS_OK && plain >= ZSTD_LEAST)
 		code = fixed_zstd(enc, values, width, n, out, len);
 	if (code == TS_OK && *len == 1 + plain)
 	{
@@ -281,7 +282,7 @@ write_values(TsCodecEncoder *enc, const TsCodecBytes *values, uint32_t n, size_t
 	p += nested;
 	for (uint32_t v = 0; v < vectors; v++)
 		p = put_varint(p, start[v + 1] - start[v]);
-	if (bytes >= ZSTD_LEAST)
+	if ((enc->use & TS_CODEC_USE_ZSTD) && bytes >= ZSTD_LEAST)
 		code = codec_write_frames(enc, enc->plain.data, start, vectors, bytes, &framed);
 	if (framed > 0)
 	{
@@ -365,7 +366,7 @@ ts_codec_encode_bytes(TsCodecEncoder *enc, const TsCodecBytes *values, uint32_t 
 	bytes = sum_sizes(values, n);
 	if (bytes > TS_CODEC_MAX_BYTES)
 		return TS_ERR_LIMIT;
-	if (!all_values_equal(values, n))
+	if ((enc->use & TS_CODEC_USE_DICTIONARY) && !all_values_equal(values, n))
 	{
 		code = write_dictionary(enc, values, n, &entries, &dictionary);
 		if (code != TS_OK)

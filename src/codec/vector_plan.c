@@ -22,6 +22,9 @@ typedef struct Pack
 	uint32_t patches;
 } Pack;
 
+/* A vector as small as this needs no other candidates. */
+#define MUST_GAIN 160
+
 /* A patch's count and width in the header. */
 #define PATCH_HEAD_BITS 16
 
@@ -81,68 +84,78 @@ widths_above(const int64_t *r, uint32_t count, int64_t base, uint8_t *widths)
 	}
 }
 
+/* What lies outside a width, when a base is given. */
+typedef struct Outside
+{
+	unsigned widest; /* bits of the largest above the base */
+	bool below;      /* are there any below the base? */
+	uint64_t lowest; /* the lowest of these, as the complement of its distance */
+} Outside;
+
+/* Bits of the patches' numbers at a width: zigzagged, hence one more. */
+static unsigned
+patch_width_at(const Outside *outside, unsigned width)
+{
+	unsigned above = outside->widest > width ? outside->widest - width : 0;
+	unsigned below = outside->below ? bit_width(outside->lowest >> width) : 0;
+
+	return 1 + (above > below ? above : below);
+}
+
+/* How many residuals are of each width; 64 stands for what lies below the base, too. */
+static void
+count_widths(const int64_t *r, uint32_t count, int64_t base, uint32_t *histogram)
+{
+	uint8_t widths[VECTOR];
+	uint16_t parts[4][65] = {0};
+
+	widths_above(r, count, base, widths);
+	/* four, since adding to the same counter again and again is slow */
+	for (uint32_t i = 0; i < count; i++)
+		parts[i & 3][widths[i]]++;
+	for (unsigned w = 0; w <= 64; w++)
+		histogram[w] = (uint32_t) parts[0][w] + parts[1][w] + parts[2][w] + parts[3][w];
+}
+
 /*
  * The best width for residuals above a base; the least and most of all are given.
  */
 static void
 pack_above(const int64_t *r, uint32_t count, int64_t base, int64_t least, int64_t most,
-		   Pack *pack)
+		   bool patches, Pack *pack)
 {
-	uint8_t widths[VECTOR];
-	uint16_t histogram[4][65] = {0};
-	uint32_t above = 0;   /* residuals that do not fit in the width looked at */
-	unsigned below_width; /* of the patch of the lowest outlier, less its sign */
-	unsigned widest;
-	uint64_t lowest = ~((uint64_t) least - (uint64_t) base);
-	bool below;
+	uint32_t histogram[65];
+	Outside outside = {.widest = 63, .lowest = ~((uint64_t) least - (uint64_t) base)};
+	uint32_t left; /* residuals that do not fit in the width looked at */
 
 	/* what is so far above that it counts as below has 63 bits at most */
 	if ((uint64_t) most - (uint64_t) base > (uint64_t) INT64_MAX)
-		lowest = (uint64_t) INT64_MAX;
-	widths_above(r, count, base, widths);
-	for (uint32_t i = 0; i < count; i++)
-		histogram[i & 3][widths[i]]++;
-	for (unsigned w = 0; w <= 64; w++)
-		histogram[0][w] += histogram[1][w] + histogram[2][w] + histogram[3][w];
-	for (widest = 63; widest > 0 && histogram[0][widest] == 0; widest--)
-		;
-	below = histogram[0][64] > 0;
-	above = histogram[0][64];
+		outside.lowest = (uint64_t) INT64_MAX;
+	count_widths(r, count, base, histogram);
+	while (outside.widest > 0 && histogram[outside.widest] == 0)
+		outside.widest--;
+	left = histogram[64];
+	outside.below = left > 0;
 
-	pack->base = base;
-	pack->width = 64;
-	pack->patches = 0;
-	pack->patch_width = 0;
-	pack->bits = 64 * count;
-	for (unsigned w = widest + 1; w-- > 0;)
+	*pack = (Pack){.base = base, .width = 64, .bits = 64 * count};
+	for (unsigned w = outside.widest + 1; w-- > 0;)
 	{
 		uint32_t bits = count * w;
 		unsigned patch_width = 0;
 
-		/* widest itself patches only what is below the base */
-		if (w < widest)
-			above += histogram[0][w + 1];
-		if (above > 0)
+		/* the widest itself leaves only what is below the base */
+		if (w < outside.widest)
+			left += histogram[w + 1];
+		if (left > 0)
 		{
-			patch_width = widest > w ? widest - w : 0;
-			if (below)
-			{
-				below_width = bit_width(lowest >> w);
-				patch_width = below_width > patch_width ? below_width : patch_width;
-			}
-			patch_width++;
-			if (patch_width > 64)
+			patch_width = patch_width_at(&outside, w);
+			if (patch_width > 64 || !patches)
 				continue;
-			bits += PATCH_HEAD_BITS + (uint32_t) places_size(above, count) * 8 +
-					above * patch_width;
+			bits += PATCH_HEAD_BITS + (uint32_t) places_size(left, count) * 8 +
+					left * patch_width;
 		}
 		if (bits < pack->bits)
-		{
-			pack->bits = bits;
-			pack->width = w;
-			pack->patches = above;
-			pack->patch_width = patch_width;
-		}
+			*pack = (Pack){base, bits, w, patch_width, left};
 	}
 }
 
@@ -183,8 +196,9 @@ take_sample(const int64_t *r, uint32_t count, Sample *result)
  * that it takes more than limit bits.
  */
 static bool
-plan_pack(const int64_t *r, uint32_t count, uint32_t limit, Pack *pack)
+plan_pack(const int64_t *r, uint32_t count, uint32_t limit, unsigned use, Pack *pack)
 {
+	bool patches = (use & TS_CODEC_USE_PATCHES) != 0;
 	Sample sample;
 	int64_t least;
 	int64_t most;
@@ -202,12 +216,13 @@ plan_pack(const int64_t *r, uint32_t count, uint32_t limit, Pack *pack)
 		pack->base = least;
 		return true;
 	}
-	pack_above(r, count, least, least, most, pack);
-	if (least < sample.fence)
+	pack_above(r, count, least, least, most, patches, pack);
+	if (patches && least < sample.fence)
 	{
 		Pack trimmed;
 
-		pack_above(r, count, least_above(r, count, sample.fence), least, most, &trimmed);
+		pack_above(r, count, least_above(r, count, sample.fence), least, most, true,
+				   &trimmed);
 		if (trimmed.bits < pack->bits)
 			*pack = trimmed;
 	}
@@ -292,7 +307,7 @@ finish_plan(const Choice *choice, const int64_t *y, const int64_t *d,
 }
 
 void
-codec_plan_vector(const int64_t *y, uint32_t m, const VectorState *state,
+codec_plan_vector(const int64_t *y, uint32_t m, const VectorState *state, unsigned use,
 				  VectorPlan *plan)
 {
 	int64_t d[VECTOR];
@@ -312,32 +327,39 @@ codec_plan_vector(const int64_t *y, uint32_t m, const VectorState *state,
 	if (zeroes == m - 1)
 		return;
 
-	plan_pack(d, m - 1, UINT32_MAX, &pack);
-	bits = pack.bits + anchor_bits + field_bits(pack.base, state->base);
-	consider(&choice, &pack, bits, PREDICT_DELTA, d, m - 1);
-
-	/* a bitmap is a bit for every delta: each zero must save its width */
-	if (pack.bits > m && zeroes * (pack.bits / (m - 1) + 1) > m - 1)
+	if (use & TS_CODEC_USE_DELTAS)
 	{
-		uint32_t count = split_zeroes(d, m - 1, plan->bitmap, nonzero);
+		plan_pack(d, m - 1, UINT32_MAX, use, &pack);
+		bits = pack.bits + anchor_bits + field_bits(pack.base, state->base);
+		consider(&choice, &pack, bits, PREDICT_DELTA, d, m - 1);
 
-		plan_pack(nonzero, count, UINT32_MAX, &pack);
-		bits = pack.bits + 8 * ((m + 6) / 8) + 8 + anchor_bits +
-			   field_bits(pack.base, state->base);
-		if (consider(&choice, &pack, bits, PREDICT_DELTA, nonzero, count))
-			plan->head.bitmap = true;
+		/* a bitmap is a bit for every delta: each zero must save its width */
+		if ((use & TS_CODEC_USE_BITMAPS) && pack.bits > m &&
+			zeroes * (pack.bits / (m - 1) + 1) > m - 1)
+		{
+			uint32_t count = split_zeroes(d, m - 1, plan->bitmap, nonzero);
+
+			plan_pack(nonzero, count, UINT32_MAX, use, &pack);
+			bits = pack.bits + 8 * ((m + 6) / 8) + 8 + anchor_bits +
+				   field_bits(pack.base, state->base);
+			if (consider(&choice, &pack, bits, PREDICT_DELTA, nonzero, count))
+				plan->head.bitmap = true;
+		}
 	}
-	if (m > 2 && choice.pack.bits > 0)
+	if ((use & TS_CODEC_USE_DODS) && choice.bits > MUST_GAIN)
 	{
-		differences(d, m - 2, dd);
-		if (plan_pack(dd, m - 2, choice.bits, &pack))
+		uint32_t count = m > 2 ? m - 2 : 0;
+
+		differences(d, count, dd);
+		if (plan_pack(dd, count, choice.bits, use, &pack))
 		{
 			bits = pack.bits + anchor_bits + field_bits(pack.base, state->base) +
 				   8 * varint_size(zigzag(d[0]));
-			consider(&choice, &pack, bits, PREDICT_DOD, dd, m - 2);
+			consider(&choice, &pack, bits, PREDICT_DOD, dd, count);
 		}
 	}
-	if (choice.pack.bits > 0 && plan_pack(y, m, choice.bits, &pack))
+	if ((use & TS_CODEC_USE_FRAMES) && choice.bits > MUST_GAIN &&
+		plan_pack(y, m, choice.bits, use, &pack))
 	{
 		bits = pack.bits + field_bits(pack.base, state->anchor);
 		consider(&choice, &pack, bits, PREDICT_PLAIN, y, m);

@@ -39,8 +39,15 @@ ts_codec_encoder_create(const TsAllocator *allocator)
 	{
 		memset(enc, 0, sizeof(*enc));
 		enc->allocator = *allocator;
+		enc->use = TS_CODEC_USE_ALL;
 	}
 	return enc;
+}
+
+void
+ts_codec_encoder_use(TsCodecEncoder *enc, unsigned use)
+{
+	enc->use = use;
 }
 
 void

@@ -220,6 +220,35 @@ test_forms(void)
 	test_form(TS_CODEC_FLOAT8, "decimals", 7, 5760, 8500, "decimal, vectors");
 }
 
+/* Each way of encoding by itself, on every kind. */
+static void
+test_uses(void)
+{
+	static const unsigned ways[] = {
+		0,
+		TS_CODEC_USE_LINES,
+		TS_CODEC_USE_RUNS,
+		TS_CODEC_USE_FRAMES,
+		TS_CODEC_USE_DELTAS,
+		TS_CODEC_USE_DELTAS | TS_CODEC_USE_BITMAPS,
+		TS_CODEC_USE_DODS,
+		TS_CODEC_USE_LINES | TS_CODEC_USE_FRAMES,
+		TS_CODEC_USE_ZSTD,
+	};
+
+	for (size_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++)
+	{
+		for (unsigned with = 0; with < 4; with++)
+		{
+			ts_codec_encoder_use(enc, ways[way] | (with & 1 ? TS_CODEC_USE_DECIMALS : 0) |
+										  (with & 2 ? TS_CODEC_USE_PATCHES : 0));
+			for (uint32_t n = 1; n < 700; n += 257)
+				test_all_kinds(n);
+		}
+	}
+	ts_codec_encoder_use(enc, TS_CODEC_USE_ALL);
+}
+
 static void
 test_limits(void)
 {
@@ -257,6 +286,7 @@ main(int argc, char **argv)
 	for (int round = 0; round < 20; round++)
 		test_all_kinds(1 + (uint32_t) random_below(1500));
 	test_all_kinds(TS_CODEC_MAX_VALUES);
+	test_uses();
 	test_specials();
 	test_decimals();
 	test_forms();
