@@ -482,6 +482,8 @@ decode_numbers(TsCodecReader *reader, uint32_t first, uint32_t count, void *out)
 	uint32_t end = (first + count) * VECTOR;
 
 	assert(first + count <= reader->vectors);
+	if (count == 0)
+		return TS_OK;
 	if (decode_uniform(column, first * VECTOR, end < reader->n ? end : reader->n, out))
 		return TS_OK;
 	for (uint32_t v = first; v < first + count; v++)

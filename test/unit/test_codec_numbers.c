@@ -263,6 +263,13 @@ test_limits(void)
 	CHECK(ts_codec_problem(reader)[0] != '\0');
 	CHECK(ts_codec_open(reader, TS_CODEC_FLOAT8, 0, bytes, 0, 0) == TS_OK);
 	CHECK(ts_codec_decode_float8(reader, 0, 0, doubles) == TS_OK);
+	/* nothing is left of a column that could not be opened */
+	bytes[0] = 1;
+	bytes[1] = 4;
+	bytes[2] = bytes[3] = 0;
+	CHECK(ts_codec_open(reader, TS_CODEC_INT, 0, bytes, 4, 1) == TS_ERR_INVALID);
+	CHECK(ts_codec_open(reader, TS_CODEC_INT, 0, bytes, 0, 0) == TS_OK);
+	CHECK(ts_codec_decode_int(reader, 0, 0, integers) == TS_OK);
 }
 
 int
