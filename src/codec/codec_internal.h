@@ -236,7 +236,7 @@ typedef struct NumberColumn
 	int64_t origin;
 	uint64_t divisor;
 	int64_t slope;
-	const uint8_t *data;           /* plain values, or events of runs */
+	const uint8_t *data;           /* plain values */
 	const uint8_t *limit;          /* end of the column */
 	VectorHead heads[MAX_VECTORS]; /* runs: payload, anchor, step (next change) */
 } NumberColumn;
