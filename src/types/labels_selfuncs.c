@@ -115,11 +115,13 @@ shape_selectivity(const TsSelector *selector)
 }
 
 /*
- * The share of rows that a selector matches by its shape. One with an error has none:
- * to report it is the executor's business, if it ever comes to that.
+ * The share of rows that a selector matches by its shape. *usable tells whether the
+ * operator may be tried on statistics. Not with a selector that has an error, be it the
+ * constant or one of a column of selectors: to report that is the executor's business,
+ * if it ever comes to that.
  */
 static double
-selector_selectivity(FunctionCallInfo fcinfo, bool *valid)
+selector_selectivity(FunctionCallInfo fcinfo, bool *usable)
 {
 	double selectivity = UNKNOWN_SEL;
 	MemoryContext context;
@@ -128,15 +130,18 @@ selector_selectivity(FunctionCallInfo fcinfo, bool *valid)
 	text *right;
 	TsError err;
 
-	*valid = true;
-	if (!constant_operand(fcinfo, &operand) || operand.type != TEXTOID)
+	*usable = true;
+	if (!constant_operand(fcinfo, &operand))
+		return selectivity;
+	*usable = operand.column_left && operand.type == TEXTOID;
+	if (!*usable)
 		return selectivity;
 	context = AllocSetContextCreate(CurrentMemoryContext, "PromQL selector estimate",
 									ALLOCSET_SMALL_SIZES);
 	right = DatumGetTextPP(operand.value);
 	selector = labels_compile_selector(VARDATA_ANY(right), VARSIZE_ANY_EXHDR(right),
 									   context, &err);
-	*valid = selector != NULL;
+	*usable = selector != NULL;
 	if (selector != NULL)
 		selectivity = shape_selectivity(selector);
 	MemoryContextDelete(context);
@@ -146,10 +151,10 @@ selector_selectivity(FunctionCallInfo fcinfo, bool *valid)
 Datum
 mytsdb_labels_matchsel(PG_FUNCTION_ARGS)
 {
-	bool valid;
-	double selectivity = selector_selectivity(fcinfo, &valid);
+	bool usable;
+	double selectivity = selector_selectivity(fcinfo, &usable);
 
-	if (!valid)
+	if (!usable)
 		PG_RETURN_FLOAT8(UNKNOWN_SEL);
 	return restriction_selectivity(fcinfo, selectivity);
 }
@@ -157,10 +162,10 @@ mytsdb_labels_matchsel(PG_FUNCTION_ARGS)
 Datum
 mytsdb_labels_nmatchsel(PG_FUNCTION_ARGS)
 {
-	bool valid;
-	double selectivity = selector_selectivity(fcinfo, &valid);
+	bool usable;
+	double selectivity = selector_selectivity(fcinfo, &usable);
 
-	if (!valid)
+	if (!usable)
 		PG_RETURN_FLOAT8(1.0 - UNKNOWN_SEL);
 	return restriction_selectivity(fcinfo, 1.0 - selectivity);
 }

@@ -169,6 +169,13 @@ SELECT estimate($$l @> '{a="b",c="d"}'$$, 'unknown') < estimate($$l @> '{a="b"}'
 -- A faulty selector is the executor's to report
 EXPLAIN (COSTS OFF) SELECT * FROM s WHERE l ~ 'up{';
 EXPLAIN (COSTS OFF) SELECT * FROM s WHERE l !~ 'up{';
+-- and so is one of a column of selectors, even if statistics hold it
+CREATE TABLE selectors AS
+SELECT CASE i % 3 WHEN 0 THEN 'up{' ELSE '{a="' || i % 3 || '"}' END AS selector, i % 3 > 0 AS valid
+  FROM generate_series(1, 60) i;
+ANALYZE selectors;
+EXPLAIN (COSTS OFF) SELECT * FROM selectors WHERE '{a="1"}'::labels ~ selector AND valid;
+EXPLAIN (COSTS OFF) SELECT * FROM selectors WHERE '{a="1"}'::labels !~ selector AND valid;
 -- An unknown selector, and one from another table
 PREPARE q(text) AS SELECT count(*) FROM s WHERE l ~ $1;
 SET plan_cache_mode = force_generic_plan;
