@@ -39,9 +39,10 @@ extern void labels_count_refused_selector(void);
 extern void labels_count_limit_error(void);
 
 /*
- * Parses and compiles a selector in a memory context; its memory, also what lies
- * outside of PostgreSQL's contexts, is freed with the context. Returns NULL and fills
- * *err if the text is no selector.
+ * Parses and compiles a selector in a memory context that nothing else uses; its memory,
+ * also what lies outside of PostgreSQL's contexts, is freed with the context. Returns
+ * NULL and fills *err if the text is no selector, or one that takes too much memory; the
+ * context is then to be deleted.
  */
 extern TsSelector *labels_compile_selector(const char *text, size_t len,
 										   MemoryContext context, TsError *err);

@@ -18,6 +18,9 @@
 
 #define TS_METRIC_NAME_LABEL "__name__"
 
+/* No selector has more; keeps in bounds what compiling and testing one takes. */
+#define TS_SELECTOR_MAX_MATCHERS 1024
+
 typedef enum TsMatchType
 {
 	TS_MATCH_EQUAL,

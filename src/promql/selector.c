@@ -181,6 +181,11 @@ parse_braces(SelectorParser *parser)
 		code = parse_matcher(parser);
 		if (code != TS_OK)
 			return code;
+		if (parser->nmatchers > TS_SELECTOR_MAX_MATCHERS && !parser->label_set)
+			return ts_error_set(
+				parser->err, TS_ERR_LIMIT, -1,
+				"the selector has more than %d matchers, the most allowed",
+				TS_SELECTOR_MAX_MATCHERS);
 		if (parser->token.type == PROMQL_COMMA)
 			code = advance(parser);
 		else if (parser->token.type != PROMQL_RIGHT_BRACE)

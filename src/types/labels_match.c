@@ -4,9 +4,10 @@
  *
  * A selector is parsed and compiled once per call site and then kept, together with
  * some others in case the right side changes from row to row (a join with a table of
- * selectors). What is kept lives in the call site's memory context, that is, as long
- * as the query's plan runs; PCRE2's executable memory, which is nobody's context, is
- * freed by a reset callback.
+ * selectors); they are dropped when they take more memory than mytsdb.regex_memory.
+ * What is kept lives below the call site's memory context, that is, as long as the
+ * query's plan runs; PCRE2's executable memory, which is nobody's context, is freed by
+ * a reset callback.
  */
 #include "postgres.h"
 
@@ -23,18 +24,31 @@ PG_FUNCTION_INFO_V1(mytsdb_labels_not_matches);
 /* Places for selectors at one call site; which one is a matter of the text's hash. */
 #define CACHE_SLOTS 64
 
+/* What a selector may take beside its regular expressions: its text, its matchers. */
+#define SELECTOR_TEXT_MEMORY ((Size) 4 * 1024 * 1024)
+
+/* The memory of one selector: a context that nothing else uses, and its bound. */
+typedef struct SelectorMemory
+{
+	MemoryContext context;
+	Size limit;
+	bool exceeded;
+} SelectorMemory;
+
 /* A selector with the memory context that is all its own. */
 typedef struct CachedSelector
 {
 	MemoryContext context;
 	const TsSelector *selector;
+	TsRegexLimits limits; /* with which it was compiled */
 	size_t len;
 	char text[FLEXIBLE_ARRAY_MEMBER];
 } CachedSelector;
 
 typedef struct SelectorCache
 {
-	CachedSelector *last; /* the one used last, mostly the only one */
+	MemoryContext context; /* the parent of all the selectors' */
+	CachedSelector *last;  /* the one used last, mostly the only one */
 	CachedSelector *slots[CACHE_SLOTS];
 } SelectorCache;
 
@@ -44,20 +58,50 @@ free_selector(void *arg)
 	ts_selector_free(arg);
 }
 
+static void *
+selector_alloc(void *ctx, size_t size)
+{
+	SelectorMemory *memory = ctx;
+
+	if (MemoryContextMemAllocated(memory->context, false) + size > memory->limit)
+	{
+		memory->exceeded = true;
+		return NULL;
+	}
+	return MemoryContextAllocExtended(memory->context, size,
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+}
+
+static void
+selector_free(void *ctx, void *ptr)
+{
+	if (ptr != NULL)
+		pfree(ptr);
+}
+
 TsSelector *
 labels_compile_selector(const char *text, size_t len, MemoryContext context, TsError *err)
 {
-	TsAllocator allocator = ts_context_allocator(context);
-	TsSelectorOptions options = {.allocator = &allocator};
+	SelectorMemory *memory = MemoryContextAllocZero(context, sizeof(SelectorMemory));
 	MemoryContextCallback *callback = MemoryContextAlloc(context,
 														 sizeof(MemoryContextCallback));
 	TsSelector *selector = MemoryContextAlloc(context, sizeof(TsSelector));
+	TsAllocator allocator = {selector_alloc, selector_free, memory};
+	TsSelectorOptions options = {.allocator = &allocator};
 
 	options.regex = labels_regex_limits();
+	memory->context = context;
+	memory->limit = 2 * options.regex.memory + SELECTOR_TEXT_MEMORY;
 	if (ts_selector_parse(text, len, &options, selector, err) != TS_OK)
 	{
-		pfree(selector);
-		pfree(callback);
+		if (err->code == TS_ERR_MEMORY && memory->exceeded)
+		{
+			ts_error_set(err, TS_ERR_LIMIT, err->offset,
+						 "the regular expressions of a selector need more than %zu kB of "
+						 "memory together",
+						 memory->limit / 1024);
+			ts_error_locate(err, text, len);
+		}
 		return NULL;
 	}
 	callback->func = free_selector;
@@ -89,6 +133,7 @@ compile_cached(const char *text, size_t len, MemoryContext parent)
 	TsError err;
 
 	cached->context = context;
+	cached->limits = labels_regex_limits();
 	cached->len = len;
 	memcpy(cached->text, text, len);
 	cached->selector = labels_compile_selector(text, len, context, &err);
@@ -105,10 +150,42 @@ compile_cached(const char *text, size_t len, MemoryContext parent)
 	return cached;
 }
 
+/* Settings may change between two calls, in a function that runs on. */
 static bool
 is_cached(const CachedSelector *cached, const char *text, size_t len)
 {
-	return cached != NULL && cached->len == len && memcmp(cached->text, text, len) == 0;
+	TsRegexLimits limits = labels_regex_limits();
+
+	return cached != NULL && cached->len == len && memcmp(cached->text, text, len) == 0 &&
+		   cached->limits.match_limit == limits.match_limit &&
+		   cached->limits.memory == limits.memory;
+}
+
+static SelectorCache *
+create_cache(MemoryContext parent)
+{
+	SelectorCache *cache = MemoryContextAllocZero(parent, sizeof(SelectorCache));
+
+	cache->context = AllocSetContextCreate(parent, "PromQL selectors",
+										   ALLOCSET_SMALL_SIZES);
+	return cache;
+}
+
+/* Forgets a selector; or all of them, if together they take too much memory. */
+static void
+make_room(SelectorCache *cache, CachedSelector **slot)
+{
+	cache->last = NULL;
+	if (MemoryContextMemAllocated(cache->context, true) > labels_regex_limits().memory)
+	{
+		MemoryContextReset(cache->context);
+		memset(cache->slots, 0, sizeof(cache->slots));
+	}
+	else if (*slot != NULL)
+	{
+		MemoryContextDelete((*slot)->context);
+		*slot = NULL;
+	}
 }
 
 /* The compiled form of a selector, from the call site's cache. */
@@ -120,7 +197,7 @@ find_selector(FmgrInfo *flinfo, const char *text, size_t len)
 
 	if (cache == NULL)
 	{
-		cache = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(SelectorCache));
+		cache = create_cache(flinfo->fn_mcxt);
 		flinfo->fn_extra = cache;
 	}
 	if (is_cached(cache->last, text, len))
@@ -130,11 +207,8 @@ find_selector(FmgrInfo *flinfo, const char *text, size_t len)
 		&cache->slots[hash_bytes((const unsigned char *) text, (int) len) % CACHE_SLOTS];
 	if (!is_cached(*slot, text, len))
 	{
-		CachedSelector *fresh = compile_cached(text, len, flinfo->fn_mcxt);
-
-		if (*slot != NULL)
-			MemoryContextDelete((*slot)->context);
-		*slot = fresh;
+		make_room(cache, slot);
+		*slot = compile_cached(text, len, cache->context);
 	}
 	cache->last = *slot;
 	return (*slot)->selector;

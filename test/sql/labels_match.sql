@@ -114,6 +114,48 @@ SET mytsdb.regex_memory = '64kB';
 SELECT fails($$SELECT labels('{a}', '{h7x}') ~ ('{a=~"' || string_agg('h' || i || '[x-z]', '|') || '"}') FROM generate_series(1, 3000) i$$);
 RESET mytsdb.regex_memory;
 SELECT labels('{a}', '{h7x}') ~ ('{a=~"' || string_agg('h' || i || '[x-z]', '|') || '"}') FROM generate_series(1, 3000) i;
+-- The settings are those of the moment, also for a selector that is kept
+CREATE FUNCTION under_limits(limits int[]) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    l labels := labels(ARRAY['a'], ARRAY[repeat('x', 12)]);
+    matches bool;
+    results text[];
+BEGIN
+    FOR i IN 1 .. cardinality(limits) LOOP
+        PERFORM set_config('mytsdb.regex_match_limit', limits[i]::text, true);
+        BEGIN
+            matches := l ~ '{a=~"(x+x+)+[yz]"}';
+            results := results || matches::text;
+        EXCEPTION WHEN program_limit_exceeded THEN
+            results := results || 'too expensive'::text;
+        END;
+    END LOOP;
+    RETURN results;
+END
+$$;
+SELECT under_limits('{10000000,1000,10000000}');
+-- Selectors that are kept take bounded memory
+CREATE FUNCTION kept_memory() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    l labels := '{a="none"}';
+    matches bool;
+BEGIN
+    FOR i IN 1 .. 100 LOOP
+        matches := l ~ ('{a=~"(?:[a-z]+x{1,' || i || '}y{1,500}z){1,2}"}');
+    END LOOP;
+    RETURN (SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'PromQL selector%');
+END
+$$;
+-- Each selector has bounds of its own: matchers, and memory for all its patterns
+SELECT 'up'::labels ~ ('{' || string_agg('a=""', ',') || '}') FROM generate_series(1, 1024);
+SELECT fails($$SELECT 'up'::labels ~ ('{' || string_agg('a=""', ',') || '}') FROM generate_series(1, 1025)$$);
+SELECT count(*) FROM (SELECT ('{' || string_agg('a' || i || '=""', ',') || '}')::labels FROM generate_series(1, 1025) i) x;
+SET mytsdb.regex_memory = '64kB';
+SELECT fails($$SELECT 'up'::labels ~ ('{' || string_agg('a=~"(?:[a-z]{1,500}x[0-9]{1,500})?"', ',') || '}') FROM generate_series(1, 1000) i$$);
+SELECT 'up'::labels ~ ('{' || string_agg('a=~"(?:[a-z]{1,500}x[0-9]{1,500})?"', ',') || '}') FROM generate_series(1, 10) i;
+SET mytsdb.regex_memory = '256kB';
+SELECT kept_memory() BETWEEN 1024 AND 512 * 1024;
+RESET mytsdb.regex_memory;
 SELECT fails($$SET mytsdb.regex_match_limit = 999$$);
 SELECT fails($$SET mytsdb.regex_memory = '1kB'$$);
 \pset format aligned

@@ -373,6 +373,36 @@ test_limits(void)
 	free(text);
 }
 
+/* Selectors have so many matchers and no more; sets of labels have other limits. */
+static void
+test_matcher_limit(void)
+{
+	static const char matcher[] = "a='b',";
+	size_t one = sizeof(matcher) - 1;
+	size_t len = 2 + one * (TS_SELECTOR_MAX_MATCHERS + 1);
+	char *text = malloc(len);
+	TsSelectorOptions options = default_options;
+	TsSelector selector;
+	TsError err = {0};
+
+	text[0] = '{';
+	for (size_t i = 0; i <= TS_SELECTOR_MAX_MATCHERS; i++)
+		memcpy(text + 1 + one * i, matcher, one);
+	text[len - 1] = '}';
+	CHECK(ts_selector_parse(text, len, &options, &selector, &err) == TS_ERR_LIMIT);
+	CHECK(strcmp(err.message,
+				 "the selector has more than 1024 matchers, the most allowed") == 0);
+	options.label_set = true;
+	CHECK(ts_selector_parse(text, len, &options, &selector, &err) == TS_OK);
+	ts_selector_free(&selector);
+	options.label_set = false;
+	text[len - 1 - one] = '}';
+	CHECK(ts_selector_parse(text, len - one, &options, &selector, &err) == TS_OK);
+	CHECK(selector.nmatchers == TS_SELECTOR_MAX_MATCHERS);
+	ts_selector_free(&selector);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -385,5 +415,6 @@ main(void)
 	test_patterns();
 	test_memory();
 	test_limits();
+	test_matcher_limit();
 	return unit_finish();
 }
