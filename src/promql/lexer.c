@@ -63,6 +63,27 @@ is_number_word(const char *name, size_t len)
 	return memcmp(word, "nan", 3) == 0 || memcmp(word, "inf", 3) == 0;
 }
 
+/* Is it a word that PromQL takes for a keyword wherever a metric's name may stand? */
+static bool
+is_keyword(const char *name, size_t len)
+{
+	static const char *const keywords[] = {"on",          "ignoring", "group_left",
+										   "group_right", "bool",     "atan2"};
+
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
+	{
+		size_t same = 0;
+
+		if (strlen(keywords[i]) != len)
+			continue;
+		while (same < len && (name[same] | 0x20) == (keywords[i][same] | 0x20))
+			same++;
+		if (same == len)
+			return true;
+	}
+	return false;
+}
+
 bool
 promql_is_label_name(const char *name, size_t len)
 {
@@ -86,7 +107,7 @@ promql_is_metric_name(const char *name, size_t len)
 		if (!is_alpha(name[i]) && !is_digit(name[i]) && name[i] != ':')
 			return false;
 	}
-	return !is_number_word(name, len);
+	return !is_number_word(name, len) && !is_keyword(name, len);
 }
 
 static CharName

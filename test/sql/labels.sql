@@ -19,6 +19,8 @@ SELECT t AS written, t::labels AS shown
     '{"NaN",a="b"}',
     '{nan="b"}',
     'sum{by="on"}',
+    'on{a="b"}',
+    '{"Group_Left"}',
     'job:rate:5m{}',
     '{a="",b="c"}',
     $${a='single "quotes"',b=`raw \n`}$$,
