@@ -13,6 +13,7 @@
 
 #include "common/hashfn.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "labels_type.h"
@@ -224,6 +225,8 @@ match_args(FunctionCallInfo fcinfo)
 	bool matched;
 	TsError err;
 
+	/* The executor does not ask between the elements of ANY (array). */
+	CHECK_FOR_INTERRUPTS();
 	if (labels_match(LABELS_DATA(labels), LABELS_SIZE(labels), selector, &matched,
 					 &err) != TS_OK)
 	{

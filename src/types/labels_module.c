@@ -26,6 +26,9 @@ typedef struct RegexCounters
 	pg_atomic_uint64 limit_errors;      /* matches that exceeded the limit */
 } RegexCounters;
 
+/* A match cannot be cancelled; with this limit it may take as much as half a minute. */
+#define MAX_MATCH_LIMIT 100000000
+
 static RegexCounters *counters = NULL;
 
 static int regex_match_limit;
@@ -39,7 +42,8 @@ define_settings(void)
 		"Sets how hard a regular expression may try to match one value.",
 		"The unit is a step of the matcher that may have to be taken back. A pattern that "
 		"needs more raises an error.",
-		&regex_match_limit, 10000000, 1000, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
+		&regex_match_limit, 10000000, 1000, MAX_MATCH_LIMIT, PGC_USERSET, 0, NULL, NULL,
+		NULL);
 	DefineCustomIntVariable(
 		"mytsdb.regex_memory",
 		"Sets the memory that one compiled regular expression may take.", NULL,

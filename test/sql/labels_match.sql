@@ -157,6 +157,7 @@ SET mytsdb.regex_memory = '256kB';
 SELECT kept_memory() BETWEEN 1024 AND 512 * 1024;
 RESET mytsdb.regex_memory;
 SELECT fails($$SET mytsdb.regex_match_limit = 999$$);
+SELECT fails($$SET mytsdb.regex_match_limit = 100000001$$);
 SELECT fails($$SET mytsdb.regex_memory = '1kB'$$);
 \pset format aligned
 \pset tuples_only off
