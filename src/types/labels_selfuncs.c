@@ -82,14 +82,18 @@ positive_selectivity(const TsMatcher *matcher)
 {
 	const TsString *literals;
 	size_t count;
+	bool empty;
 
 	if (matcher->regex == NULL)
 		return matcher->value.len == 0 ? 1.0 - PRESENT_SEL : ONE_VALUE_SEL;
 
+	/* The empty string among others stands for the rows without the label. */
+	empty = ts_regex_matches_empty(matcher->regex);
 	count = ts_regex_literals(matcher->regex, &literals);
 	if (count > 0)
-		return Min(ONE_VALUE_SEL * count, PRESENT_SEL);
-	if (ts_regex_matches_empty(matcher->regex))
+		return Min(ONE_VALUE_SEL * count, PRESENT_SEL) +
+			   (empty ? 1.0 - PRESENT_SEL : 0.0);
+	if (empty)
 		return 1.0 - PATTERN_SEL;
 	if (ts_regex_prefix(matcher->regex).len > 0)
 		return PREFIX_SEL;

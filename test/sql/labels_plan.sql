@@ -165,6 +165,9 @@ SELECT bool_and(rows >= before) AS ordered, max(rows) > 50 * min(rows) AS spread
   FROM (SELECT rows, lag(rows) OVER (ORDER BY ord) AS before FROM e) x;
 SELECT s, abs(estimate(format('l ~ %L', s), 'unknown') + estimate(format('l !~ %L', s), 'unknown') - estimate('true', 'unknown')) <= 2 AS complement
   FROM unnest(ARRAY['requests', '{job="job1"}', '{job=~"job[1-5]"}', '{}']) s;
+-- A pattern that also matches the empty string selects rows without the label
+SELECT estimate($$l ~ '{a=~"|b"}'$$, 'unknown') >= estimate($$l ~ '{a=""}'$$, 'unknown') AS empty,
+       estimate($$l ~ '{a!~"|b"}'$$, 'unknown') <= estimate($$l ~ '{a!=""}'$$, 'unknown') AS not_empty;
 SELECT estimate($$l @> '{a="b",c="d"}'$$, 'unknown') < estimate($$l @> '{a="b"}'$$, 'unknown') AS containment;
 -- A faulty selector is the executor's to report
 EXPLAIN (COSTS OFF) SELECT * FROM s WHERE l ~ 'up{';
