@@ -63,11 +63,12 @@ bench_bound(size_t n)
 /* ---- ours ---- */
 
 static size_t
-ours_encode(bool is_time, const BenchValue *values, size_t n, uint8_t *out)
+ours_encode(unsigned use, bool is_time, const BenchValue *values, size_t n, uint8_t *out)
 {
 	size_t size = 0;
 	TsErrorCode code;
 
+	ts_codec_encoder_use(encoder, use);
 	if (is_time)
 		code = ts_codec_encode_time(encoder, &values->i, (uint32_t) n, out, &size);
 	else
@@ -178,8 +179,10 @@ ours_explain(bool is_time, const uint8_t *data, size_t size, size_t n,
 /* ---- Gorilla ---- */
 
 static size_t
-gorilla_encode(bool is_time, const BenchValue *values, size_t n, uint8_t *out)
+gorilla_encode(unsigned use, bool is_time, const BenchValue *values, size_t n,
+			   uint8_t *out)
 {
+	(void) use;
 	return is_time ? gorilla_encode_times(&values->i, n, out)
 				   : gorilla_encode_floats(&values->bits, n, out);
 }
@@ -198,11 +201,12 @@ gorilla_decode(bool is_time, const uint8_t *data, size_t size, size_t n, BenchVa
 /* ---- zstd ---- */
 
 static size_t
-zstd_encode(bool is_time, const BenchValue *values, size_t n, uint8_t *out)
+zstd_encode(unsigned use, bool is_time, const BenchValue *values, size_t n, uint8_t *out)
 {
 	size_t raw = n * sizeof(BenchValue);
 	size_t size = ZSTD_compress2(zstd_out, out, ZSTD_compressBound(raw), values, raw);
 
+	(void) use;
 	(void) is_time;
 	return ZSTD_isError(size) ? 0 : size;
 }
@@ -216,8 +220,29 @@ zstd_decode(bool is_time, const uint8_t *data, size_t size, size_t n, BenchValue
 	return ZSTD_decompressDCtx(zstd_in, out, raw, data, size) == raw;
 }
 
+/* ---- all of them ---- */
+
+#define OURS(name, use)                                          \
+	{                                                            \
+		name, false, use, ours_encode, ours_decode, ours_explain \
+	}
+
+/*
+ * An encoding by itself is what the chooser makes of a column when it has nothing
+ * else: where that does not fit it is constant or plain.
+ */
 const BenchContender bench_contenders[BENCH_CONTENDERS] = {
-	[BENCH_OURS] = {"ours", false, ours_encode, ours_decode, ours_explain},
-	[BENCH_GORILLA] = {"gorilla", true, gorilla_encode, gorilla_decode, NULL},
-	[BENCH_ZSTD] = {"zstd-3", false, zstd_encode, zstd_decode, NULL},
+	[BENCH_OURS] = OURS("ours", TS_CODEC_USE_ALL),
+	[BENCH_GORILLA] = {"gorilla", true, 0, gorilla_encode, gorilla_decode, NULL},
+	[BENCH_ZSTD] = {"zstd-3", false, 0, zstd_encode, zstd_decode, NULL},
+	[BENCH_COMPARED] = OURS("plain", 0),
+	OURS("line", TS_CODEC_USE_LINES | TS_CODEC_USE_FRAMES | TS_CODEC_USE_PATCHES),
+	OURS("runs", TS_CODEC_USE_DECIMALS | TS_CODEC_USE_RUNS),
+	OURS("frame", TS_CODEC_USE_DECIMALS | TS_CODEC_USE_FRAMES),
+	OURS("delta", TS_CODEC_USE_DECIMALS | TS_CODEC_USE_DELTAS),
+	OURS("dod", TS_CODEC_USE_DECIMALS | TS_CODEC_USE_DODS),
+	OURS("patched", TS_CODEC_USE_DECIMALS | TS_CODEC_USE_DELTAS | TS_CODEC_USE_PATCHES),
+	OURS("bitmap", TS_CODEC_USE_DECIMALS | TS_CODEC_USE_DELTAS | TS_CODEC_USE_BITMAPS),
+	OURS("pattern", TS_CODEC_USE_ALL & ~(TS_CODEC_USE_DECIMALS | TS_CODEC_USE_ZSTD)),
+	OURS("zstd", TS_CODEC_USE_ZSTD),
 };

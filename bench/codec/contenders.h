@@ -37,8 +37,11 @@ typedef struct BenchContender
 	const char *name;
 	/* takes times in milliseconds and not in microseconds */
 	bool milliseconds;
+	/* of ours: the TS_CODEC_USE_ flags it may choose from */
+	unsigned use;
 	/* returns the bytes used, 0 when it cannot */
-	size_t (*encode)(bool is_time, const BenchValue *values, size_t n, uint8_t *out);
+	size_t (*encode)(unsigned use, bool is_time, const BenchValue *values, size_t n,
+					 uint8_t *out);
 	bool (*decode)(bool is_time, const uint8_t *data, size_t size, size_t n,
 				   BenchValue *out);
 	/* adds to choices how the chunk is encoded; NULL: there is but one way */
@@ -46,12 +49,14 @@ typedef struct BenchContender
 					BenchChoices *choices);
 } BenchContender;
 
+/* First those that are compared, then each encoding of ours by itself. */
 enum
 {
 	BENCH_OURS,
 	BENCH_GORILLA,
 	BENCH_ZSTD,
-	BENCH_CONTENDERS
+	BENCH_COMPARED,
+	BENCH_CONTENDERS = BENCH_COMPARED + 10
 };
 
 extern const BenchContender bench_contenders[BENCH_CONTENDERS];

@@ -14,7 +14,7 @@
 #include <time.h>
 
 /* A measurement passes over the set as often as makes it last so long. */
-#define MEASURE_NS 4e6
+#define MEASURE_NS 2e6
 
 typedef struct Encoded
 {
@@ -71,7 +71,8 @@ encode_set(const BenchContender *contender, const BenchSet *set, const Scratch *
 	{
 		const BenchChunk *chunk = &set->chunks[c];
 		const BenchValue *values = values_for(contender, chunk);
-		size_t size = contender->encode(chunk->is_time, values, set->n, scratch->bytes);
+		size_t size = contender->encode(contender->use, chunk->is_time, values, set->n,
+										scratch->bytes);
 
 		if (room < used + size + BENCH_SLACK)
 		{
@@ -122,8 +123,8 @@ encode_pass(const BenchContender *contender, const BenchSet *set, const Scratch 
 	{
 		const BenchChunk *chunk = &set->chunks[c];
 
-		contender->encode(chunk->is_time, values_for(contender, chunk), set->n,
-						  scratch->bytes);
+		contender->encode(contender->use, chunk->is_time, values_for(contender, chunk),
+						  set->n, scratch->bytes);
 	}
 }
 

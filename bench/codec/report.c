@@ -133,13 +133,13 @@ static void
 print_row(FILE *out, const BenchRow *row)
 {
 	fprintf(out, "%-18s", row->name);
-	for (int c = 0; c < BENCH_CONTENDERS; c++)
+	for (int c = 0; c < BENCH_COMPARED; c++)
 		fprintf(out, " %8.4f", bytes_per_value(&row->results[c]));
 	fputs("  ", out);
-	for (int c = 0; c < BENCH_CONTENDERS; c++)
+	for (int c = 0; c < BENCH_COMPARED; c++)
 		fprintf(out, " %7.0f", row->results[c].encode.median / 1e6);
 	fputs("  ", out);
-	for (int c = 0; c < BENCH_CONTENDERS; c++)
+	for (int c = 0; c < BENCH_COMPARED; c++)
 		fprintf(out, " %7.0f", row->results[c].decode.median / 1e6);
 	fputs("\n", out);
 }
@@ -149,12 +149,12 @@ print_head(FILE *out)
 {
 	fprintf(out, "%-18s %-27s  %-24s  %-24s\n%-18s", "", "bytes/value",
 			" encode, M values/s", " decode, M values/s", "kind");
-	for (int c = 0; c < BENCH_CONTENDERS; c++)
+	for (int c = 0; c < BENCH_COMPARED; c++)
 		fprintf(out, " %8s", bench_contenders[c].name);
 	for (int way = 0; way < 2; way++)
 	{
 		fputs("  ", out);
-		for (int c = 0; c < BENCH_CONTENDERS; c++)
+		for (int c = 0; c < BENCH_COMPARED; c++)
 			fprintf(out, " %7s", bench_contenders[c].name);
 	}
 	fputs("\n", out);
@@ -175,6 +175,56 @@ print_choices(FILE *out, const BenchRow *row)
 		fprintf(out, "%-18s %5.1f %% of values, %7.4f bytes/value: %s\n",
 				i == 0 ? row->name : "", 100 * share,
 				choice->bytes / (double) choice->values, choice->text);
+	}
+}
+
+/* ---- each encoding by itself ---- */
+
+typedef enum Figure
+{
+	FIGURE_BYTES,
+	FIGURE_ENCODE,
+	FIGURE_DECODE
+} Figure;
+
+static void
+print_encodings_row(FILE *out, const BenchRow *row, Figure figure)
+{
+	fprintf(out, "%-18s", row->name);
+	for (int c = BENCH_COMPARED; c < BENCH_CONTENDERS; c++)
+	{
+		const BenchResult *result = &row->results[c];
+
+		if (figure == FIGURE_BYTES)
+			fprintf(out, " %8.4f", bytes_per_value(result));
+		else
+			fprintf(
+				out, " %8.0f",
+				(figure == FIGURE_ENCODE ? &result->encode : &result->decode)->median /
+					1e6);
+	}
+	fputs("\n", out);
+}
+
+static void
+print_encodings(FILE *out, const BenchTable *table)
+{
+	static const char *const titles[] = {
+		[FIGURE_BYTES] = "bytes/value",
+		[FIGURE_ENCODE] = "encode, M values/s",
+		[FIGURE_DECODE] = "decode, M values/s",
+	};
+
+	for (Figure figure = FIGURE_BYTES; figure <= FIGURE_DECODE; figure++)
+	{
+		fprintf(out, "\neach encoding by itself: %s\n%-18s", titles[figure], "");
+		for (int c = BENCH_COMPARED; c < BENCH_CONTENDERS; c++)
+			fprintf(out, " %8s", bench_contenders[c].name);
+		fputs("\n", out);
+		for (int k = 0; k < table->kinds; k++)
+			print_encodings_row(out, &table->rows[k], figure);
+		print_encodings_row(out, &table->mix, figure);
+		print_encodings_row(out, &table->quiet_mix, figure);
 	}
 }
 
@@ -204,6 +254,7 @@ bench_print(FILE *out, const char *build, const BenchTable *table)
 	fputs("\nwhat ours chose:\n", out);
 	for (int k = 0; k < table->kinds; k++)
 		print_choices(out, &table->rows[k]);
+	print_encodings(out, table);
 	fputs("\ntargets:\n", out);
 	for (int i = 0; i < judged; i++)
 		fprintf(out, "  %-8s %-52s %s\n", targets[i].reached ? "reached" : "MISSED",
@@ -309,10 +360,13 @@ json_row(FILE *out, const BenchRow *row, bool timed)
 	fprintf(out, ", \"in_mix\": %s", row->mix != BENCH_MIX_NO ? "true" : "false");
 	for (int c = 0; c < BENCH_CONTENDERS; c++)
 	{
-		fprintf(out, ",\n\"%s\": ", bench_contenders[c].name);
+		if (c == BENCH_COMPARED)
+			fputs(",\n\"each_encoding\": {", out);
+		fprintf(out, "%s\n\"%s\": ", c == BENCH_COMPARED ? "" : ",",
+				bench_contenders[c].name);
 		json_result(out, &row->results[c], timed);
 	}
-	fputs("}", out);
+	fputs("}}", out);
 }
 
 static void
