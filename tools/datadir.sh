@@ -7,12 +7,28 @@ else
     default_data=${XDG_DATA_HOME:-$HOME/.local/share}/mytsdb/data
 fi
 data=$(realpath -m -- "${DATA:-$default_data}")
+case $data in
+    *[\"\$\`\\]* | *$'\n'*)
+        # pg_ctl hands the path to a shell.
+        fail "DATA must be a path without quotation marks, dollar signs, backquotes," \
+            "backslashes and line ends: $data"
+        ;;
+esac
 stage=$data/mytsdb.server
+command -v "$PG_CONFIG" > /dev/null ||
+    fail "PG_CONFIG=$PG_CONFIG is not a command: make run installs Debian's."
 major=$("$PG_CONFIG" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
 
 # in_data COMMAND...: as the server's user, with the data directory as current one.
 in_data() {
     as_server sh -c 'cd "$1" 2> /dev/null && shift && exec "$@"' sh "$data" "$@"
+}
+
+# A new cluster is made in DATA/mytsdb.new. Once complete it is called mytsdb.made and
+# its contents move up, which may be cut short and resumed at any point.
+finish_creation() {
+    in_data find mytsdb.made -mindepth 1 -maxdepth 1 -exec mv -t . {} +
+    in_data rmdir mytsdb.made
 }
 
 # Sets data_state to absent (or empty), stopped, or running; anything else that lies
@@ -27,10 +43,11 @@ inspect_data() {
     if ! contents=$(ls -A "$data" 2> /dev/null); then
         fail "$data cannot be read by $(id -un)."
     fi
-    if [ -z "$contents" ]; then
+    if [ -z "$contents" ] || [ "$contents" = mytsdb.new ]; then
         data_state=absent
         return
     fi
+    [ ! -d "$data/mytsdb.made" ] || finish_creation
     version=$(cat "$data/PG_VERSION" 2> /dev/null) ||
         fail "$data is not empty, and not a data directory of PostgreSQL."
     [ "$version" = "$major" ] ||
@@ -38,8 +55,8 @@ inspect_data() {
     [ "$(stat -c %U "$data")" = "$(server_user)" ] ||
         fail "$data belongs to the user $(stat -c %U "$data"), but the server would run as $(server_user)."
     in_data test -e mytsdb.conf ||
-        fail "$data was not made by make run, or its making was cut short:" \
-            "choose another DATA. For a server of your own, see the README."
+        fail "$data was not made by make run: choose another DATA." \
+            "For a server of your own, see the README."
 
     data_state=stopped
     pid=$(in_data sed -n 1p postmaster.pid 2> /dev/null) || pid=

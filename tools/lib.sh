@@ -12,6 +12,17 @@ debian_pg_config=/usr/lib/postgresql/15/bin/pg_config
 # What a calling make would tell the makes that the tools call.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
+# Where the caller's own psql connects to, and how, is nothing to us.
+for name in "${!PG@}"; do
+    case $name in
+        PG_CONFIG | PGPORT) ;;
+        *) unset "$name" ;;
+    esac
+done
+
+# The server's user passes through directories and reads files that root makes here.
+umask 022
+
 # Says each argument on a line of its own, and ends with status 1.
 fail() {
     printf '%s\n' "$@" >&2
@@ -69,15 +80,20 @@ stage_server() {
         return 1
     }
     rm "$tree/log"
-    as_server mkdir -p "$dir"
     {
-        tar -C / -cf - --exclude=bitcode --exclude=pgxs --exclude=man \
-            "$(relative "$("$PG_CONFIG" --bindir)")" \
-            "$(relative "$("$PG_CONFIG" --pkglibdir)")" \
-            "$(relative "$("$PG_CONFIG" --sharedir)")" | as_server tar -C "$dir" -xmf -
-        tar -C "$tree" -cf - . | as_server tar -C "$dir" -xmf - --no-overwrite-dir
+        as_server mkdir -p "$dir" &&
+            tar -C / -cf - --exclude=bitcode --exclude=pgxs --exclude=man \
+                "$(relative "$("$PG_CONFIG" --bindir)")" \
+                "$(relative "$("$PG_CONFIG" --pkglibdir)")" \
+                "$(relative "$("$PG_CONFIG" --sharedir)")" | as_server tar -C "$dir" -xmf - &&
+            tar -C "$tree" -cf - . | as_server tar -C "$dir" -xmf - --no-overwrite-dir
+    } 2> "$tree.log" || {
+        tail -n 5 "$tree.log" >&2
+        rm -rf "$tree" "$tree.log"
+        echo "Could not copy the server to $dir." >&2
+        return 1
     }
-    rm -rf "$tree"
+    rm -rf "$tree" "$tree.log"
 }
 
 relative() {

@@ -36,7 +36,7 @@ sub make_run
 
 sub make_stop
 {
-	return run("make stop DATA=$data");
+	return run('make stop DATA=' . ($_[0] // $data));
 }
 
 sub free_port
@@ -140,8 +140,34 @@ kill 'KILL', postmaster_pid();
 is($status, 0, 'starts again after kill -9') or diag $output;
 is(sql($uri, 'SELECT l FROM kept'), 'up', 'with its data');
 
+{
+	sql($uri, q{CREATE DATABASE \"an 'odd' name/?%\"});
+	local @ENV{qw(PGHOST PGUSER PGSSLMODE PGOPTIONS PGSERVICE PGTZ)} =
+	  qw(/nowhere nobody verify-full -cnonsense=1 nosuch nosuch);
+	($status, $output) = make_run();
+	is($status, 0, 'what psql finds in the environment is no obstacle') or diag $output;
+}
+
+# A server that is at its recovery from the death of one of its processes.
+kill 'KILL', sql($uri, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+($status, $output) = make_run();
+is($status, 0, 'waits for a recovery') or diag $output;
+is(sql($uri, 'SELECT l FROM kept'), 'up', 'after which all is there');
+
+sql($uri, "ALTER ROLE postgres PASSWORD 'changed'");
+($status, $output) = make_run();
+isnt($status, 0, 'a changed password');
+like($output, qr/with the password in \Q$data\E.*remove that file/s, 'is told');
+
 is((make_stop())[0], 0, 'make stop');
 ok(!-e "$data/postmaster.pid", 'stops the server');
+unlink "$data/mytsdb.password";
+($status, $output) = make_run();
+is($status, 0, 'without the file of the password another one is set') or diag $output;
+isnt(uri_of($output), $uri, 'in the URI, too');
+$uri = uri_of($output);
+is(sql($uri, 'SELECT l FROM kept'), 'up', 'which is valid');
+make_stop();
 ($status, $output) = make_stop();
 is($status, 0, 'make stop again is no error');
 like($output, qr/No server runs/, 'and says so');
@@ -188,7 +214,29 @@ isnt($status, 0, 'a directory with other things in it');
 like($output, qr/not empty, and not a data directory/, 'is told');
 is(join(' ', map { s{.*/}{}r } glob "$tmp/other/*"), 'precious', 'and left as it was');
 
-isnt((make_run(PGPORT => 'http'))[0], 0, 'a port that is no number');
+foreach my $wrong (qw(http 80 01024 65536 99999999999999999999))
+{
+	($status, $output) = make_run(PGPORT => $wrong);
+	isnt($status, 0, "the port $wrong");
+	like($output, qr/^PGPORT=$wrong is not a port from 1024 to 65535/, 'is told');
+}
+
+# ---- a creation that was cut short ----
+
+my $part = "$tmp/part";
+system("install -d -o \$(stat -c %U $data) -m 700 $part $part/mytsdb.new") == 0 or die;
+spill("$part/mytsdb.new/PG_VERSION", '');
+($status, $output) = make_run(DATA => $part);
+is($status, 0, 'a DATA whose cluster was made in part') or diag $output;
+like($output, qr/Creating/, 'gets a new one');
+make_stop($part);
+system("install -d -o \$(stat -c %U $data) $part/mytsdb.made && "
+	  . "mv $part/PG_VERSION $part/base $part/mytsdb.conf $part/mytsdb.made") == 0
+  or die;
+$output = (make_run(DATA => $part))[1];
+is(sql(uri_of($output), 'SELECT 1'), '1', 'a DATA half of which was moved to its place')
+  or diag $output;
+make_stop($part);
 
 # ---- an older build ----
 
