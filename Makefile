@@ -12,6 +12,9 @@ SHELL = /bin/bash
 .DEFAULT_GOAL = all
 MAKEFLAGS += --no-print-directory
 
+# Messages are the same everywhere, and no locale needs to be there.
+export LC_ALL := C.UTF-8
+
 export PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
 export DATA PGPORT RUN_AS DESTDIR COPT
 
@@ -19,10 +22,14 @@ export DATA PGPORT RUN_AS DESTDIR COPT
 # flavours through the environment, where a makefile's own assignment wins.
 MAKEOVERRIDES =
 
-# $(call flavour,FLAVOUR,TARGET): quiet unless V=1; one at a time, since two makes may run.
+# $(call flavour,FLAVOUR,TARGET): quiet unless V=1; one at a time, since two makes may
+# run; in parallel, unless the caller said how much. What root builds in another's
+# checkout is that other's.
 JOBS ?= $(shell nproc)
 flavour = +@mkdir -p build/$(1) && flock build/$(1)/.lock \
-	$(MAKE) $(if $(V),,-s) -j$(JOBS) -C build/$(1) -f $(CURDIR)/Makefile FLAVOUR=$(1) $(2)
+	$(MAKE) $(if $(V),,-s) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) \
+		-C build/$(1) -f $(CURDIR)/Makefile FLAVOUR=$(1) $(2) && \
+	{ [ "$$(id -u)" != 0 ] || [ -O Makefile ] || chown -Rf --reference=Makefile build || true; }
 
 .PHONY: all install uninstall assert sanitize unit fuzz run stop check soak bench \
 	format lint clean help
@@ -57,7 +64,7 @@ fuzz: ## Build the fuzzers, in build/fuzz
 run: ## Start a private server with the extension and print its URI
 	@tools/deps run
 	$(call flavour,release,all)
-	@tools/run
+	@flock -o tools/run tools/run
 
 stop: ## Stop the server of DATA
 	@tools/stop
@@ -179,8 +186,12 @@ fuzz/%: $(root)/test/fuzz/%.c pure/libpure.a
 	@mkdir -p $(@D)
 	$(PURE_CC) -fsanitize=fuzzer -o $@ $< pure/libpure.a $(OUR_LIBS)
 
-# Objects depend on how they are built, too.
-$(OBJS) $(PURE_OBJS): $(root)/Makefile $(root)/mytsdb.control | directories
+# Objects depend on how they are built, and for which server, too.
+built_for := $(shell $(PG_CONFIG) --version --includedir-server --pkglibdir) $(COPT)
+ifneq ($(built_for),$(file < built-for))
+$(file > built-for,$(built_for))
+endif
+$(OBJS) $(PURE_OBJS): $(root)/Makefile $(root)/mytsdb.control built-for | directories
 .PHONY: directories
 directories:
 	@mkdir -p $(sort $(dir $(OBJS)))
