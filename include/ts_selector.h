@@ -46,6 +46,7 @@ typedef struct TsSelector
 	TsArena arena; /* holds the copy of the text that names and values point into */
 	TsMatcher *matchers;
 	uint32_t nmatchers;
+	void (*check_interrupts)(void); /* as in the options */
 } TsSelector;
 
 typedef struct TsSelectorOptions
@@ -55,6 +56,8 @@ typedef struct TsSelectorOptions
 	bool label_set; /* read a set of labels: patterns are not compiled, and messages
 					   speak of labels */
 	bool non_empty; /* refuse a selector that also matches a series without labels */
+	void (*check_interrupts)(void); /* may be NULL; called between regular expressions
+									   while labels are matched, and may jump out */
 } TsSelectorOptions;
 
 /*

@@ -364,6 +364,7 @@ ts_selector_parse(const char *text, size_t len, const TsSelectorOptions *options
 
 	memset(selector, 0, sizeof(*selector));
 	ts_arena_init(&selector->arena, options->allocator, SIZE_MAX / 2);
+	selector->check_interrupts = options->check_interrupts;
 	memset(&parser, 0, sizeof(parser));
 	parser.arena = &selector->arena;
 	parser.last = &parser.first;

@@ -200,6 +200,8 @@ labels_match(const void *data, size_t size, const TsSelector *selector, bool *ma
 
 			if ((matcher->regex != NULL) != with_regex)
 				continue;
+			if (with_regex && selector->check_interrupts != NULL)
+				selector->check_interrupts();
 			labels_find(data, size, matcher->name.data, matcher->name.len, &value);
 			code = ts_matcher_test(matcher, value.data, value.len, matched, err);
 			if (code != TS_OK || !*matched)

@@ -53,6 +53,13 @@ typedef struct SelectorCache
 	CachedSelector *slots[CACHE_SLOTS];
 } SelectorCache;
 
+/* A single expression may take a second for one value, and there may be many. */
+static void
+check_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
 static void
 free_selector(void *arg)
 {
@@ -88,7 +95,8 @@ labels_compile_selector(const char *text, size_t len, MemoryContext context, TsE
 														 sizeof(MemoryContextCallback));
 	TsSelector *selector = MemoryContextAlloc(context, sizeof(TsSelector));
 	TsAllocator allocator = {selector_alloc, selector_free, memory};
-	TsSelectorOptions options = {.allocator = &allocator};
+	TsSelectorOptions options = {.allocator = &allocator,
+								 .check_interrupts = check_interrupts};
 
 	options.regex = labels_regex_limits();
 	memory->context = context;

@@ -413,6 +413,37 @@ test_match_limit(void)
 	}
 }
 
+static int interrupt_checks;
+
+static void
+count_interrupt_check(void)
+{
+	interrupt_checks++;
+}
+
+/* A caller that wants to stop is asked before each regular expression. */
+static void
+test_interrupts(void)
+{
+	static const char text[] = "{a=\"b\",a=~\"b+\",a!~\"[c-d]+\",a=~\"[b-d]+\"}";
+	static Payload payload;
+	TsSelectorOptions options = {
+		.allocator = &ts_malloc_allocator,
+		.regex = {.match_limit = 1000, .memory = 1024 * 1024},
+		.check_interrupts = count_interrupt_check,
+	};
+	TsSelector selector;
+	TsError err = {0};
+	bool matched;
+
+	CHECK(build("{a=\"b\"}", 7, &payload, NULL) == TS_OK);
+	CHECK(ts_selector_parse(text, strlen(text), &options, &selector, &err) == TS_OK);
+	CHECK(interrupt_checks == 0);
+	CHECK(labels_match(payload.data, payload.size, &selector, &matched, &err) == TS_OK);
+	CHECK(matched && interrupt_checks == 3);
+	ts_selector_free(&selector);
+}
+
 /* The hash is stored: these numbers may not change. */
 static void
 test_hash(void)
@@ -508,6 +539,7 @@ main(void)
 	test_sets();
 	test_match();
 	test_match_limit();
+	test_interrupts();
 	test_hash();
 	test_random_text();
 	return unit_finish();
