@@ -40,6 +40,9 @@ all: ## Build the extension (release flavour)
 
 install: all ## Install it into the server of PG_CONFIG (needs its rights: sudo make install)
 	$(call flavour,release,install)
+	@echo "Installed into the server of $(PG_CONFIG)."
+	@echo "Its postgresql.conf needs: shared_preload_libraries = 'mytsdb'"
+	@echo "After a restart, in a database: CREATE EXTENSION mytsdb;"
 
 uninstall: ## Remove it from there
 	$(call flavour,release,uninstall)
