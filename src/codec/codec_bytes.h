@@ -16,6 +16,11 @@
 #error "the codecs copy numbers as they lie in memory: little-endian machines only"
 #endif
 
+/* The integer a decimal is stored as gives it back by one correctly rounded division. */
+#if defined(__FAST_MATH__) || (defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0)
+#error "the codecs need doubles that are rounded as IEEE 754 says: no -ffast-math, no x87"
+#endif
+
 static inline uint64_t
 load64(const uint8_t *p)
 {

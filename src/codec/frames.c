@@ -105,10 +105,13 @@ codec_open_frames(Frames *frames, uint32_t vectors, Cursor *c)
 	{
 		uint32_t end = frame_end(frames->start, vectors, v);
 
-		sizes[frames->count] = get_varint(c);
-		if (frames->start[end] - frames->start[v] >
-			(uint64_t) (c->end - c->next) * MAX_RATIO)
+		uint64_t size = get_varint(c);
+
+		/* what a few bytes claim to become must not cost memory */
+		if (size > (uint64_t) (c->end - c->next) ||
+			frames->start[end] - frames->start[v] > size * MAX_RATIO)
 			return false;
+		sizes[frames->count] = size;
 		frames->first[frames->count++] = v;
 		v = end;
 	}

@@ -430,6 +430,9 @@ decode_vector(const NumberColumn *column, uint32_t v, void *out)
 	return true;
 }
 
+/* A line less steep than this does not wrap around before it is shifted. */
+#define MAX_UNIFORM_SLOPE (INT64_MAX / TS_CODEC_MAX_VALUES)
+
 /*
  * Columns that are one value, or integers on a line, need no vectors. Decodes the
  * values from..to-1; false if the column is none of these.
@@ -438,7 +441,8 @@ static bool
 decode_uniform(const NumberColumn *column, uint32_t from, uint32_t to, void *out)
 {
 	int64_t zero = 0;
-	uint64_t value = 0;
+	uint8_t place[8] = {0}; /* of bytes, since the value may be of any type */
+	uint64_t value;
 
 	if (column->form != FORM_CONST)
 		return false;
@@ -446,12 +450,14 @@ decode_uniform(const NumberColumn *column, uint32_t from, uint32_t to, void *out
 	{
 		uint64_t step = (uint64_t) (column->slope >> SLOPE_SHIFT) * column->divisor;
 
-		if (column->source != SOURCE_INTEGER || column->slope % (1 << SLOPE_SHIFT) != 0)
+		if (column->source != SOURCE_INTEGER || column->slope % (1 << SLOPE_SHIFT) != 0 ||
+			column->slope > MAX_UNIFORM_SLOPE || column->slope < -MAX_UNIFORM_SLOPE)
 			return false;
 		fill_line((uint64_t) column->origin + from * step, step, to - from, out);
 		return true;
 	}
-	finish(column, &zero, 1, &value);
+	finish(column, &zero, 1, place);
+	value = load64(place);
 	if (column->value_width == 8)
 		fill_line(value, 0, to - from, out);
 	else

@@ -25,6 +25,13 @@ ts_codec_bytes_bound(uint32_t n, size_t bytes)
 	return 1 + 10 + ts_codec_number_bound(n) + (size_t) ts_codec_vectors(n) * 10 + bytes;
 }
 
+/* An empty value's data may be NULL, which memcmp() is not to be given. */
+static bool
+same_bytes(const TsCodecBytes *a, const TsCodecBytes *b)
+{
+	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
 /* ---- dictionary ---- */
 
 static uint64_t
@@ -89,8 +96,7 @@ assign_codes(TsCodecEncoder *enc, const TsCodecBytes *values, uint32_t n)
 				break;
 			}
 			entry = &entries[(uint32_t) table[slot] - 1];
-			if ((table[slot] ^ tag) >> 32 == 0 && entry->size == values[i].size &&
-				memcmp(entry->data, values[i].data, entry->size) == 0)
+			if ((table[slot] ^ tag) >> 32 == 0 && same_bytes(entry, &values[i]))
 			{
 				codes[i] = (uint32_t) table[slot] - 1;
 				break;
@@ -218,9 +224,7 @@ all_values_equal(const TsCodecBytes *values, uint32_t n)
 {
 	for (uint32_t i = 1; i < n; i++)
 	{
-		if (values[i].size != values[0].size ||
-			(values[i].size > 0 &&
-			 memcmp(values[i].data, values[0].data, values[0].size) != 0))
+		if (!same_bytes(&values[i], &values[0]))
 			return false;
 	}
 	return true;
@@ -372,8 +376,9 @@ ts_codec_encode_bytes(TsCodecEncoder *enc, const TsCodecBytes *values, uint32_t 
 		if (code != TS_OK)
 			return code;
 	}
-	/* with few entries nothing else comes near */
-	if (dictionary == 0 || entries > n / 16)
+	/* with few entries nothing else comes near, if their codes may be packed */
+	if (dictionary == 0 || entries > n / 16 ||
+		dictionary > ts_codec_bytes_bound(n, bytes))
 		code = write_values(enc, values, n, bytes, out, len);
 	if (code == TS_OK && dictionary > 0 && (*len == 0 || dictionary < *len))
 	{

@@ -173,6 +173,67 @@ test_decimals(void)
 	}
 }
 
+static uint8_t *
+put_varint(uint8_t *p, uint64_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		*p++ = (uint8_t) (v | 0x80);
+	*p++ = (uint8_t) v;
+	return p;
+}
+
+/*
+ * A line is what the format says, also where it wraps around, which no encoder of ours
+ * writes: constants of integers with a slope, read as a whole and from the middle.
+ */
+static void
+test_lines(void)
+{
+	static const int64_t slopes[] = {1,
+									 -1,
+									 1024,
+									 -1024,
+									 12345,
+									 -12345,
+									 1024 * INT64_C(15000000),
+									 INT64_C(1) << 46,
+									 INT64_C(1) << 47,
+									 -(INT64_C(1) << 47),
+									 INT64_C(1) << 48,
+									 INT64_C(1) << 60,
+									 -(INT64_C(1) << 60),
+									 INT64_MAX,
+									 INT64_MIN,
+									 INT64_MIN + 1024};
+	const uint32_t n = TS_CODEC_MAX_VALUES;
+
+	for (size_t s = 0; s < sizeof(slopes) / sizeof(slopes[0]); s++)
+	{
+		uint64_t slope = (uint64_t) slopes[s];
+		uint64_t divisor = s % 2 ? 1 : 3;
+		uint8_t *end = bytes;
+
+		for (uint32_t i = 0; i < n; i++)
+			integers[i] = (int64_t) ((uint64_t) ((int64_t) (i * slope) >> 10) * divisor +
+									 77);
+		*end++ = 1;
+		*end++ = divisor > 1 ? 0x0C : 0x08;
+		end = put_varint(end, 77 << 1);
+		if (divisor > 1)
+			end = put_varint(end, divisor);
+		end = put_varint(end, slope << 1 ^ (uint64_t) (slopes[s] >> 63));
+		CHECK(ts_codec_open(reader, TS_CODEC_INT, 0, bytes, (size_t) (end - bytes), n) ==
+			  TS_OK);
+		CHECK(decode(TS_CODEC_INT, 0, ts_codec_vectors(n), decoded) == TS_OK &&
+				  memcmp(decoded, integers, n * 8) == 0,
+			  "slope %lld", (long long) slopes[s]);
+		CHECK(decode(TS_CODEC_INT, 200, 3, decoded) == TS_OK &&
+				  memcmp(decoded, integers + 200 * TS_CODEC_VECTOR,
+						 3 * TS_CODEC_VECTOR * 8) == 0,
+			  "slope %lld", (long long) slopes[s]);
+	}
+}
+
 /* A kind of columns is written in a form and at most so many bytes. */
 static void
 test_form(TsCodecType type, const char *kind_name, unsigned flavour, uint32_t n,
@@ -296,6 +357,7 @@ main(int argc, char **argv)
 	test_uses();
 	test_specials();
 	test_decimals();
+	test_lines();
 	test_forms();
 	test_limits();
 	ts_codec_encoder_free(enc);

@@ -249,6 +249,72 @@ check_text_form(unsigned kind, uint32_t n, const char *form)
 	free(bytes);
 }
 
+/* Columns of bytes that a dictionary suits: encoded within the bound, and back. */
+static void
+check_dictionary(const TsCodecBytes *values, uint32_t n, size_t total, unsigned use)
+{
+	TsCodecBytes *decoded = malloc(n * sizeof(*values));
+	size_t bound = ts_codec_bytes_bound(n, total);
+	/* as large as any such column, so that one beyond its bound fails and does no harm */
+	uint8_t *bytes = malloc(bound + 100000);
+	size_t len;
+
+	ts_codec_encoder_use(enc, use);
+	CHECK(ts_codec_encode_bytes(enc, values, n, bytes, &len) == TS_OK);
+	ts_codec_encoder_use(enc, TS_CODEC_USE_ALL);
+	CHECK(len <= bound, "%zu bytes of %zu, use %x", len, bound, use);
+	CHECK(ts_codec_open(reader, TS_CODEC_BYTES, 0, bytes, len, n) == TS_OK);
+	CHECK(ts_codec_decode_bytes(reader, 0, ts_codec_vectors(n), decoded) == TS_OK &&
+			  same_values(values, decoded, n),
+		  "use %x", use);
+	free(bytes);
+	free(decoded);
+}
+
+static void
+test_dictionaries(void)
+{
+	const uint32_t n = TS_CODEC_MAX_VALUES;
+	TsCodecBytes *values = malloc(n * sizeof(*values));
+	uint8_t *text = malloc(n / 16);
+	size_t total = 0;
+
+	/* nearly all empty, which needs no data, and few entries of all sizes: codes and
+	 * sizes make up the column */
+	memset(text, 'x', n / 16);
+	for (uint32_t i = 0; i < n; i++)
+	{
+		values[i].data = i % 17 == 3 ? text : NULL;
+		values[i].size = i % 17 == 3 ? i / 17 * 2654435761U % (n / 17) : 0;
+		total += values[i].size;
+	}
+	check_dictionary(values, n, total, TS_CODEC_USE_ALL);
+	check_dictionary(values, n, total, TS_CODEC_USE_DICTIONARY);
+	check_dictionary(values, n, total, TS_CODEC_USE_DICTIONARY | TS_CODEC_USE_ZSTD);
+	check_dictionary(values, n, total, TS_CODEC_USE_DICTIONARY | TS_CODEC_USE_FRAMES);
+	free(text);
+	free(values);
+}
+
+/* Frames of no bytes that claim to be of many are refused before memory is taken. */
+static void
+test_claims(void)
+{
+	const uint32_t vectors = ts_codec_vectors(TS_CODEC_MAX_VALUES);
+	uint8_t bytes[1 + 257 + 1000];
+
+	/* 2 MB in each frame, all that is there in the last */
+	memset(bytes, 0, sizeof(bytes));
+	bytes[0] = 5;
+	bytes[vectors] = 0xE8;
+	bytes[vectors + 1] = 0x07;
+	CHECK(ts_codec_open(reader, TS_CODEC_FIXED, TS_CODEC_MAX_WIDTH, bytes, sizeof(bytes),
+						TS_CODEC_MAX_VALUES) == TS_ERR_INVALID);
+	CHECK(strcmp(ts_codec_problem(reader), "damaged frames of a column of fixed width") ==
+			  0,
+		  "%s", ts_codec_problem(reader));
+}
+
 static void
 test_limits(void)
 {
@@ -300,6 +366,8 @@ main(int argc, char **argv)
 	check_text_form(1, 480, "dictionary");
 	check_text_form(2, 480, "zstd");
 	check_text_form(3, 480, "plain");
+	test_dictionaries();
+	test_claims();
 	test_limits();
 	ts_codec_encoder_free(enc);
 	ts_codec_reader_free(reader);
