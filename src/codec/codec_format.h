@@ -16,7 +16,8 @@
  *
  * Every column begins with a byte: its low 5 bits name the form, its high 3 bits are
  * the version of this format (0). A reader refuses a form or version it does not
- * know, and a column whose parts do not make up exactly its bytes.
+ * know, a column whose parts do not make up exactly its bytes, and whatever exceeds the
+ * limits of codec.h.
  *
  *	form		0 never used
  *				1 const, 2 runs, 3 vectors, 4 plain, 5 zstd, 6 dictionary
@@ -37,10 +38,11 @@
  *		x[i] = (y[i] + ((i * slope) >> 10)) * divisor + origin
  *	(the shift is arithmetic) and the value is
  *		integer			x
- *		decimal			(double) x / 10^e; float4: that, rounded to float. A writer
- *						keeps |x| below 2^50
+ *		decimal			(double) x / 10^e; float4: that, rounded to float
  *		bit pattern		x rotated right by one bit within the value's width: the sign
  *						is the lowest bit of x
+ *	Of decimals readers may compute x in doubles: a writer keeps x from -2^50 to 2^50 - 1,
+ *	and what it is made of (y, the line, their sum, its product) within 2^51 likewise.
  *	const		no more bytes; y is 0
  *	runs		a varint count, then as often: a varint, the distance (at least 1) from
  *				the last change (at first from position 0) to the next position at
@@ -87,6 +89,7 @@
  *		patches		places (in p), then a bit stream of their zigzagged numbers
  *		foreign		places (in y), then patterns: 8 bytes each (float4: 4), one if all
  *					have the same. These values of the column are not what x says.
+ *					Integers have none.
  *	Places among k: a byte each, ascending, when they are not more than (k + 7) / 8, else
  *	a bit stream of k bits.
  *
@@ -95,8 +98,11 @@
  *	const		w bytes
  *	plain		n * w bytes
  *	zstd		frames of the same
- *	dictionary	varint number of entries, entries of w bytes, then an int column of n
- *				codes (a whole column, with its first byte)
+ *	dictionary	varint number of entries (1 to n), entries of w bytes, then an int column
+ *				of n codes: the place of each value's entry, from 0 on
+ *
+ * An int column that is part of another (codes, sizes) is a whole column, with its first
+ * byte, but never in the form zstd.
  *
  * Frames: the plain bytes are cut at vectors: a frame ends after the vector that fills
  * it to 65,536 bytes or more, or with the column. For every frame a varint, its length,
@@ -109,9 +115,9 @@
  *	plain		varint length of an int column, that column: the n sizes; for every
  *				vector a varint, the sum of its sizes; then the bytes
  *	zstd		the same, with frames (4.) of the bytes
- *	dictionary	varint number of entries; varint length of a bytes column that is not
- *				itself a dictionary, that column: the entries; then an int column of n
- *				codes
+ *	dictionary	varint number of entries (1 to n); varint length of a bytes column that
+ *				is not itself a dictionary, that column: the entries; then an int column
+ *				of n codes
  *
  * History: version 0 is the first.
  */

@@ -123,7 +123,8 @@ codec_reduce(int64_t *x, uint32_t n)
 
 /* ---- line ---- */
 
-/* Steeper lines than this are not looked for: i * slope must not wrap around. */
+/* Steeper lines than this are not looked for: the slope must fit its field. Where
+ * i * slope wraps around, the cost of the line tells that it is none. */
 #define MAX_SLOPE 1e13
 
 /*

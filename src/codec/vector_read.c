@@ -53,7 +53,7 @@ codec_read_head(Cursor *c, VectorState *state, VectorHead *head)
 		head->foreign = (uint16_t) (field / 2 + 1);
 		head->foreign_same = field & 1;
 	}
-	if (head->bitmap && head->predictor != PREDICT_DELTA)
+	if (head->bitmap && (head->predictor != PREDICT_DELTA || head->nonzero == 0))
 		return false;
 	return c->ok && head->predictor <= PREDICT_DOD && head->width <= 64 &&
 		   head->patch_width <= 64 && (head->patches == 0) == (head->patch_width == 0);
