@@ -30,8 +30,9 @@ typedef struct TsRegexLimits
  * Compiles a pattern. On failure *err says why, with err->offset in the pattern (-1:
  * no single place); the messages are those a Prometheus user knows ("missing closing )"
  * and so on), without a prefix. TS_ERR_SYNTAX: not a pattern. TS_ERR_LIMIT: compiled, it
- * would exceed what PCRE2 can hold (64 kB). TS_ERR_MEMORY: limits->memory exceeded, or no
- * memory. While it matches, a regex may take up to limits->memory bytes more.
+ * would exceed what PCRE2 can hold (64 kB, 400 groups in each other). TS_ERR_MEMORY:
+ * limits->memory exceeded, or no memory. Once compiled, a regex may take up to
+ * limits->memory bytes more for matching, and keeps them until it is freed.
  */
 extern TsErrorCode
 ts_regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
@@ -52,11 +53,15 @@ extern bool ts_regex_matches_empty(const TsRegex *regex);
 /*
  * What an index can use. When the pattern matches exactly a finite set of strings,
  * returns that set, sorted and without repeats, owned by the regex, and its size
- * (0: not such a pattern).
+ * (0: not such a pattern, or one that nothing matches). The empty string may be the
+ * first of them: then series without the label match, too.
  */
 extern size_t ts_regex_literals(const TsRegex *regex, const TsString **literals);
 
-/* The literal bytes every match begins with: whole characters, perhaps none. */
+/*
+ * The literal bytes every match begins with: whole characters, at most 256 bytes,
+ * perhaps none. Owned by the regex.
+ */
 extern TsString ts_regex_prefix(const TsRegex *regex);
 
 #endif /* TS_REGEX_H */

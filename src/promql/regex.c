@@ -10,6 +10,12 @@
  * No JIT stack is made: PCRE2 then uses 32 kB of the machine stack, which is enough
  * for label values and costs a pattern nothing. A match that needs more is done
  * again by the interpreter, on the heap, under the same limits.
+ *
+ * The match limit bounds time only if every step counts. The interpreter counts each
+ * place that a repetition is cut back to, but for those that PCRE2 has found to be of
+ * no use (auto-possessification, which is therefore off). Machine code also looks for
+ * the literal behind a repetition without counting. So it runs under a lower limit the
+ * longer pattern and value are; beyond that the interpreter has the last word.
  */
 #include <assert.h>
 #include <string.h>
@@ -25,8 +31,15 @@
 /* What expanding a pattern may take before PCRE2 is asked instead. */
 #define EXPANSION_MEMORY ((size_t) 16 * 1024 * 1024)
 
-/* Groups that regex_emit() may nest: at most three for one level of a tree. */
-#define PARENS_NEST_LIMIT (4 * REGEX_MAX_HEIGHT)
+/* PCRE2 recurses into groups when it compiles: this keeps it below half a megabyte. */
+#define PARENS_NEST_LIMIT 400
+
+/*
+ * Characters that machine code may pass over in one match, counted or not: about a
+ * second. No item that repeats a character takes less code than this.
+ */
+#define JIT_CHARACTERS     UINT64_C(2000000000)
+#define SMALLEST_REPEATING 5
 
 typedef struct RegexBudget
 {
@@ -47,6 +60,8 @@ struct TsRegex
 	GlobSet set;
 	pcre2_general_context *general;
 	pcre2_code *code;
+	size_t code_size; /* of its byte code */
+	bool has_jit;
 	pcre2_match_context *match;
 	pcre2_match_data *data;
 };
@@ -133,10 +148,12 @@ report_pcre2_refusal(int number, TsError *err)
 		case PCRE2_ERROR_PATTERN_STRING_TOO_LONG:
 		case PCRE2_ERROR_PARENTHESES_NEST_TOO_DEEP:
 		case PCRE2_ERROR_PARENTHESES_STACK_CHECK:
-			return ts_error_set(err, TS_ERR_LIMIT, -1,
-								"regular expression is too large: use fewer alternatives "
-								"or smaller repeat counts, or split it (a list of plain "
-								"strings may have 10,000 of them)");
+		case PCRE2_ERROR_QUERY_BARJX_NEST_TOO_DEEP:
+			return ts_error_set(
+				err, TS_ERR_LIMIT, -1,
+				"regular expression is too large: use fewer alternatives "
+				"or groups, smaller repeat counts, or split it (a list of "
+				"plain strings may have 10,000 of them)");
 		default:
 			pcre2_get_error_message(number, (PCRE2_UCHAR *) reason, sizeof(reason));
 			return ts_error_set(err, TS_ERR_INVALID, -1,
@@ -170,7 +187,8 @@ compile_code(TsRegex *regex, const RegexNode *tree, size_t len, TsArena *scratch
 	regex->code = pcre2_compile((PCRE2_SPTR) text.data, text.len,
 								PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOTALL |
 									PCRE2_ANCHORED | PCRE2_NO_AUTO_CAPTURE |
-									PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP,
+									PCRE2_NO_AUTO_POSSESS | PCRE2_NEVER_BACKSLASH_C |
+									PCRE2_NEVER_UCP,
 								&number, &offset, context);
 	pcre2_compile_context_free(context);
 	if (regex->code == NULL && number == PCRE2_ERROR_HEAP_FAILED)
@@ -179,13 +197,13 @@ compile_code(TsRegex *regex, const RegexNode *tree, size_t len, TsArena *scratch
 		return report_pcre2_refusal(number, err);
 
 	/* Where there is no JIT, or no memory for it, the interpreter does as well. */
-	(void) pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
+	regex->has_jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
+	pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &regex->code_size);
 
 	regex->match = pcre2_match_context_create(regex->general);
 	regex->data = pcre2_match_data_create(1, regex->general);
 	if (regex->match == NULL || regex->data == NULL)
 		return report_no_memory(regex, len, err);
-	pcre2_set_match_limit(regex->match, regex->limits.match_limit);
 	pcre2_set_depth_limit(regex->match, regex->limits.match_limit);
 	pcre2_set_heap_limit(regex->match, (uint32_t) (regex->limits.memory / 1024));
 	return TS_OK;
@@ -255,6 +273,7 @@ regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
 		return code;
 	}
 	regex->budget.left = limits->memory;
+	regex->budget.exceeded = false;
 	*result = regex;
 	return TS_OK;
 }
@@ -294,16 +313,53 @@ report_too_expensive(size_t len, TsError *err)
 		len);
 }
 
+static int
+run_code(const TsRegex *regex, const char *value, size_t len, uint32_t options,
+		 uint32_t match_limit)
+{
+	pcre2_set_match_limit(regex->match, match_limit);
+	return pcre2_match(regex->code, (PCRE2_SPTR) value, len, 0, options, regex->data,
+					   regex->match);
+}
+
+/*
+ * The match limit of machine code: between two steps that count it may pass over the
+ * whole value once for every item that repeats a character.
+ */
+static uint32_t
+jit_match_limit(const TsRegex *regex, size_t len)
+{
+	uint64_t repeating = regex->code_size / SMALLEST_REPEATING + 1;
+	uint64_t limit = JIT_CHARACTERS / repeating / len;
+
+	return limit < regex->limits.match_limit ? (uint32_t) limit
+											 : regex->limits.match_limit;
+}
+
+/* Returns what pcre2_match() does. */
+static int
+run_jit_or_interpreter(const TsRegex *regex, const char *value, size_t len)
+{
+	uint32_t limit = regex->limits.match_limit;
+
+	if (regex->has_jit)
+	{
+		uint32_t jit_limit = jit_match_limit(regex, len);
+		int rc = run_code(regex, value, len, 0, jit_limit);
+
+		if (rc != PCRE2_ERROR_JIT_STACKLIMIT &&
+			!(rc == PCRE2_ERROR_MATCHLIMIT && jit_limit < limit))
+			return rc;
+	}
+	return run_code(regex, value, len, PCRE2_NO_JIT, limit);
+}
+
 static TsErrorCode
 match_code(const TsRegex *regex, const char *value, size_t len, bool *matched,
 		   TsError *err)
 {
-	int rc = pcre2_match(regex->code, (PCRE2_SPTR) value, len, 0, 0, regex->data,
-						 regex->match);
+	int rc = run_jit_or_interpreter(regex, value, len);
 
-	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-		rc = pcre2_match(regex->code, (PCRE2_SPTR) value, len, 0, PCRE2_NO_JIT,
-						 regex->data, regex->match);
 	*matched = rc >= 0;
 	if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH)
 		return TS_OK;
