@@ -19,6 +19,10 @@
  *   stores the bytes has checksums).
  * - The choice of encoding depends on the values alone.
  *
+ * Nulls are none of a column's business: a chunk keeps them in a bits column beside it,
+ * and repeats the value before in the place of a null, which costs next to nothing and
+ * leaves vector v of every column of the chunk at the same rows.
+ *
  * Encoders and readers are work space to be used again and again, one column at
  * a time each; they grow as needed, from the given allocator. (The contexts of
  * zstd come from malloc, and only when zstd is first used: free the encoder or

@@ -29,7 +29,11 @@
 #define LABELS_MAX_COUNT      1024
 #define LABELS_MAX_NAME       1024
 
-/* One label. The offset tells where in a text it was read, for messages; else -1. */
+/*
+ * One label. The offset tells where in a text it was read, for messages; else -1.
+ * Name and value point into a payload, a text or whatever the pair was made of: they
+ * live as long as that does.
+ */
 typedef struct LabelsPair
 {
 	TsString name;
@@ -79,6 +83,7 @@ labels_contains(const void *whole, size_t whole_size, const void *part, size_t p
 extern TsErrorCode labels_match(const void *data, size_t size, const TsSelector *selector,
 								bool *matched, TsError *err);
 
+/* Equal sets of labels have equal hashes, since they have equal bytes. */
 extern uint64_t labels_hash(const void *data, size_t size, uint64_t seed);
 
 /* ---- making a payload ---- */

@@ -8,7 +8,8 @@
  * A selector is a list of matchers; a series is selected when all of them match. The
  * metric's name is the label __name__. A label that a series does not have counts as
  * the empty string. A selector owns all it points to and does not change after it is
- * parsed.
+ * parsed; but testing uses working memory of its regular expressions, one test at a
+ * time. To hand one to another process, hand over its text.
  */
 #ifndef TS_SELECTOR_H
 #define TS_SELECTOR_H
