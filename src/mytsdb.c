@@ -9,11 +9,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -70,12 +73,19 @@ attach_shared_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-/* Says what to write where, with the libraries that are preloaded already. */
+/*
+ * Says what to write where, with the libraries that are preloaded already, if the
+ * user may see that setting.
+ */
 static void
 refuse_late_loading(void)
 {
-	const char *preloaded = GetConfigOption("shared_preload_libraries", true, false);
-	bool others = preloaded != NULL && preloaded[0] != '\0';
+	const char *preloaded = NULL;
+	bool others;
+
+	if (IsTransactionState() && has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_SETTINGS))
+		preloaded = GetConfigOption("shared_preload_libraries", true, false);
+	others = preloaded != NULL && preloaded[0] != '\0';
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -42,7 +42,7 @@ define_settings(void)
 		"Sets how hard a regular expression may try to match one value.",
 		"The unit is a step of the matcher that may have to be taken back. A pattern that "
 		"needs more raises an error.",
-		&regex_match_limit, 10000000, 1000, MAX_MATCH_LIMIT, PGC_USERSET, 0, NULL, NULL,
+		&regex_match_limit, 1000000, 1000, MAX_MATCH_LIMIT, PGC_USERSET, 0, NULL, NULL,
 		NULL);
 	DefineCustomIntVariable(
 		"mytsdb.regex_memory",
