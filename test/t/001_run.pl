@@ -10,6 +10,9 @@ my $root = $ENV{MYTSDB_ROOT} or die 'MYTSDB_ROOT is not set';
 chdir $root or die "$root: $!";
 delete @ENV{qw(DATA PGPORT MAKEFLAGS MAKELEVEL)};
 
+# A test that is interrupted leaves no server behind.
+$SIG{INT} = $SIG{TERM} = sub { exit 1 };
+
 my $tmp = File::Temp->newdir('mytsdb-run.XXXXXX', TMPDIR => 1);
 chmod 0755, $tmp;
 my $bindir = `$ENV{PG_CONFIG} --bindir`;
