@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory
 export LC_ALL := C.UTF-8
 
 export PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
-export DATA PGPORT RUN_AS DESTDIR COPT
+export DATA PGPORT RUN_AS ONLY TESTS DESTDIR COPT
 
 # DATA means another thing to PGXS: what is set on the command line goes to the
 # flavours through the environment, where a makefile's own assignment wins.
@@ -104,6 +104,8 @@ help: ## This list
 	@echo '  DATA          data directory of make run and make stop'
 	@echo '  PGPORT        port of make run (55432)'
 	@echo '  RUN_AS        user that runs the server when make is run by root (postgres)'
+	@echo '  ONLY          part of the names of the parts of make check to run'
+	@echo '  TESTS         the tests of pg_regress to run'
 	@echo '  SECONDS       length of make soak'
 	@echo '  TABLE         the one benchmark table to run'
 	@echo '  V             1: show the commands of the build'
@@ -118,11 +120,12 @@ EXTENSION = mytsdb
 DATA = $(patsubst $(root)/%,%,$(wildcard $(root)/sql/mytsdb--*.sql))
 OUR_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(root)/mytsdb.control)
 
-# Sources that call no server function: unit tests and fuzzers link only these.
-PURE = $(wildcard $(root)/src/base/*.c $(root)/src/codec/*.c $(root)/src/promql/*.c) \
-	$(addprefix $(root)/src/types/,labels.c labels_text.c)
-
 SOURCES = $(wildcard $(root)/src/*.c $(root)/src/*/*.c)
+
+# Sources of the server's side begin with postgres.h; the others call no server
+# function, and unit tests and fuzzers link only these.
+PURE := $(shell grep -L '^\#include "postgres.h"' $(SOURCES))
+
 objects = $(patsubst $(root)/%.c,%.o,$(1))
 OBJS = $(call objects,$(SOURCES))
 

@@ -6,7 +6,7 @@
  * Nothing here calls PostgreSQL, and nothing here aborts: a failure is a return
  * value, so that every module above can be unit-tested and fuzzed as a plain
  * library. The server's side turns a TsError into ereport() in one place
- * (src/types/report.c).
+ * (src/base/report.c).
  */
 #ifndef TS_BASE_H
 #define TS_BASE_H

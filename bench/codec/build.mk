@@ -5,7 +5,7 @@ CFLAGS = -O3 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) -Wall -Wextra -Wno-unused-parameter -DNDEBUG -Iinclude -Isrc/codec \
 	-MMD -MP
 
-BASE := $(wildcard src/base/*.c)
+BASE := $(shell grep -L postgres.h src/base/*.c)
 CODEC := $(wildcard src/codec/*.c)
 BENCH := $(wildcard bench/codec/*.c)
 

@@ -8,7 +8,7 @@
 #include "libpq/pqformat.h"
 
 #include "labels_type.h"
-#include "report.h"
+#include "ts_report.h"
 
 PG_FUNCTION_INFO_V1(mytsdb_labels_in);
 PG_FUNCTION_INFO_V1(mytsdb_labels_out);
@@ -44,7 +44,7 @@ labels_make(LabelsPair *pairs, uint32 count)
 	if (labels_normalize(pairs, &count, &size, &err) == TS_OK)
 		return encode_labels(pairs, count, size);
 	if (err.code == TS_ERR_LIMIT)
-		ts_report(&err, 0, "", "", 0);
+		ts_report_limit(&err);
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", err.message)));
 }
 
@@ -98,7 +98,7 @@ mytsdb_labels_recv(PG_FUNCTION_ARGS)
 	if (labels_check(data, size, &err) != TS_OK)
 	{
 		if (err.code == TS_ERR_LIMIT)
-			ts_report(&err, 0, "", "", 0);
+			ts_report_limit(&err);
 		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 						errmsg("invalid binary representation of type labels"),
 						errdetail("At byte %d: %s.", err.offset, err.message)));

@@ -1,10 +1,10 @@
 /*
- * report.h
+ * ts_report.h
  *	  Where the pure C modules meet the server: their errors become ereport(), their
  *	  memory comes from a memory context.
  */
-#ifndef REPORT_H
-#define REPORT_H
+#ifndef TS_REPORT_H
+#define TS_REPORT_H
 
 #include "postgres.h"
 
@@ -19,6 +19,9 @@
 extern void ts_report(const TsError *err, int sqlstate, const char *what,
 					  const char *text, size_t len) pg_attribute_noreturn();
 
+/* The same for a report that can only be of a limit or of memory. */
+extern void ts_report_limit(const TsError *err) pg_attribute_noreturn();
+
 /* The text, or its beginning if it is long: for messages. Allocated by palloc(). */
 extern char *ts_shown_text(const char *text, size_t len);
 
@@ -28,4 +31,4 @@ extern char *ts_shown_text(const char *text, size_t len);
  */
 extern TsAllocator ts_context_allocator(MemoryContext context);
 
-#endif /* REPORT_H */
+#endif /* TS_REPORT_H */

@@ -8,7 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
-#include "report.h"
+#include "ts_report.h"
 
 /* The bytes of a faulty text that a message shows. */
 #define SHOWN_TEXT 100
@@ -37,14 +37,20 @@ ts_shown_text(const char *text, size_t len)
 }
 
 void
+ts_report_limit(const TsError *err)
+{
+	Assert(err->code == TS_ERR_LIMIT || err->code == TS_ERR_MEMORY);
+	ereport(ERROR, (errcode(err->code == TS_ERR_LIMIT ? ERRCODE_PROGRAM_LIMIT_EXCEEDED
+													  : ERRCODE_OUT_OF_MEMORY),
+					errmsg("%s", err->message)));
+}
+
+void
 ts_report(const TsError *err, int sqlstate, const char *what, const char *text,
 		  size_t len)
 {
-	if (err->code == TS_ERR_LIMIT)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s", err->message)));
-	if (err->code == TS_ERR_MEMORY)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("%s", err->message)));
+	if (err->code == TS_ERR_LIMIT || err->code == TS_ERR_MEMORY)
+		ts_report_limit(err);
 	ereport(ERROR,
 			(errcode(sqlstate), errmsg("%s: \"%s\"", what, ts_shown_text(text, len)),
 			 errdetail("%s", detail_sentence(err))));
