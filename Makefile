@@ -101,7 +101,8 @@ help: ## This list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  \1\t/p' Makefile | expand -t 14
 	@echo 'Variables:'
 	@echo '  PG_CONFIG     the server to build for ($(PG_CONFIG))'
-	@echo '  DATA          data directory of make run and make stop'
+	@echo '  DATA          data directory of make run and make stop (of root:'
+	@echo '                /var/lib/mytsdb/data, of others: ~/.local/share/mytsdb/data)'
 	@echo '  PGPORT        port of make run (55432)'
 	@echo '  RUN_AS        user that runs the server when make is run by root (postgres)'
 	@echo '  ONLY          part of the names of the parts of make check to run'
