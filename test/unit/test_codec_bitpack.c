@@ -40,6 +40,7 @@ test_places(uint32_t among)
 	uint8_t decoded[VECTOR];
 	uint8_t bytes[VECTOR / 8 + VECTOR];
 
+	unit_group_begin();
 	for (uint32_t share = 1; share <= 64; share *= 2)
 	{
 		uint32_t count = 0;
@@ -63,6 +64,7 @@ test_places(uint32_t among)
 				CHECK(decoded[count - 1] < among, "%u of %u", count, among);
 		}
 	}
+	unit_group_end();
 }
 
 int

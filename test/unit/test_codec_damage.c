@@ -150,6 +150,7 @@ int
 main(int argc, char **argv)
 {
 	static const uint32_t sizes[] = {1, 2, 3, 100, 256, 600};
+	static const unsigned distinct[] = {1, 5, 1000000};
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t) time(NULL);
 
 	printf("seed %llu\n", (unsigned long long) seed);
@@ -158,15 +159,20 @@ main(int argc, char **argv)
 	reader = ts_codec_reader_create(&ts_malloc_allocator);
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++)
 	{
+		unit_group_begin();
 		/* the long ones of random kinds only: each is cut at every length */
 		for (unsigned kind = 0; kind < COLUMN_KINDS; kind++)
 		{
 			if (sizes[s] < 200 || random_below(8) == 0)
 				damage_numbers(kind, sizes[s]);
 		}
-		damage_strings(sizes[s], 1);
-		damage_strings(sizes[s], 5);
-		damage_strings(sizes[s], 1000000);
+		unit_group_end();
+		for (size_t d = 0; d < sizeof(distinct) / sizeof(distinct[0]); d++)
+		{
+			unit_group_begin();
+			damage_strings(sizes[s], distinct[d]);
+			unit_group_end();
+		}
 	}
 	ts_codec_encoder_free(enc);
 	ts_codec_reader_free(reader);

@@ -348,8 +348,10 @@ main(int argc, char **argv)
 	{
 		for (unsigned kind = 0; kind < COLUMN_KINDS; kind++)
 		{
+			unit_group_begin();
 			for (size_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++)
 				check_numbers(kind, sizes[s], ways[way]);
+			unit_group_end();
 		}
 		for (unsigned distinct = 1; distinct <= 1024; distinct *= 2)
 			check_others(distinct, sizes[s]);

@@ -97,6 +97,7 @@ test_all_kinds(uint32_t n)
 
 	for (unsigned kind = 0; kind < COLUMN_KINDS; kind++)
 	{
+		unit_group_begin();
 		fill_integers(kind, n, integers);
 		CHECK(comes_back(TS_CODEC_INT, integers, n, &len), "int, %s, %u values",
 			  column_kinds[kind], n);
@@ -114,6 +115,7 @@ test_all_kinds(uint32_t n)
 			CHECK(comes_back(TS_CODEC_FLOAT4, floats, n, &len),
 				  "float4, %s, flavour %u, %u values", column_kinds[kind], flavour, n);
 		}
+		unit_group_end();
 	}
 }
 
@@ -124,6 +126,7 @@ test_specials(void)
 
 	for (unsigned s = 0; s < SPECIAL_PATTERNS; s++)
 	{
+		unit_group_begin();
 		/* alone, all over, and one among others */
 		for (uint32_t n = 1; n < 600; n += 299)
 		{
@@ -137,7 +140,9 @@ test_specials(void)
 			}
 			CHECK(comes_back(TS_CODEC_FLOAT8, doubles, n, &len), "one pattern %u", s);
 		}
+		unit_group_end();
 	}
+	unit_group_begin();
 	for (int round = 0; round < 200; round++)
 	{
 		uint32_t n = 1 + (uint32_t) random_below(600);
@@ -146,6 +151,7 @@ test_specials(void)
 			doubles[i] = special_double();
 		CHECK(comes_back(TS_CODEC_FLOAT8, doubles, n, &len), "patterns, %u", n);
 	}
+	unit_group_end();
 }
 
 /* Decimals of every exponent and size: their division must be exact to the last bit. */
@@ -157,6 +163,7 @@ test_decimals(void)
 
 	for (int e = 0; e <= 15; e++)
 	{
+		unit_group_begin();
 		for (unsigned bits = 5; bits <= 50; bits += 5)
 		{
 			for (uint32_t i = 0; i < 5000; i++)
@@ -169,6 +176,7 @@ test_decimals(void)
 			CHECK(comes_back(TS_CODEC_FLOAT8, doubles, 5000, &len), "%d, %u", e, bits);
 			CHECK(comes_back(TS_CODEC_FLOAT4, floats, 5000, &len), "%d, %u", e, bits);
 		}
+		unit_group_end();
 		power *= 10;
 	}
 }

@@ -56,6 +56,7 @@ check_bits(unsigned kind, uint32_t n)
 	size_t len;
 	bool good = true;
 
+	unit_group_begin();
 	fill_bits(kind, n, words);
 	/* what is beyond n must not matter */
 	if (n % 64 != 0)
@@ -77,6 +78,7 @@ check_bits(unsigned kind, uint32_t n)
 		good &= memcmp(words + v * 4, decoded, (left < 4 ? left : 4) * 8) == 0;
 	}
 	CHECK(good, "vectors of bits %u, %u values", kind, n);
+	unit_group_end();
 	free(words);
 	free(decoded);
 	free(bytes);
@@ -95,6 +97,7 @@ check_fixed(unsigned kind, uint32_t width, uint32_t n)
 	size_t len;
 	bool good = true;
 
+	unit_group_begin();
 	for (size_t i = 0; i < size; i++)
 	{
 		/* random, constant, few values, text-like, periodic */
@@ -122,6 +125,7 @@ check_fixed(unsigned kind, uint32_t width, uint32_t n)
 		good &= memcmp(values + start, decoded, left) == 0;
 	}
 	CHECK(good, "vectors of fixed %u, width %u, %u values", kind, width, n);
+	unit_group_end();
 	free(values);
 	free(decoded);
 	free(bytes);
@@ -195,6 +199,7 @@ check_bytes(unsigned kind, uint32_t n)
 	uint8_t *bytes;
 	bool good = true;
 
+	unit_group_begin();
 	for (uint32_t i = 0; i < n; i++)
 	{
 		values[i].data = text + total;
@@ -220,6 +225,7 @@ check_bytes(unsigned kind, uint32_t n)
 							left < TS_CODEC_VECTOR ? left : TS_CODEC_VECTOR);
 	}
 	CHECK(good, "vectors of bytes %u, %u values", kind, n);
+	unit_group_end();
 	free(values);
 	free(decoded);
 	free(text);

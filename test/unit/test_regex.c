@@ -487,6 +487,48 @@ facts_hold(const TsRegex *regex, const char *value, bool matched)
 	return !matched || strncmp(value, prefix.data, prefix.len) == 0;
 }
 
+/* A random pattern on random values; returns whether it took a shortcut. */
+static bool
+check_random_pattern(void)
+{
+	char pattern[512] = "";
+	TsRegex *regex;
+	TsRegex *plain;
+	TsError err;
+	bool agree = true;
+	bool shortcut;
+
+	random_pattern(pattern, sizeof(pattern), 2);
+	regex = compile(pattern, &err);
+	CHECK(regex != NULL, "`%s`: %s", pattern, err.message);
+	if (regex == NULL)
+		return false;
+	shortcut = !regex_uses_pcre2(regex);
+	if (regex_compile(pattern, strlen(pattern), &ts_malloc_allocator, &limits, false,
+					  &plain, &err) != TS_OK)
+	{
+		CHECK(false, "`%s`: %s", pattern, err.message);
+		ts_regex_free(regex);
+		return false;
+	}
+	for (int j = 0; j < 30 && agree; j++)
+	{
+		char value[64];
+		int a;
+		int b;
+
+		random_value(value);
+		a = match(regex, value, strlen(value), &err);
+		b = match(plain, value, strlen(value), &err);
+		agree = a == b && a >= 0 && facts_hold(regex, value, a == 1) &&
+				facts_hold(plain, value, a == 1);
+		CHECK(agree, "`%s` on \"%s\": %d and %d", pattern, value, a, b);
+	}
+	ts_regex_free(regex);
+	ts_regex_free(plain);
+	return shortcut;
+}
+
 static void
 test_random(void)
 {
@@ -495,42 +537,12 @@ test_random(void)
 
 	random_state = seed;
 	printf("seed %llu\n", (unsigned long long) seed);
-	for (int i = 0; i < 4000; i++)
+	for (int i = 0; i < 40; i++)
 	{
-		char pattern[512] = "";
-		TsRegex *regex;
-		TsRegex *plain;
-		TsError err;
-		bool agree = true;
-
-		random_pattern(pattern, sizeof(pattern), 2);
-		regex = compile(pattern, &err);
-		CHECK(regex != NULL, "`%s`: %s", pattern, err.message);
-		if (regex == NULL)
-			continue;
-		if (regex_compile(pattern, strlen(pattern), &ts_malloc_allocator, &limits, false,
-						  &plain, &err) != TS_OK)
-		{
-			CHECK(false, "`%s`: %s", pattern, err.message);
-			ts_regex_free(regex);
-			continue;
-		}
-		sets += !regex_uses_pcre2(regex);
-		for (int j = 0; j < 30 && agree; j++)
-		{
-			char value[64];
-			int a;
-			int b;
-
-			random_value(value);
-			a = match(regex, value, strlen(value), &err);
-			b = match(plain, value, strlen(value), &err);
-			agree = a == b && a >= 0 && facts_hold(regex, value, a == 1) &&
-					facts_hold(plain, value, a == 1);
-			CHECK(agree, "`%s` on \"%s\": %d and %d", pattern, value, a, b);
-		}
-		ts_regex_free(regex);
-		ts_regex_free(plain);
+		unit_group_begin();
+		for (int j = 0; j < 100; j++)
+			sets += check_random_pattern();
+		unit_group_end();
 	}
 	CHECK(sets > 1000, "only %d patterns took a shortcut", sets);
 }
@@ -810,6 +822,7 @@ test_allocation_failures(void)
 		const char *pattern = memory_patterns[i];
 		bool done = false;
 
+		unit_group_begin();
 		for (long fail_at = 0; !done && fail_at < 10000; fail_at++)
 		{
 			CountingMemory memory = {.fail_at = fail_at};
@@ -834,6 +847,7 @@ test_allocation_failures(void)
 			CHECK(memory.live == 0, "`%s`: %ld pieces lost", pattern, memory.live);
 		}
 		CHECK(done, "`%s` never compiles", pattern);
+		unit_group_end();
 	}
 	free(value);
 }
