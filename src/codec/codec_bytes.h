@@ -17,7 +17,7 @@
 #endif
 
 /* The integer a decimal is stored as gives it back by one correctly rounded division. */
-#if defined(__FAST_MATH__) || (defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0)
+#if defined(__FAST_MATH__) || __FLT_EVAL_METHOD__ == 2 || __FLT_EVAL_METHOD__ < 0
 #error "the codecs need doubles that are rounded as IEEE 754 says: no -ffast-math, no x87"
 #endif
 

@@ -320,10 +320,15 @@ decimals_inline(const int64_t *y, uint32_t m, Scale scale, bool fused, double *o
 	}
 }
 
+/* For the processor that all is compiled for. */
 static void
 decimals_plain(const int64_t *y, uint32_t m, Scale scale, double *out)
 {
+#ifdef __FMA__
+	decimals_inline(y, m, scale, true, out);
+#else
 	decimals_inline(y, m, scale, false, out);
+#endif
 }
 
 #ifdef KERNEL_LEVELS
