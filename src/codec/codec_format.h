@@ -17,7 +17,7 @@
  * Every column begins with a byte: its low 5 bits name the form, its high 3 bits are
  * the version of this format (0). A reader refuses a form or version it does not
  * know, a column whose parts do not make up exactly its bytes, and whatever exceeds the
- * limits of codec.h.
+ * limits of ts_codec.h.
  *
  *	form		0 never used
  *				1 const, 2 runs, 3 vectors, 4 plain, 5 zstd, 6 dictionary

@@ -5,7 +5,7 @@
 #ifndef CODEC_INTERNAL_H
 #define CODEC_INTERNAL_H
 
-#include "codec.h"
+#include "ts_codec.h"
 #include "codec_bytes.h"
 #include "codec_format.h"
 

@@ -5,7 +5,7 @@
  * The first four bytes of the input are type, width and number of values; the rest is
  * the column.
  */
-#include "codec.h"
+#include "ts_codec.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * rest: as they are, or as steps of small integers or of decimals, which is where the
  * encoder has its choices.
  */
-#include "codec.h"
+#include "ts_codec.h"
 
 #include <stdlib.h>
 #include <string.h>

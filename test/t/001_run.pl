@@ -263,4 +263,13 @@ like(
 	'without shared_preload_libraries CREATE EXTENSION says what to write where');
 
 make_stop();
+spill("$data/postgresql.auto.conf", "shared_preload_libraries = 'auth_delay'\n");
+make_run();
+like(sql($uri, q{SELECT 'up'::labels}),
+	qr/= 'auth_delay, mytsdb'/, 'beside the libraries that are there');
+my $as_other = sql($uri, q{CREATE ROLE other; SET ROLE other; SELECT 'up'::labels});
+like($as_other, qr/= 'mytsdb'/, 'which are not shown to everybody');
+unlike($as_other, qr/auth_delay/, 'as the setting is not');
+
+make_stop();
 done_testing();

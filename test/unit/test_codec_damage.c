@@ -4,7 +4,7 @@
  *	  give some values; nothing is read or written outside (which is for the
  *	  sanitizers to see: every column lies in memory of exactly its size).
  */
-#include "codec.h"
+#include "ts_codec.h"
 #include "codec_columns.h"
 #include "unit.h"
 

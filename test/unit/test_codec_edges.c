@@ -6,7 +6,7 @@
  *	  back; and columns with bytes changed do no harm.
  */
 #define _GNU_SOURCE 1
-#include "codec.h"
+#include "ts_codec.h"
 #include "codec_columns.h"
 #include "unit.h"
 

@@ -8,7 +8,7 @@
  * argument the program prints what today's encoder makes of every column, which is how
  * the bytes of a new one are had.
  */
-#include "codec.h"
+#include "ts_codec.h"
 #include "unit.h"
 
 #include <math.h>

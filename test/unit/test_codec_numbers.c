@@ -4,7 +4,7 @@
  *	  size of a vector, every vector by itself; and are written in the form meant
  *	  for them, within the bound.
  */
-#include "codec.h"
+#include "ts_codec.h"
 #include "codec_columns.h"
 #include "unit.h"
 

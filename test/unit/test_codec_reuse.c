@@ -4,7 +4,7 @@
  *	  allocation, columns that are damaged or of another type. Nothing is lost, and what
  *	  comes next works as if nothing had been.
  */
-#include "codec.h"
+#include "ts_codec.h"
 #include "unit.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  *	  Columns of bits, of values of fixed width and of bytes come back, as a whole and
  *	  vector by vector.
  */
-#include "codec.h"
+#include "ts_codec.h"
 #include "codec_columns.h"
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /*
- * codec.h
+ * ts_codec.h
  *	  Columns of a chunk to bytes and back.
  *
  * A column is n values of one type (n at most TS_CODEC_MAX_VALUES); its encoded
@@ -30,8 +30,8 @@
  *
  * Pure C: calls no server function.
  */
-#ifndef CODEC_H
-#define CODEC_H
+#ifndef TS_CODEC_H
+#define TS_CODEC_H
 
 #include "ts_base.h"
 
@@ -168,4 +168,4 @@ extern const char *ts_codec_problem(const TsCodecReader *reader);
  */
 extern void ts_codec_describe(const TsCodecReader *reader, char *text, size_t size);
 
-#endif /* CODEC_H */
+#endif /* TS_CODEC_H */
