@@ -1,4 +1,4 @@
-# The README's transcripts: what a user types there gives what the README shows.
+# What the README tells a user to try gives what the README shows.
 #
 # With "update" as argument it writes the results into the README instead.
 use strict;
@@ -18,7 +18,6 @@ $SIG{INT} = $SIG{TERM} = sub { exit 1 };
 my $tmp = File::Temp->newdir('mytsdb-readme.XXXXXX', TMPDIR => 1);
 chmod 0755, $tmp;
 my $data = "$tmp/data";
-my $prompt = qr/^mytsdb=# /m;
 
 my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
 my $port = $socket->sockport;
@@ -32,7 +31,7 @@ END
 	`make stop DATA=$data 2>&1` if $data;
 }
 
-# Runs statements in one session; returns what psql prints for each.
+# Runs blocks of statements in one session; returns what psql prints for each.
 sub run_session
 {
 	my (@statements) = @_;
@@ -62,27 +61,19 @@ open my $in, '<', 'README.md' or die $!;
 my $readme = do { local $/ = undef; <$in> };
 close $in;
 
-# Statements end with a semicolon at the end of a line.
-my @parts;
-foreach my $block ($readme =~ /^```\n(mytsdb=# .*?)^```$/msg)
-{
-	foreach my $part (split /(?=$prompt)/m, $block)
-	{
-		my ($statement, $shown) = $part =~ /$prompt(.*?;\n)(.*)\z/s
-		  or die "not a statement: $part";
-		push @parts, [ $part, $statement, $shown ];
-	}
-}
-ok(@parts > 0, 'the README has transcripts');
+# What is typed stands in a block of SQL, what is printed in the block of text after it.
+my @parts = $readme =~ /^(```sql\n.*?^```\n```text\n.*?^```\n)/msg;
+@parts = map { [ $_, /^```sql\n(.*?)^```\n```text\n(.*?)^```\n/ms ] } @parts;
+ok(@parts > 0, 'the README has SQL to try');
 
 my @results = map { tidy($_) } run_session(map { $_->[1] } @parts);
-is(scalar @results, scalar @parts, 'each statement has a result');
+is(scalar @results, scalar @parts, 'each block has a result');
 
 if (($ARGV[0] // '') eq 'update')
 {
 	for my $i (0 .. $#parts)
 	{
-		my $new = "mytsdb=# $parts[$i][1]$results[$i]";
+		my $new = "```sql\n$parts[$i][1]```\n```text\n$results[$i]```\n";
 		$readme =~ s/\Q$parts[$i][0]\E/$new/;
 	}
 	open my $out, '>', 'README.md' or die $!;
