@@ -152,6 +152,8 @@ extern size_t codec_payload_size(const VectorHead *head, uint32_t m, unsigned wi
 /* y has room for VECTOR + UNPACK_SLACK; false: damaged. */
 extern bool
 codec_decode_vector(const VectorHead *head, uint32_t m, const uint8_t *limit, int64_t *y);
+/* count numbers from start on, step apart. */
+extern void codec_fill_ramp(uint64_t start, uint64_t step, uint32_t count, int64_t *out);
 /* Puts a vector's foreign values (width bytes each) in their places. */
 extern bool
 codec_decode_foreign(const VectorHead *head, uint32_t m, unsigned width, void *out);

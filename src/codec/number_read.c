@@ -205,16 +205,6 @@ add_line(int64_t *y, uint32_t m, uint32_t first, int64_t slope)
 	}
 }
 
-KERNEL static void
-fill_line(uint64_t start, uint64_t step, uint32_t m, int64_t *out)
-{
-	for (uint32_t i = 0; i < m; i++)
-	{
-		out[i] = (int64_t) start;
-		start += step;
-	}
-}
-
 /* y of vector v, with its line; y has room for VECTOR + UNPACK_SLACK. */
 static bool
 decode_body(const NumberColumn *column, uint32_t v, uint32_t m, int64_t *y)
@@ -458,13 +448,13 @@ decode_uniform(const NumberColumn *column, uint32_t from, uint32_t to, void *out
 		if (column->source != SOURCE_INTEGER || column->slope % (1 << SLOPE_SHIFT) != 0 ||
 			column->slope > MAX_UNIFORM_SLOPE || column->slope < -MAX_UNIFORM_SLOPE)
 			return false;
-		fill_line((uint64_t) column->origin + from * step, step, to - from, out);
+		codec_fill_ramp((uint64_t) column->origin + from * step, step, to - from, out);
 		return true;
 	}
 	finish(column, &zero, 1, place);
 	value = load64(place);
 	if (column->value_width == 8)
-		fill_line(value, 0, to - from, out);
+		codec_fill_ramp(value, 0, to - from, out);
 	else
 	{
 		for (uint32_t i = 0; i < to - from; i++)

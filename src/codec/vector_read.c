@@ -174,13 +174,12 @@ sum_twice(const int64_t *deltas, uint32_t count, const VectorHead *head, int64_t
 	}
 }
 
-/* A vector whose residuals are all the same: a constant or a ramp. */
-KERNEL static void
-fill_ramp(uint64_t start, uint64_t step, uint32_t m, int64_t *y)
+KERNEL void
+codec_fill_ramp(uint64_t start, uint64_t step, uint32_t count, int64_t *out)
 {
-	for (uint32_t i = 0; i < m; i++)
+	for (uint32_t i = 0; i < count; i++)
 	{
-		y[i] = (int64_t) start;
+		out[i] = (int64_t) start;
 		start += step;
 	}
 }
@@ -248,7 +247,8 @@ codec_decode_vector(const VectorHead *head, uint32_t m, const uint8_t *limit, in
 	if (head->width == 0 && head->patches == 0 && !head->bitmap &&
 		head->predictor != PREDICT_DOD)
 	{
-		fill_ramp((uint64_t) head->anchor, (uint64_t) head->base, m, y);
+		/* all residuals are the same */
+		codec_fill_ramp((uint64_t) head->anchor, (uint64_t) head->base, m, y);
 		return true;
 	}
 	if (!unpack_numbers(head, m, limit, numbers))

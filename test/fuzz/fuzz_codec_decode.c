@@ -5,7 +5,7 @@
  * The first four bytes of the input are type, width and number of values; the rest is
  * the column.
  */
-#include "ts_codec.h"
+#include "../unit/codec_any.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,22 +21,8 @@ static TsCodecBytes values[MOST];
 static TsErrorCode
 decode(TsCodecType type, uint32_t first, uint32_t count)
 {
-	switch (type)
-	{
-		case TS_CODEC_FLOAT8:
-			return ts_codec_decode_float8(reader, first, count, (double *) out);
-		case TS_CODEC_FLOAT4:
-			return ts_codec_decode_float4(reader, first, count, (float *) out);
-		case TS_CODEC_INT:
-		case TS_CODEC_TIME:
-			return ts_codec_decode_int(reader, first, count, (int64_t *) out);
-		case TS_CODEC_BITS:
-			return ts_codec_decode_bits(reader, first, count, out);
-		case TS_CODEC_FIXED:
-			return ts_codec_decode_fixed(reader, first, count, out);
-		default:
-			return ts_codec_decode_bytes(reader, first, count, values);
-	}
+	return decode_any(reader, type, first, count,
+					  type == TS_CODEC_BYTES ? (void *) values : out);
 }
 
 /* Values of a bytes column must be readable from end to end. */

@@ -6,7 +6,7 @@
  *	  back; and columns with bytes changed do no harm.
  */
 #define _GNU_SOURCE 1
-#include "ts_codec.h"
+#include "codec_any.h"
 #include "codec_columns.h"
 #include "unit.h"
 
@@ -111,50 +111,6 @@ bound(TsCodecType type, uint32_t width, const void *values, uint32_t n)
 	}
 }
 
-static TsErrorCode
-encode(TsCodecType type, uint32_t width, const void *values, uint32_t n, uint8_t *bytes,
-	   size_t *len)
-{
-	switch (type)
-	{
-		case TS_CODEC_FLOAT8:
-			return ts_codec_encode_float8(enc, values, n, bytes, len);
-		case TS_CODEC_FLOAT4:
-			return ts_codec_encode_float4(enc, values, n, bytes, len);
-		case TS_CODEC_INT:
-			return ts_codec_encode_int(enc, values, n, bytes, len);
-		case TS_CODEC_TIME:
-			return ts_codec_encode_time(enc, values, n, bytes, len);
-		case TS_CODEC_BITS:
-			return ts_codec_encode_bits(enc, values, n, bytes, len);
-		case TS_CODEC_FIXED:
-			return ts_codec_encode_fixed(enc, values, width, n, bytes, len);
-		default:
-			return ts_codec_encode_bytes(enc, values, n, bytes, len);
-	}
-}
-
-static TsErrorCode
-decode(TsCodecType type, uint32_t first, uint32_t count, void *values)
-{
-	switch (type)
-	{
-		case TS_CODEC_FLOAT8:
-			return ts_codec_decode_float8(reader, first, count, values);
-		case TS_CODEC_FLOAT4:
-			return ts_codec_decode_float4(reader, first, count, values);
-		case TS_CODEC_INT:
-		case TS_CODEC_TIME:
-			return ts_codec_decode_int(reader, first, count, values);
-		case TS_CODEC_BITS:
-			return ts_codec_decode_bits(reader, first, count, values);
-		case TS_CODEC_FIXED:
-			return ts_codec_decode_fixed(reader, first, count, values);
-		default:
-			return ts_codec_decode_bytes(reader, first, count, values);
-	}
-}
-
 static bool
 same(TsCodecType type, uint32_t width, const void *a, const void *b, uint32_t n)
 {
@@ -189,7 +145,7 @@ decode_to_edge(TsCodecType type, uint32_t width, uint32_t n, uint32_t first,
 	uint32_t to = (first + count) * TS_CODEC_VECTOR;
 
 	*values = out.end - memory_size(type, width, (to < n ? to : n) - from);
-	return decode(type, first, count, *values);
+	return decode_any(reader, type, first, count, *values);
 }
 
 static bool
@@ -245,7 +201,7 @@ works_at_edges(TsCodecType type, uint32_t width, const void *values, uint32_t n)
 	uint8_t *bytes = encoded.end - room;
 	size_t len = 0;
 
-	if (encode(type, width, values, n, bytes, &len) != TS_OK || len > room)
+	if (encode_any(enc, type, width, values, n, bytes, &len) != TS_OK || len > room)
 		return false;
 	/* right behind a page that is not to be touched, then right before one */
 	memmove(encoded.start, bytes, len);

@@ -8,7 +8,7 @@
  * argument the program prints what today's encoder makes of every column, which is how
  * the bytes of a new one are had.
  */
-#include "ts_codec.h"
+#include "codec_any.h"
 #include "unit.h"
 
 #include <math.h>
@@ -265,47 +265,14 @@ encode(TsCodecEncoder *enc, const Golden *g, const Values *values, uint8_t *out,
 	   size_t *len)
 {
 	ts_codec_encoder_use(enc, g->use);
-	switch (g->type)
-	{
-		case TS_CODEC_FLOAT8:
-			return ts_codec_encode_float8(enc, values->of.doubles, g->n, out, len);
-		case TS_CODEC_FLOAT4:
-			return ts_codec_encode_float4(enc, values->of.floats, g->n, out, len);
-		case TS_CODEC_INT:
-			return ts_codec_encode_int(enc, values->of.integers, g->n, out, len);
-		case TS_CODEC_TIME:
-			return ts_codec_encode_time(enc, values->of.integers, g->n, out, len);
-		case TS_CODEC_BITS:
-			return ts_codec_encode_bits(enc, values->of.words, g->n, out, len);
-		case TS_CODEC_FIXED:
-			return ts_codec_encode_fixed(enc, values->of.fixed, g->width, g->n, out, len);
-		default:
-			return ts_codec_encode_bytes(enc, values->of.bytes, g->n, out, len);
-	}
+	return encode_any(enc, g->type, g->width, &values->of, g->n, out, len);
 }
 
 static TsErrorCode
 decode(TsCodecReader *reader, const Golden *g, Values *values)
 {
-	uint32_t vectors = ts_codec_vectors(g->n);
-
 	memset(values, 0, sizeof(*values));
-	switch (g->type)
-	{
-		case TS_CODEC_FLOAT8:
-			return ts_codec_decode_float8(reader, 0, vectors, values->of.doubles);
-		case TS_CODEC_FLOAT4:
-			return ts_codec_decode_float4(reader, 0, vectors, values->of.floats);
-		case TS_CODEC_INT:
-		case TS_CODEC_TIME:
-			return ts_codec_decode_int(reader, 0, vectors, values->of.integers);
-		case TS_CODEC_BITS:
-			return ts_codec_decode_bits(reader, 0, vectors, values->of.words);
-		case TS_CODEC_FIXED:
-			return ts_codec_decode_fixed(reader, 0, vectors, values->of.fixed);
-		default:
-			return ts_codec_decode_bytes(reader, 0, vectors, values->of.bytes);
-	}
+	return decode_any(reader, g->type, 0, ts_codec_vectors(g->n), &values->of);
 }
 
 static bool

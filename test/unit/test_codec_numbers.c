@@ -4,7 +4,7 @@
  *	  size of a vector, every vector by itself; and are written in the form meant
  *	  for them, within the bound.
  */
-#include "ts_codec.h"
+#include "codec_any.h"
 #include "codec_columns.h"
 #include "unit.h"
 
@@ -21,36 +21,6 @@ static float *floats;
 static uint8_t *bytes;
 static uint8_t *decoded;
 
-static TsErrorCode
-encode(TsCodecType type, const void *values, uint32_t n, size_t *len)
-{
-	switch (type)
-	{
-		case TS_CODEC_FLOAT8:
-			return ts_codec_encode_float8(enc, values, n, bytes, len);
-		case TS_CODEC_FLOAT4:
-			return ts_codec_encode_float4(enc, values, n, bytes, len);
-		case TS_CODEC_INT:
-			return ts_codec_encode_int(enc, values, n, bytes, len);
-		default:
-			return ts_codec_encode_time(enc, values, n, bytes, len);
-	}
-}
-
-static TsErrorCode
-decode(TsCodecType type, uint32_t first, uint32_t count, void *out)
-{
-	switch (type)
-	{
-		case TS_CODEC_FLOAT8:
-			return ts_codec_decode_float8(reader, first, count, out);
-		case TS_CODEC_FLOAT4:
-			return ts_codec_decode_float4(reader, first, count, out);
-		default:
-			return ts_codec_decode_int(reader, first, count, out);
-	}
-}
-
 /* Whether the column and each of its vectors, last first, come back. */
 static bool
 comes_back(TsCodecType type, const void *values, uint32_t n, size_t *len)
@@ -62,7 +32,8 @@ comes_back(TsCodecType type, const void *values, uint32_t n, size_t *len)
 	bool good = true;
 
 	bytes[bound] = CANARY;
-	if (encode(type, values, n, len) != TS_OK || *len > bound || bytes[bound] != CANARY)
+	if (encode_any(enc, type, 0, values, n, bytes, len) != TS_OK || *len > bound ||
+		bytes[bound] != CANARY)
 		return false;
 	/* a copy of the exact size, so that tools see reads beyond it */
 	copy = malloc(*len + 1);
@@ -72,7 +43,7 @@ comes_back(TsCodecType type, const void *values, uint32_t n, size_t *len)
 	if (good)
 	{
 		decoded[n * width] = CANARY;
-		good = decode(type, 0, vectors, decoded) == TS_OK &&
+		good = decode_any(reader, type, 0, vectors, decoded) == TS_OK &&
 			   memcmp(decoded, values, n * width) == 0 && decoded[n * width] == CANARY;
 	}
 	for (uint32_t v = vectors; v-- > 0 && good;)
@@ -81,7 +52,7 @@ comes_back(TsCodecType type, const void *values, uint32_t n, size_t *len)
 
 		m = m < TS_CODEC_VECTOR ? m : TS_CODEC_VECTOR;
 		decoded[m * width] = CANARY;
-		good = decode(type, v, 1, decoded) == TS_OK &&
+		good = decode_any(reader, type, v, 1, decoded) == TS_OK &&
 			   memcmp(decoded, (const uint8_t *) values + v * TS_CODEC_VECTOR * width,
 					  m * width) == 0 &&
 			   decoded[m * width] == CANARY;
@@ -232,10 +203,11 @@ test_lines(void)
 		end = put_varint(end, slope << 1 ^ (uint64_t) (slopes[s] >> 63));
 		CHECK(ts_codec_open(reader, TS_CODEC_INT, 0, bytes, (size_t) (end - bytes), n) ==
 			  TS_OK);
-		CHECK(decode(TS_CODEC_INT, 0, ts_codec_vectors(n), decoded) == TS_OK &&
+		CHECK(decode_any(reader, TS_CODEC_INT, 0, ts_codec_vectors(n), decoded) ==
+					  TS_OK &&
 				  memcmp(decoded, integers, n * 8) == 0,
 			  "slope %lld", (long long) slopes[s]);
-		CHECK(decode(TS_CODEC_INT, 200, 3, decoded) == TS_OK &&
+		CHECK(decode_any(reader, TS_CODEC_INT, 200, 3, decoded) == TS_OK &&
 				  memcmp(decoded, integers + 200 * TS_CODEC_VECTOR,
 						 3 * TS_CODEC_VECTOR * 8) == 0,
 			  "slope %lld", (long long) slopes[s]);

@@ -4,7 +4,7 @@
  *	  allocation, columns that are damaged or of another type. Nothing is lost, and what
  *	  comes next works as if nothing had been.
  */
-#include "ts_codec.h"
+#include "codec_any.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -165,24 +165,7 @@ make_column(unsigned kind, Column *column)
 static TsErrorCode
 encode(TsCodecEncoder *enc, const Column *column, uint8_t *out, size_t *len)
 {
-	switch (column->type)
-	{
-		case TS_CODEC_FLOAT8:
-			return ts_codec_encode_float8(enc, column->values.doubles, column->n, out,
-										  len);
-		case TS_CODEC_INT:
-			return ts_codec_encode_int(enc, column->values.integers, column->n, out, len);
-		case TS_CODEC_TIME:
-			return ts_codec_encode_time(enc, column->values.integers, column->n, out,
-										len);
-		case TS_CODEC_BITS:
-			return ts_codec_encode_bits(enc, column->values.words, column->n, out, len);
-		case TS_CODEC_FIXED:
-			return ts_codec_encode_fixed(enc, column->values.fixed, 8, column->n, out,
-										 len);
-		default:
-			return ts_codec_encode_bytes(enc, column->values.bytes, column->n, out, len);
-	}
+	return encode_any(enc, column->type, 8, column->values.words, column->n, out, len);
 }
 
 /* Decodes count vectors; *good tells whether they are the column's. */
@@ -197,28 +180,15 @@ decode(TsCodecReader *reader, const Column *column, uint32_t first, uint32_t cou
 	TsErrorCode code;
 
 	to = to < column->n ? to : column->n;
-	switch (column->type)
+	code = decode_any(reader, column->type, first, count, decoded);
+	if (column->type == TS_CODEC_BITS)
 	{
-		case TS_CODEC_FLOAT8:
-			code = ts_codec_decode_float8(reader, first, count, (double *) decoded);
-			break;
-		case TS_CODEC_INT:
-		case TS_CODEC_TIME:
-			code = ts_codec_decode_int(reader, first, count, (int64_t *) decoded);
-			break;
-		case TS_CODEC_BITS:
-			code = ts_codec_decode_bits(reader, first, count, (uint64_t *) decoded);
-			/* whole words are compared but for the last */
-			from /= 64;
-			to /= 64;
-			break;
-		case TS_CODEC_FIXED:
-			code = ts_codec_decode_fixed(reader, first, count, decoded);
-			break;
-		default:
-			code = ts_codec_decode_bytes(reader, first, count, decoded);
-			size = 0;
+		/* whole words are compared but for the last */
+		from /= 64;
+		to /= 64;
 	}
+	if (column->type == TS_CODEC_BYTES)
+		size = 0;
 	*good = size == 0 ||
 			memcmp(decoded, column->values.words + from, (to - from) * size) == 0;
 	for (uint32_t i = from; i < to && size == 0 && code == TS_OK && *good; i++)
