@@ -1,0 +1,74 @@
+/*
+ * ts_catalog.h
+ *	  The two heap catalogs that say what is sealed: mytsdb.block and mytsdb.shard.
+ *
+ * Both are keyed by storage id and live by PostgreSQL's MVCC: a block is visible to whom
+ * its publisher is visible to, and that is all the visibility blocks have.
+ *
+ * mytsdb.shard has a row per shard, inserted with the storage: `covered` is the log
+ * position up to which the shard is sealed. Whoever sees a value of it reads the log from
+ * there on; so log pages are kept while any version of the row that is not dead to
+ * everybody says so (ts_catalog_kept()).
+ */
+#ifndef TS_CATALOG_H
+#define TS_CATALOG_H
+
+#include "postgres.h"
+
+#include "storage/itemptr.h"
+#include "utils/snapshot.h"
+
+#include "ts_log.h"
+#include "ts_pages.h"
+
+/* Tiers; there is room for colder ones. */
+#define TS_TIER_FRESH 0 /* small, just sealed */
+#define TS_TIER_WARM  1 /* merged into its window, or loaded in bulk */
+
+/* A row of mytsdb.block. Times, series and numbers are inclusive bounds. */
+typedef struct TsBlockInfo
+{
+	uint64 storage;
+	TsBlockPages pages; /* with the block's id */
+	Size length;        /* bytes used of its pages */
+	int tier;
+	int64 time_min;
+	int64 time_max;
+	uint32 series_min;
+	uint32 series_max;
+	uint64 number_min;
+	uint64 number_max;
+	int64 rows;
+	int32 chunks;
+	ItemPointerData tid; /* of the catalog's row, when it was read */
+} TsBlockInfo;
+
+/* For a new storage: a row per shard with covered = 0. */
+extern void ts_catalog_insert_shards(uint64 storage, int shards);
+/* covered of every shard, as the snapshot sees it; false when there are no rows. */
+extern bool
+ts_catalog_covered(uint64 storage, int shards, Snapshot snapshot, TsLogPos *covered);
+extern void ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered);
+
+extern void ts_catalog_insert_block(const TsBlockInfo *block);
+/* Deletes the row at info->tid (read before by the same transaction). */
+extern void ts_catalog_delete_block(const TsBlockInfo *block);
+/*
+ * The blocks that overlap a time range, as the snapshot sees them, by time_min. palloc'd.
+ * Costs what the blocks it returns cost, not what the table has.
+ */
+extern TsBlockInfo *ts_catalog_blocks(uint64 storage, int64 time_min, int64 time_max,
+									  Snapshot snapshot, int *count);
+
+/* Deletes all rows of a storage. Does nothing when the catalogs are gone. */
+extern void ts_catalog_drop(uint64 storage);
+
+/*
+ * What must be kept: the extents of all blocks and, per shard, the smallest `covered`
+ * (PG_UINT64_MAX without a row) over all versions of rows that are not dead to everybody
+ * (HeapTupleSatisfiesVacuum).
+ */
+extern TsExtent *
+ts_catalog_kept(Relation rel, uint64 storage, int shards, TsLogPos *covered, int *count);
+
+#endif /* TS_CATALOG_H */

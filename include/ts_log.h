@@ -1,0 +1,128 @@
+/*
+ * ts_log.h
+ *	  The logs of a table's shards: rows that are not sealed yet.
+ *
+ * A log is a stream of pages that hold records. A record is rows of one (sub)transaction
+ * and one command with one number: a header with a checksum, then series ids, times and
+ * pieces of the value columns. Records do not span pages; src/engine/log_format.h
+ * specifies them.
+ *
+ * A position is where a record begins or a page's records end: page ordinal and offset
+ * into the page's content, in one 64-bit number that only grows. The end of a page is
+ * the same position as the start of the next one: positions handed out are normalized
+ * only by comparison, so compare them with < and <= and never with ==.
+ *
+ * Visibility is a question to the snapshot (ts_visible()), never to a callback at
+ * commit: what is appended is there for everybody at once.
+ *
+ * Locking: an append holds the shard's slot lock (ts_shared.h) while it writes page and
+ * WAL and publishes the new end. Readers take no lock but the buffer's, while they copy
+ * a page.
+ */
+#ifndef TS_LOG_H
+#define TS_LOG_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+#include "ts_rows.h"
+#include "ts_table.h"
+
+typedef uint64 TsLogPos;
+
+#define TS_LOG_OFFSET_BITS 13
+#define ts_log_pos(ord, offset) \
+	(((TsLogPos) (ord) << TS_LOG_OFFSET_BITS) | (TsLogPos) (offset))
+#define ts_log_ordinal(pos) ((pos) >> TS_LOG_OFFSET_BITS)
+#define ts_log_offset(pos)  ((uint32) ((pos) & ((1 << TS_LOG_OFFSET_BITS) - 1)))
+
+/*
+ * Appends rows order[0 .. n) to the logs of their shards (order NULL: all, as they are).
+ * They take `number`, or, when rows have numbers, those. All must fit a record, see
+ * ts_log_fits(). xid is that of the (sub)transaction the rows belong to, or a
+ * subtransaction of it. Calls CheckForSerializableConflictIn.
+ */
+extern void
+ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint32 *order,
+			  uint32 n, TransactionId xid, CommandId cid, uint64 number);
+/* Whether row i is small enough for a record. */
+extern bool ts_log_fits(const TsTable *table, const TsRows *rows, uint32 i);
+
+/* Where the log of a shard ends now: everything below is to be read. */
+extern TsLogPos ts_log_end(Relation rel, const TsTable *table, int shard);
+
+/* ---- reading ---- */
+
+typedef struct TsLogRecord
+{
+	TsLogPos pos;
+	TsLogPos next;     /* where the record after it begins */
+	TransactionId xid; /* FrozenTransactionId: visible to all; Invalid: to none */
+	CommandId cid;
+	uint64 number;
+	uint32 nrows;
+	int natts;
+	/* the reader's own: */
+	const char *data;
+	uint32 length;
+	BlockNumber block;
+} TsLogRecord;
+
+typedef struct TsLogReader TsLogReader;
+
+/*
+ * Reads the records of a shard from `from` to before `to`. A position in between that
+ * the directory does not map raises 40001 on a standby, data corruption on a primary.
+ * Lives in a child of the current context.
+ */
+extern TsLogReader *
+ts_log_open(Relation rel, const TsTable *table, int shard, TsLogPos from, TsLogPos to);
+extern bool ts_log_next(TsLogReader *reader, TsLogRecord *record);
+extern void ts_log_close(TsLogReader *reader);
+
+/* Which rows of a record are wanted. */
+typedef struct TsRowFilter
+{
+	int64 time_min;                           /* inclusive */
+	int64 time_max;                           /* inclusive */
+	bool (*series)(void *arg, uint32 series); /* NULL: all */
+	void *arg;
+	const bool *wanted; /* value columns, by attnum - 1; NULL: all */
+} TsRowFilter;
+
+/*
+ * Adds the wanted rows of a record that ts_log_next() has just returned to a set (made
+ * with numbers); returns how many. filter NULL: all.
+ */
+extern uint32 ts_log_decode(TsLogReader *reader, const TsLogRecord *record,
+							const TsRowFilter *filter, TsRows *rows);
+
+/* ---- visibility ---- */
+
+/*
+ * Whether rows of (xid, cid) are visible to an MVCC snapshot, own ones included. Also
+ * tells serializable transactions about conflicts. `cache` remembers the answer for the
+ * xid asked about last; zero it before first use with a snapshot.
+ */
+typedef struct TsVisibleCache
+{
+	TransactionId xid;
+	bool own;
+	bool visible;
+} TsVisibleCache;
+extern bool ts_visible(Relation rel, TransactionId xid, CommandId cid, Snapshot snapshot,
+					   TsVisibleCache *cache);
+
+/* ---- transaction ids in the log ---- */
+
+/*
+ * For VACUUM: replaces the xids older than `cutoff` in the records from `from` on by
+ * FrozenTransactionId (committed) or InvalidTransactionId (not), and returns the oldest
+ * one that is left (NextXid's worth: InvalidTransactionId when none is left).
+ */
+extern TransactionId ts_log_freeze(Relation rel, const TsTable *table, int shard,
+								   TsLogPos from, TransactionId cutoff);
+
+#endif /* TS_LOG_H */

@@ -1,0 +1,55 @@
+/*
+ * ts_maintain.h
+ *	  What keeps a table in shape: sealing, merging, retention, freezing, free space.
+ *
+ * Each function is one ordinary transaction's work, or a part of it; workers and the SQL
+ * functions mytsdb.seal(), merge() and drop_before() call the same. All but vacuum want
+ * RowExclusiveLock on the table, take the heavyweight maintenance lock of each shard they
+ * work on (conditionally for workers), and give way: they return early when somebody
+ * waits for a lock they hold.
+ */
+#ifndef TS_MAINTAIN_H
+#define TS_MAINTAIN_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+
+#include "ts_log.h"
+#include "ts_table.h"
+
+/* Raises 25001 unless the transaction is READ COMMITTED and not READ ONLY. */
+extern void ts_maintain_check(const char *what);
+
+/*
+ * Locks a shard for maintenance until the transaction ends (shard -1: merging). With
+ * `wait` false returns false when somebody else has it.
+ */
+extern bool ts_maintain_lock(const TsTable *table, int shard, bool wait);
+/* Whether somebody waits for a lock on the table that this transaction stands in the way of. */
+extern bool ts_maintain_wanted(const TsTable *table);
+
+/*
+ * Seals one shard: committed records of the log from `covered` up to the first record
+ * whose transaction is in progress become blocks, as far as maintenance_work_mem allows
+ * at once. Returns the rows sealed; *more says whether there is more to seal now.
+ */
+extern int64 ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more);
+/* Bytes of log of a shard that are not sealed, and the age of its oldest page's rows. */
+extern uint64 ts_seal_backlog(Relation rel, const TsTable *table, int shard);
+
+/*
+ * Merges the blocks of one window that are worth it; returns how many blocks went.
+ * `all`: also those a worker would leave for later.
+ */
+extern int ts_merge_window(Relation rel, const TsTable *table, bool all);
+/* The length of a merged window in the table's units of time. */
+extern int64 ts_merge_window_length(const TsTable *table);
+
+/* Drops the blocks that end before a time; returns the rows that went. */
+extern int64 ts_drop_before(Relation rel, const TsTable *table, int64 time);
+
+/* Frees pages: cuts logs, rebuilds the free list. */
+extern void ts_free_pages(Relation rel, const TsTable *table);
+
+#endif /* TS_MAINTAIN_H */

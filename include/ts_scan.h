@@ -1,0 +1,102 @@
+/*
+ * ts_scan.h
+ *	  The one way to read a table: batches of rows of one series.
+ *
+ * A scan is a relation, a snapshot, a set of series, a range of time and the columns
+ * wanted. It merges sealed blocks, the logs from `covered` on, and the backend's own
+ * unappended rows, and resolves duplicates as the table says.
+ *
+ * At its first fetch it fixes what it reads: it reads both catalogs with its snapshot,
+ * fixes the end of every log, and pins the private runs. It keeps the snapshot
+ * registered until its last page. Until then it costs nothing (EXPLAIN begins scans that
+ * never fetch).
+ *
+ * Order: times ascend within a series. With `by_series`, series ascend and a series' rows
+ * come all together; without, the scan goes from time to time (blocks that overlap in
+ * time form a group, groups ascend or, with `newest_first`, descend; within a group series
+ * ascend), which needs less memory.
+ *
+ * Log rows beyond work_mem spill to disk.
+ */
+#ifndef TS_SCAN_H
+#define TS_SCAN_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+#include "ts_rows.h"
+#include "ts_table.h"
+
+#define TS_SCAN_BATCH 1024 /* rows of a batch at most */
+
+typedef struct TsScanSpec
+{
+	int64 time_min; /* inclusive */
+	int64 time_max; /* inclusive */
+	/*
+	 * Series wanted: NULL: all. Else ascending ids; a bitmap form comes with the label
+	 * index.
+	 */
+	const uint32 *series;
+	uint32 nseries;
+	const bool *wanted; /* columns by attnum - 1; NULL: all. Key and time columns are
+						 * not looked at: series and times are always there */
+	bool by_series;
+	bool newest_first; /* groups descend; within a group all is as ever */
+	bool count_only;   /* only n of batches is wanted: times need not be right; batches
+						* may be larger, and of no series in particular */
+} TsScanSpec;
+
+/* What a scan did, for EXPLAIN and for statistics. */
+typedef struct TsScanStats
+{
+	uint64 blocks_read;
+	uint64 blocks_skipped;
+	uint64 chunks_read;
+	uint64 chunks_skipped;
+	uint64 rows_sealed; /* rows decoded from blocks */
+	uint64 rows_log;    /* from logs */
+	uint64 rows_own;    /* from private runs */
+	uint64 series;      /* batches' series, counted when they change */
+	uint64 spilled;     /* bytes of log rows that went to disk */
+} TsScanStats;
+
+typedef struct TsScan TsScan;
+
+/* A batch; all of it stays until the next call. */
+typedef struct TsBatch
+{
+	uint32 series;
+	uint32 n;
+	const int64 *times;
+	Datum *const *values; /* [natts]: NULL for what is not wanted, key and time columns */
+	bool *const *nulls;   /* [natts]: NULL where none is null */
+} TsBatch;
+
+/*
+ * Begins a scan in a child of the current context. The spec's arrays must stay. A
+ * snapshot that is not of MVCC is taken as "now, with all own rows".
+ */
+extern TsScan *ts_scan_begin(Relation rel, Snapshot snapshot, const TsScanSpec *spec);
+extern bool ts_scan_next(TsScan *scan, TsBatch *batch);
+/* Starts over, with the same or another range and set of series; what was fixed at the
+ * first fetch stays fixed. */
+extern void ts_scan_rescan(TsScan *scan, const TsScanSpec *spec);
+extern const TsScanStats *ts_scan_stats(const TsScan *scan);
+extern const TsTable *ts_scan_table(const TsScan *scan);
+extern void ts_scan_end(TsScan *scan);
+
+/* Estimates for the planner, from catalogs and log sizes, without reading data. */
+typedef struct TsTableSize
+{
+	double rows;
+	double series;
+	int64 time_min; /* of sealed blocks; an empty range when there are none */
+	int64 time_max;
+	BlockNumber pages;
+} TsTableSize;
+extern void ts_table_size(Relation rel, TsTableSize *size);
+
+#endif /* TS_SCAN_H */

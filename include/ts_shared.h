@@ -1,0 +1,80 @@
+/*
+ * ts_shared.h
+ *	  What backends share about a storage: a slot per stream in fixed shared memory.
+ *
+ * A slot is a cache of what can be found out from pages (where a stream ends, ...), with
+ * a lock that serialises the stream's writers. Slots are found by key; there is a fixed
+ * number of them (mytsdb.shared_streams), and one whose lock is free may be taken for
+ * another stream at any time. So a slot is used like this:
+ *
+ *	slot = ts_shared_lock(&key, mode, &ticket);
+ *	if (!slot->ready)		-- nobody knows the state yet
+ *	{
+ *		ts_shared_unlock(slot);
+ *		... find out the state from pages, no lock held ...
+ *		slot = ts_shared_lock_again(&key, LW_EXCLUSIVE, ticket, &valid);
+ *		if (!valid) ... start over: somebody was faster, or the slot went away;
+ *		fill in the state; slot->ready = true;
+ *	}
+ *
+ * Appends happen only through a ready slot and under its lock, and a slot is never taken
+ * from its stream while locked; the ticket changes whenever the slot becomes ready or
+ * changes hands. So a state found out without the lock is installed only if nothing was
+ * appended meanwhile.
+ *
+ * Locking: each slot's fields are protected by its lock, except atomics. Order: one slot
+ * at a time. Under it: no I/O that could be done before, no catalog access, no relation
+ * extension, nothing that may raise an error after the first page was changed.
+ */
+#ifndef TS_SHARED_H
+#define TS_SHARED_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+#include "storage/relfilenode.h"
+
+#include "ts_pages.h"
+
+/* Pseudo stream: the slot of the storage as a whole (its numbers). */
+#define TS_STREAM_STORAGE 0x1FFFF
+
+typedef struct TsSlotKey
+{
+	Oid database;
+	uint32 stream;
+	RelFileNode node; /* padding: none */
+	uint64 storage;
+} TsSlotKey;
+
+typedef struct TsSlot
+{
+	LWLock lock;
+	TsSlotKey key;
+	bool ready;         /* the fields below are known */
+	uint64 ticket;      /* changes when `ready` is set and when the slot changes hands */
+	uint64 end;         /* streams: see the module that owns the stream */
+	uint64 mapped;      /* streams: ordinals that the directory maps */
+	TsRun run;          /* streams: the run that `end` is in, count 0 when not known */
+	uint64 next_number; /* storage: next number, and the metapage's bound */
+	uint64 number_bound;
+	uint64 aux[4];         /* the owning module's own */
+	pg_atomic_uint32 used; /* for the clock that chooses a slot to take */
+} TsSlot;
+
+extern void ts_slot_key(TsSlotKey *key, const TsTable *table, TsStream stream);
+/* Finds or makes the slot and locks it. With LW_SHARED the slot may be not ready, too. */
+extern TsSlot *ts_shared_lock(const TsSlotKey *key, LWLockMode mode, uint64 *ticket);
+/* As above; *valid says whether the ticket is still the same (and thus !ready). */
+extern TsSlot *
+ts_shared_lock_again(const TsSlotKey *key, LWLockMode mode, uint64 ticket, bool *valid);
+extern void ts_shared_unlock(TsSlot *slot);
+/* Forgets the state of a slot that is locked exclusively: in any doubt. */
+extern void ts_shared_forget(TsSlot *slot);
+
+/* Time spent waiting for slot locks, and how often, since the server started; it counts
+ * waits only, by timing those acquisitions that did not succeed at once. */
+extern void ts_shared_wait_stats(uint64 *waits, uint64 *microseconds);
+
+#endif /* TS_SHARED_H */

@@ -1,0 +1,118 @@
+/*
+ * ts_table.h
+ *	  What the engine knows of a table: which columns it has and what they are for, and
+ *	  the identity of its storage.
+ *
+ * A TsTable is built from the relation's descriptor, the options in pg_class.reloptions
+ * and the metapage. It is kept in rd_amcache; ts_table_get() hands out a copy, so that
+ * one in use does not change when the relation's cache entry is rebuilt.
+ *
+ * Vocabulary: the columns that identify a series are its *key*, in the order in which
+ * series_by names them; one column is the *time*; all others are *values*. Times are
+ * int64 inside: microseconds for timestamptz and timestamp, days for date (so infinite
+ * times are the extremes of the column's own type, widened).
+ */
+#ifndef TS_TABLE_H
+#define TS_TABLE_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "datatype/timestamp.h"
+#include "storage/relfilenode.h"
+#include "utils/relcache.h"
+
+#define TS_MAX_SHARDS 256
+
+/* How values of a column are kept in vectors of Datum and in encoded columns. */
+typedef enum TsColumnKind
+{
+	TS_COLUMN_NONE,    /* dropped */
+	TS_COLUMN_FLOAT8,  /* the Datum is the double's bit pattern */
+	TS_COLUMN_FLOAT4,  /* the Datum is a Float4GetDatum */
+	TS_COLUMN_INT,     /* any other type passed by value: its 1, 2, 4 or 8 bytes as a
+						* signed integer */
+	TS_COLUMN_FIXED,   /* by reference, `length` bytes */
+	TS_COLUMN_VARLENA, /* attlen -1: detoasted, uncompressed; stored without its header */
+	TS_COLUMN_CSTRING  /* attlen -2: stored without its NUL */
+} TsColumnKind;
+
+typedef enum TsColumnRole
+{
+	TS_ROLE_VALUE,
+	TS_ROLE_KEY,
+	TS_ROLE_TIME
+} TsColumnRole;
+
+typedef struct TsColumn
+{
+	Oid type; /* the base type, when the column's is a domain */
+	int16 length;
+	bool byval;
+	char align;
+	uint8 kind;  /* TsColumnKind */
+	uint8 role;  /* TsColumnRole */
+	bool summed; /* a number that min, max and sum are kept of: int2, int4, int8,
+				  * float4, float8 */
+} TsColumn;
+
+typedef struct TsTable
+{
+	Oid relid;
+	RelFileNode node;
+	uint64 storage;       /* storage id, at most PG_INT64_MAX: never reused */
+	TransactionId writer; /* who wrote the rewritten storage; invalid: nobody special */
+	int shards;
+	bool replace;    /* duplicates = replace */
+	bool labels_key; /* the key is one column of type labels */
+	AttrNumber time_column;
+	Oid time_type; /* TIMESTAMPTZOID, TIMESTAMPOID or DATEOID */
+	int natts;
+	int nkeys;
+	AttrNumber keys[INDEX_MAX_KEYS];         /* nkeys, in the order of series_by */
+	TsColumn columns[FLEXIBLE_ARRAY_MEMBER]; /* natts; attnum n is columns[n - 1] */
+} TsTable;
+
+/* A copy of what is known of an open relation USING mytsdb, palloc'd. */
+extern TsTable *ts_table_get(Relation rel);
+
+/* A time column's value to and from the engine's time. */
+extern int64 ts_table_time(const TsTable *table, Datum value);
+extern Datum ts_table_time_datum(const TsTable *table, int64 time);
+
+/* Whether the access method of the relation (its pg_am row) is ours. */
+extern bool ts_table_is_ours(Relation rel);
+extern Oid ts_table_am_oid(void); /* InvalidOid when there is no such access method */
+
+/* ---- options, as pg_class.reloptions has them ---- */
+
+#define TS_OPTION_NAMESPACE "mytsdb"
+
+typedef struct TsOptions
+{
+	List *series_by;         /* of String: column names; NIL: one series */
+	const char *time_column; /* NULL: the one column that can be it */
+	bool replace;
+	int shards;            /* 0: by the number of processors */
+	const char *retention; /* an interval's text; NULL: for ever */
+} TsOptions;
+
+/*
+ * Reads the options out of the text array of pg_class.reloptions ((Datum) 0: none);
+ * elements outside our namespace are passed over. Raises an error for a name or a value
+ * that is none of ours.
+ */
+extern void ts_options_parse(Datum reloptions, TsOptions *options);
+/* Shards that a new storage gets. */
+extern int ts_options_shards(const TsOptions *options);
+/* series_by's text to a list of names, as it is written: identifiers with commas. */
+extern List *ts_options_split_names(const char *text);
+/*
+ * Finds out which columns are key and time. Raises an error when a column is missing,
+ * named twice or cannot be what it is to be, or when there are none or several columns
+ * that could be the time and none is named.
+ */
+extern void ts_options_resolve(const TsOptions *options, TupleDesc desc,
+							   AttrNumber *time_column, int *nkeys, AttrNumber *keys);
+
+#endif /* TS_TABLE_H */
