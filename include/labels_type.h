@@ -30,6 +30,9 @@ typedef struct varlena Labels;
  */
 extern Labels *labels_make(LabelsPair *pairs, uint32 count);
 
+/* Whether a type is labels, wherever the extension put it. */
+extern bool labels_is_type(Oid type);
+
 /* ---- selectors ---- */
 
 /* The settings and counters that regular expressions go by. */

@@ -18,7 +18,9 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "storage/relfilenode.h"
 #include "utils/relcache.h"
 
@@ -90,7 +92,7 @@ extern Oid ts_table_am_oid(void); /* InvalidOid when there is no such access met
 
 typedef struct TsOptions
 {
-	List *series_by;         /* of String: column names; NIL: one series */
+	List *series_by;         /* of char *: column names; NIL: one series */
 	const char *time_column; /* NULL: the one column that can be it */
 	bool replace;
 	int shards;            /* 0: by the number of processors */
@@ -103,9 +105,13 @@ typedef struct TsOptions
  * that is none of ours.
  */
 extern void ts_options_parse(Datum reloptions, TsOptions *options);
+/* The options of a relation: those in its pg_class row, or the pending ones. */
+extern void ts_options_read(Oid relid, TsOptions *options);
+/* Whether an element of reloptions ("name=value") is one of ours. */
+extern bool ts_options_is_ours(const char *element);
 /* Shards that a new storage gets. */
 extern int ts_options_shards(const TsOptions *options);
-/* series_by's text to a list of names, as it is written: identifiers with commas. */
+/* series_by's text, identifiers with commas, to a list of char *. */
 extern List *ts_options_split_names(const char *text);
 /*
  * Finds out which columns are key and time. Raises an error when a column is missing,
@@ -114,5 +120,12 @@ extern List *ts_options_split_names(const char *text);
  */
 extern void ts_options_resolve(const TsOptions *options, TupleDesc desc,
 							   AttrNumber *time_column, int *nkeys, AttrNumber *keys);
+
+/*
+ * While a table is being created its options are not in pg_class yet, and rows may
+ * already come in (CREATE TABLE AS). They are pending for this relation then; reloptions
+ * must stay until it is InvalidOid again.
+ */
+extern void ts_options_set_pending(Oid relid, Datum reloptions);
 
 #endif /* TS_TABLE_H */

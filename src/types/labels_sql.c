@@ -6,6 +6,7 @@
 
 #include "fmgr.h"
 #include "libpq/pqformat.h"
+#include "utils/lsyscache.h"
 
 #include "labels_type.h"
 #include "ts_report.h"
@@ -46,6 +47,18 @@ labels_make(LabelsPair *pairs, uint32 count)
 	if (err.code == TS_ERR_LIMIT)
 		ts_report_limit(&err);
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", err.message)));
+}
+
+bool
+labels_is_type(Oid type)
+{
+	Oid input;
+	Oid param;
+	FmgrInfo info;
+
+	getTypeInputInfo(type, &input, &param);
+	fmgr_info(input, &info);
+	return info.fn_addr == mytsdb_labels_in;
 }
 
 Datum
