@@ -89,8 +89,7 @@ build_table(Relation rel)
 	table->columns[table->time_column - 1].role = TS_ROLE_TIME;
 	table->time_type = table->columns[table->time_column - 1].type;
 	if (table->nkeys == 1)
-		table->labels_key = OidIsValid(
-			labels_type_oid(table->columns[table->keys[0] - 1].type));
+		table->labels_key = labels_is_type(table->columns[table->keys[0] - 1].type);
 
 	/* only now: reading catalogs and pages may have dropped what was there */
 	if (rel->rd_amcache != NULL)
