@@ -8,6 +8,7 @@
  * PostgreSQL allows it:
  *
  *	define_settings		while shared_preload_libraries is being loaded
+ *	install_hooks		right after all settings are defined
  *	register_workers	right after that
  *	shmem_size			when the server asks how much shared memory is wanted
  *	shmem_attach		when it exists, under AddinShmemInitLock; the memory is of
@@ -26,6 +27,7 @@ typedef struct MytsdbModule
 {
 	const char *name; /* also the name of its piece of shared memory */
 	void (*define_settings)(void);
+	void (*install_hooks)(void);
 	void (*register_workers)(void);
 	Size (*shmem_size)(void);
 	void (*shmem_attach)(void *memory, bool found);
@@ -33,5 +35,7 @@ typedef struct MytsdbModule
 
 /* The modules there are. */
 extern const MytsdbModule labels_module; /* src/types: the labels type */
+
+extern const MytsdbModule ddl_module;    /* src/am: utility statements, drops */
 
 #endif /* MYTSDB_H */

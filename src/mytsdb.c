@@ -110,6 +110,11 @@ _PG_init(void)
 
 	for (int i = 0; i < (int) lengthof(modules); i++)
 	{
+		if (modules[i]->install_hooks)
+			modules[i]->install_hooks();
+	}
+	for (int i = 0; i < (int) lengthof(modules); i++)
+	{
 		if (modules[i]->register_workers)
 			modules[i]->register_workers();
 	}
