@@ -5,8 +5,9 @@
  * The encoded form of a column of n rows is a *piece*: no bytes at all when all values
  * are null; else a byte that says whether there are nulls, then, if so, a varint with the
  * length of a bits column and that column (1: null), then the values as ts_codec.h
- * encodes them by the column's kind, where a null repeats the value before it. Log
- * records and blocks consist of the same pieces. n is not in the bytes.
+ * encodes them by the column's kind, where a null repeats the value before it (or is
+ * empty, among values of varying size). src/engine/column_format.h specifies the bytes.
+ * Log records and blocks consist of the same pieces. n is not in the bytes.
  *
  * Vectors: values of a column are Datums. For columns by reference they point to memory
  * of whoever owns the vector; varlenas have a four-byte or short header, are neither
@@ -59,7 +60,8 @@ extern void ts_column_encode_bytes(TsColumnWriter *writer, const TsCodecBytes *v
 								   uint32 n, StringInfo out);
 /* Bytes that surely hold a piece of n values whose by-reference data is `bytes` long. */
 extern Size ts_column_bound(const TsColumn *column, uint32 n, Size bytes);
-/* Bytes of a value's data that count for the bound above (0 for those by value). */
+/* Bytes of a value's data that count for the bound above (0 for those by value). The
+ * value is not null and as vectors have it. */
 extern Size ts_column_data_size(const TsColumn *column, Datum value);
 
 /* ---- decoding ---- */
@@ -79,7 +81,8 @@ extern TsErrorCode ts_column_open(TsColumnReader *reader, const TsColumn *column
 /*
  * Decodes count vectors of TS_CODEC_VECTOR rows from vector `first` on. nulls is filled
  * in, all of it, and *has_nulls says whether any is set; null values are (Datum) 0.
- * By-reference values are palloc'd, in bulk, in `context`.
+ * By-reference values are palloc'd, in bulk, in `context`: rows may share one value, and
+ * none may be freed alone.
  */
 extern TsErrorCode
 ts_column_decode(TsColumnReader *reader, uint32 first, uint32 count, Datum *values,
