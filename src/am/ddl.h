@@ -1,0 +1,86 @@
+/*
+ * ddl.h
+ *	  What the parts of DDL handling (ddl_*.c) offer each other.
+ *
+ * A utility statement comes in through ddl_hook.c. What concerns tables USING mytsdb is
+ * refused (ddl_refuse.c), done around the server's own work (ddl_create.c, ddl_alter.c),
+ * or both. ddl_options.c writes pg_class.reloptions. Drops, which have many causes, are
+ * seen by the object access hook (ddl_object.c).
+ */
+#ifndef DDL_H
+#define DDL_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "utils/relcache.h"
+
+/* ---- ddl_options.c ---- */
+
+/*
+ * Takes our options out of a list of DefElem: those in the namespace "mytsdb", and those
+ * whose quoted name begins with "mytsdb.", which is how pg_dump writes them. They come
+ * back as DefElems with plain names and no namespace; *options keeps the others.
+ */
+extern List *ddl_take_options(List **options);
+/* Our elements (DefElems as above) added to an array of reloptions; values replace older
+ * ones. reset: removed. */
+extern Datum ddl_merge_options(Datum reloptions, List *elements, bool reset);
+/* The array without our options, and only ours; two arrays as one. */
+extern Datum ddl_strip_options(Datum reloptions);
+extern Datum ddl_only_options(Datum reloptions);
+extern Datum ddl_concat_options(Datum first, Datum second);
+/* pg_class.reloptions of a relation: get, and set (with CommandCounterIncrement). */
+extern Datum ddl_get_reloptions(Oid relid);
+extern void ddl_set_reloptions(Oid relid, Datum reloptions);
+extern DefElem *ddl_option(const char *name, char *value);
+/* Names of columns as series_by and time_column want them. */
+extern char *ddl_column_names(Oid relid, const AttrNumber *attnums, int count);
+
+/* ---- ddl_create.c ---- */
+
+/* What is known of the table that the current statement creates. */
+typedef struct DdlCreation
+{
+	struct DdlCreation *outer;
+	const char *name; /* of the relation */
+	Datum reloptions; /* our options */
+	Oid relid;        /* once it exists */
+} DdlCreation;
+
+extern DdlCreation *ddl_creation; /* innermost; NULL: none */
+
+/* The parts of CREATE TABLE and CREATE TABLE AS that matter; changes the statement. */
+extern DdlCreation *ddl_begin_create(Node *stmt);
+extern void ddl_end_create(DdlCreation *creation);
+/* A relation of ours was made: by the object access hook. */
+extern void ddl_relation_made(Oid relid);
+
+/* ---- ddl_alter.c ---- */
+
+extern void ddl_before_alter(AlterTableStmt *stmt);
+extern void ddl_after_alter(AlterTableStmt *stmt);
+/* A column is renamed: options that name it are written anew afterwards. */
+extern List *ddl_before_rename(RenameStmt *stmt);
+extern void ddl_after_rename(List *renamed);
+
+/* ---- ddl_refuse.c ---- */
+
+extern void ddl_refuse(Node *stmt);
+/* Whether it is one of ours; InvalidOid when it does not exist or is none. */
+extern Oid ddl_our_relation(RangeVar *name);
+extern bool ddl_is_ours(Oid relid);
+/* The table and what inherits from it, as far as USING mytsdb. */
+extern List *ddl_our_descendants(Oid relid);
+/* what: "indexes", "primary keys", ... */
+extern void
+ddl_refuse_indexes(const char *relname, const char *what) pg_attribute_noreturn();
+extern void ddl_refuse_constraint(const Constraint *constraint, const char *relname);
+extern void ddl_refuse_column_constraints(const ColumnDef *column, const char *relname);
+extern void ddl_refuse_in_create(const CreateStmt *stmt);
+
+/* ---- ddl_object.c ---- */
+
+extern void ddl_object_hook_install(void);
+
+#endif /* DDL_H */

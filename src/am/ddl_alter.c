@@ -1,0 +1,429 @@
+/*
+ * ddl_alter.c
+ *	  ALTER TABLE and ALTER TABLE RENAME COLUMN where they touch options of ours.
+ *
+ * The server checks all of a table's options whenever it changes one, and knows none of
+ * ours. So SET (...) and RESET (...) on a table of ours are done here, wholly, and taken
+ * out of the statement; the server does the rest of it.
+ *
+ * What decides how rows are stored (series_by, time_column, shards) is fixed once there
+ * are rows: a change gives the table a new, empty storage, under its exclusive lock.
+ */
+#include "postgres.h"
+
+#include "access/reloptions.h"
+#include "access/relation.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
+#include "commands/tablecmds.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/snapmgr.h"
+
+#include "ddl.h"
+#include "ts_scan.h"
+#include "ts_table.h"
+
+static const char *const storage_options[] = {"series_by", "time_column", "shards"};
+
+static bool
+touches_storage(List *options)
+{
+	ListCell *lc;
+
+	foreach (lc, options)
+	{
+		for (int i = 0; i < (int) lengthof(storage_options); i++)
+		{
+			if (strcmp(lfirst_node(DefElem, lc)->defname, storage_options[i]) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+has_rows(Relation rel)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TsScanSpec spec = {
+		.time_min = PG_INT64_MIN, .time_max = PG_INT64_MAX, .count_only = true};
+	TsScan *scan = ts_scan_begin(rel, snapshot, &spec);
+	TsBatch batch;
+	bool found = ts_scan_next(scan, &batch);
+
+	ts_scan_end(scan);
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/* Whether the two differ in what decides how rows are stored. */
+static bool
+storage_differs(Relation rel, const TsOptions *old, const TsOptions *new)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	AttrNumber time_column[2];
+	AttrNumber keys[2][INDEX_MAX_KEYS];
+	int nkeys[2];
+
+	ts_options_resolve(old, desc, &time_column[0], &nkeys[0], keys[0]);
+	ts_options_resolve(new, desc, &time_column[1], &nkeys[1], keys[1]);
+	return time_column[0] != time_column[1] || nkeys[0] != nkeys[1] ||
+		   memcmp(keys[0], keys[1], sizeof(AttrNumber) * nkeys[0]) != 0 ||
+		   ts_options_shards(old) != ts_options_shards(new);
+}
+
+/* Writes the time column down if it was inferred; a wrong set of options is an error. */
+static Datum
+settle_options(Relation rel, Datum reloptions)
+{
+	TsOptions options;
+	AttrNumber time_column;
+	AttrNumber keys[INDEX_MAX_KEYS];
+	int nkeys;
+	char *name;
+
+	ts_options_parse(reloptions, &options);
+	ts_options_resolve(&options, RelationGetDescr(rel), &time_column, &nkeys, keys);
+	if (options.time_column != NULL)
+		return reloptions;
+	name = ddl_column_names(RelationGetRelid(rel), &time_column, 1);
+	return ddl_merge_options(reloptions, list_make1(ddl_option("time_column", name)),
+							 false);
+}
+
+static void
+set_our_options(Oid relid, Datum reloptions)
+{
+	Relation rel = relation_open(relid, NoLock);
+	TsOptions old;
+	TsOptions new;
+	bool differs;
+
+	ts_options_read(relid, &old);
+	reloptions = settle_options(rel, reloptions);
+	ts_options_parse(reloptions, &new);
+	differs = storage_differs(rel, &old, &new);
+	if (differs && has_rows(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("options mytsdb.series_by, mytsdb.time_column and mytsdb.shards "
+						"are fixed once a table has rows"),
+				 errdetail("Table \"%s\" has rows.", RelationGetRelationName(rel)),
+				 errhint("Copy the rows into a new table with other options.")));
+
+	ddl_set_reloptions(relid, reloptions);
+	if (differs)
+	{
+		CheckTableNotInUse(rel, "ALTER TABLE");
+		RelationSetNewRelfilenode(rel, rel->rd_rel->relpersistence);
+		CommandCounterIncrement();
+	}
+	relation_close(rel, NoLock);
+}
+
+/* The server's own options in a SET or RESET, checked as the server does. */
+static Datum
+change_server_options(Oid relid, Datum reloptions, List *options, bool reset)
+{
+	static char *namespaces[] = HEAP_RELOPT_NAMESPACES;
+	Datum theirs = transformRelOptions(ddl_strip_options(reloptions), options, NULL,
+									   namespaces, false, reset);
+
+	(void) heap_reloptions(get_rel_relkind(relid), theirs, true);
+	return theirs;
+}
+
+static void
+change_options(Oid relid, AlterTableCmd *cmd)
+{
+	bool reset = cmd->subtype == AT_ResetRelOptions;
+	Datum reloptions = ddl_get_reloptions(relid);
+	List *others = castNode(List, cmd->def);
+	List *ours = ddl_take_options(&others);
+	Datum theirs = change_server_options(relid, reloptions, others, reset);
+	ListCell *lc;
+
+	if (reset)
+	{
+		/* a name that is none of ours is an error in RESET, too */
+		foreach (lc, ours)
+		{
+			TsOptions ignored;
+			const char *name = lfirst_node(DefElem, lc)->defname;
+
+			if (strcmp(name, "series_by") != 0 && strcmp(name, "time_column") != 0 &&
+				strcmp(name, "duplicates") != 0 && strcmp(name, "shards") != 0 &&
+				strcmp(name, "retention") != 0)
+				ts_options_parse(ddl_merge_options((Datum) 0, ours, false), &ignored);
+		}
+	}
+	reloptions = ddl_merge_options(ddl_only_options(reloptions), ours, reset);
+	set_our_options(relid, ddl_concat_options(theirs, reloptions));
+}
+
+/* ---- columns that may not change ---- */
+
+static void
+refuse_key_column(Oid relid, const char *column, const char *what)
+{
+	AttrNumber attnum = get_attnum(relid, column);
+	Relation rel;
+	TsOptions options;
+	AttrNumber time_column;
+	AttrNumber keys[INDEX_MAX_KEYS];
+	int nkeys;
+	bool fixed;
+
+	if (attnum == InvalidAttrNumber)
+		return;
+	rel = relation_open(relid, AccessShareLock);
+	ts_options_read(relid, &options);
+	ts_options_resolve(&options, RelationGetDescr(rel), &time_column, &nkeys, keys);
+	fixed = attnum == time_column;
+	for (int i = 0; i < nkeys; i++)
+		fixed |= attnum == keys[i];
+	if (fixed)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot %s column \"%s\" of table \"%s\"", what, column,
+						RelationGetRelationName(rel)),
+				 errdetail("It is the time column or one that identifies a series."),
+				 errhint("Copy the rows into a new table.")));
+	relation_close(rel, NoLock);
+}
+
+static void
+refuse_key_column_everywhere(Oid relid, const char *column, const char *what)
+{
+	ListCell *lc;
+
+	foreach (lc, ddl_our_descendants(relid))
+		refuse_key_column(lfirst_oid(lc), column, what);
+}
+
+/* ---- the statement ---- */
+
+static bool
+command_sets_our_access_method(AlterTableCmd *cmd)
+{
+	Oid am;
+
+	if (cmd->subtype != AT_SetAccessMethod || cmd->name == NULL)
+		return false;
+	am = get_table_am_oid(cmd->name, true);
+	return OidIsValid(am) && am == ts_table_am_oid();
+}
+
+/*
+ * A table that becomes one of ours takes the options named in the same statement. They
+ * are in place before the rewrite, which needs them.
+ */
+static void
+become_ours(Oid relid, AlterTableStmt *stmt)
+{
+	Relation rel;
+	List *options = NIL;
+	ListCell *lc;
+	Datum reloptions = ddl_strip_options(ddl_get_reloptions(relid));
+
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_SetRelOptions)
+		{
+			List *others = castNode(List, cmd->def);
+
+			options = list_concat(options, ddl_take_options(&others));
+			reloptions = change_server_options(relid, reloptions, others, false);
+			stmt->cmds = foreach_delete_current(stmt->cmds, lc);
+		}
+	}
+	reloptions = ddl_concat_options(reloptions,
+									ddl_merge_options((Datum) 0, options, false));
+	rel = relation_open(relid, NoLock);
+	reloptions = settle_options(rel, reloptions);
+	relation_close(rel, NoLock);
+	ddl_set_reloptions(relid, reloptions);
+}
+
+static void
+check_command(Oid relid, AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_DropColumn:
+			refuse_key_column_everywhere(relid, cmd->name, "drop");
+			break;
+		case AT_AlterColumnType:
+			refuse_key_column_everywhere(relid, cmd->name, "change the type of");
+			break;
+		case AT_AddConstraint:
+			if (ddl_is_ours(relid))
+				ddl_refuse_constraint(castNode(Constraint, cmd->def),
+									  get_rel_name(relid));
+			break;
+		case AT_AddColumn:
+			if (ddl_is_ours(relid))
+				ddl_refuse_column_constraints(castNode(ColumnDef, cmd->def),
+											  get_rel_name(relid));
+			break;
+		default:
+			break;
+	}
+}
+
+static LOCKMODE
+lock_level(AlterTableStmt *stmt)
+{
+	LOCKMODE level = ShareUpdateExclusiveLock;
+	ListCell *lc;
+
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		List *options;
+
+		if (cmd->subtype != AT_SetRelOptions && cmd->subtype != AT_ResetRelOptions)
+		{
+			level = Max(level, AlterTableGetLockLevel(list_make1(cmd)));
+			continue;
+		}
+		options = copyObject(castNode(List, cmd->def));
+		if (touches_storage(ddl_take_options(&options)))
+			level = AccessExclusiveLock;
+	}
+	return level;
+}
+
+void
+ddl_before_alter(AlterTableStmt *stmt)
+{
+	Oid relid;
+	bool ours;
+	bool becomes_ours = false;
+	ListCell *lc;
+
+	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_MATVIEW)
+		return;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid))
+		return; /* the server says so */
+
+	foreach (lc, stmt->cmds)
+		becomes_ours |= command_sets_our_access_method(lfirst_node(AlterTableCmd, lc));
+	ours = ddl_is_ours(relid);
+	becomes_ours &= !ours;
+	if (!ours && !becomes_ours && ddl_our_descendants(relid) == NIL)
+		return;
+
+	/* permissions, and the lock that the server would take */
+	relid = AlterTableLookupRelation(stmt, lock_level(stmt));
+	if (!OidIsValid(relid))
+		return;
+	if (becomes_ours && get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		become_ours(relid, stmt);
+
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		check_command(relid, cmd);
+		if (ours &&
+			(cmd->subtype == AT_SetRelOptions || cmd->subtype == AT_ResetRelOptions))
+		{
+			change_options(relid, cmd);
+			stmt->cmds = foreach_delete_current(stmt->cmds, lc);
+		}
+	}
+}
+
+/* A table that is no longer ours has no use for our options. */
+void
+ddl_after_alter(AlterTableStmt *stmt)
+{
+	Oid relid;
+	ListCell *lc;
+	bool changed = false;
+	Datum reloptions;
+
+	foreach (lc, stmt->cmds)
+		changed |= lfirst_node(AlterTableCmd, lc)->subtype == AT_SetAccessMethod;
+	if (!changed)
+		return;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid) || ddl_is_ours(relid))
+		return;
+	reloptions = ddl_get_reloptions(relid);
+	if (DatumGetPointer(ddl_only_options(reloptions)) != NULL)
+	{
+		CommandCounterIncrement();
+		ddl_set_reloptions(relid, ddl_strip_options(reloptions));
+	}
+}
+
+/* ---- renaming columns ---- */
+
+typedef struct Renamed
+{
+	Oid relid;
+	AttrNumber time_column;
+	int nkeys;
+	AttrNumber keys[INDEX_MAX_KEYS];
+} Renamed;
+
+List *
+ddl_before_rename(RenameStmt *stmt)
+{
+	List *list = NIL;
+	Oid relid;
+	ListCell *lc;
+
+	if (stmt->renameType != OBJECT_COLUMN || stmt->relation == NULL)
+		return NIL;
+	relid = RangeVarGetRelid(stmt->relation, AccessExclusiveLock, true);
+	if (!OidIsValid(relid))
+		return NIL;
+	foreach (lc, ddl_our_descendants(relid))
+	{
+		Renamed *renamed = palloc(sizeof(*renamed));
+		Relation rel = relation_open(lfirst_oid(lc), AccessShareLock);
+		TsOptions options;
+
+		renamed->relid = lfirst_oid(lc);
+		ts_options_read(renamed->relid, &options);
+		ts_options_resolve(&options, RelationGetDescr(rel), &renamed->time_column,
+						   &renamed->nkeys, renamed->keys);
+		relation_close(rel, NoLock);
+		list = lappend(list, renamed);
+	}
+	return list;
+}
+
+void
+ddl_after_rename(List *renamed)
+{
+	ListCell *lc;
+
+	if (renamed != NIL)
+		CommandCounterIncrement();
+	foreach (lc, renamed)
+	{
+		Renamed *r = lfirst(lc);
+		List *options = list_make1(
+			ddl_option("time_column", ddl_column_names(r->relid, &r->time_column, 1)));
+
+		if (r->nkeys > 0)
+			options = lappend(
+				options,
+				ddl_option("series_by", ddl_column_names(r->relid, r->keys, r->nkeys)));
+		ddl_set_reloptions(
+			r->relid, ddl_merge_options(ddl_get_reloptions(r->relid), options, false));
+	}
+}

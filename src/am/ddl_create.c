@@ -1,0 +1,152 @@
+/*
+ * ddl_create.c
+ *	  CREATE TABLE, CREATE TABLE AS and CREATE MATERIALIZED VIEW with options of ours.
+ *
+ * The server refuses options in namespaces it does not know. So they are taken out of the
+ * statement before it runs, are pending (ts_options_set_pending) while it runs, since
+ * CREATE TABLE AS already writes rows, and are written to pg_class when it has run. Then
+ * the time column, if it was inferred, is written down, too: a later ALTER TABLE must not
+ * change which one it is.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/tableam.h"
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "ddl.h"
+#include "ts_table.h"
+
+#define AM_NAME "mytsdb"
+
+DdlCreation *ddl_creation = NULL;
+
+static bool
+is_temporary(const RangeVar *name)
+{
+	return name->relpersistence == RELPERSISTENCE_TEMP ||
+		   (name->schemaname && strcmp(name->schemaname, "pg_temp") == 0);
+}
+
+/*
+ * Whether the statement makes a table of ours. Where only the default says so, temporary
+ * and unlogged tables become heap tables, as we have none of these.
+ */
+static bool
+creates_ours(RangeVar *name, char **access_method)
+{
+	if (*access_method != NULL)
+		return strcmp(*access_method, AM_NAME) == 0;
+	if (strcmp(default_table_access_method, AM_NAME) != 0)
+		return false;
+	if (is_temporary(name) || name->relpersistence == RELPERSISTENCE_UNLOGGED)
+	{
+		*access_method = pstrdup(DEFAULT_TABLE_ACCESS_METHOD);
+		return false;
+	}
+	return true;
+}
+
+static void
+refuse_options(List *options, const RangeVar *name)
+{
+	if (options == NIL)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("option \"mytsdb.%s\" is for tables USING mytsdb",
+						   linitial_node(DefElem, options)->defname),
+					errdetail("Relation \"%s\" is not one.", name->relname)));
+}
+
+static DdlCreation *
+begin(RangeVar *name, char **access_method, List **options)
+{
+	List *ours = ddl_take_options(options);
+	DdlCreation *creation;
+	TsOptions parsed;
+
+	if (!creates_ours(name, access_method))
+	{
+		refuse_options(ours, name);
+		return NULL;
+	}
+	creation = palloc0(sizeof(*creation));
+	creation->name = name->relname;
+	creation->reloptions = ddl_merge_options((Datum) 0, ours, false);
+	ts_options_parse(creation->reloptions, &parsed); /* errors come early */
+	creation->outer = ddl_creation;
+	return creation;
+}
+
+DdlCreation *
+ddl_begin_create(Node *node)
+{
+	DdlCreation *creation;
+
+	if (IsA(node, CreateStmt))
+	{
+		CreateStmt *stmt = (CreateStmt *) node;
+
+		if (stmt->partspec != NULL)
+		{
+			/* it has no storage; its partitions choose for themselves */
+			refuse_options(ddl_take_options(&stmt->options), stmt->relation);
+			return NULL;
+		}
+		creation = begin(stmt->relation, &stmt->accessMethod, &stmt->options);
+		if (creation != NULL)
+			ddl_refuse_in_create(stmt);
+		return creation;
+	}
+	if (IsA(node, CreateTableAsStmt))
+	{
+		IntoClause *into = ((CreateTableAsStmt *) node)->into;
+
+		return begin(into->rel, &into->accessMethod, &into->options);
+	}
+	return NULL;
+}
+
+void
+ddl_relation_made(Oid relid)
+{
+	DdlCreation *creation = ddl_creation;
+
+	if (creation == NULL || OidIsValid(creation->relid))
+		return;
+	creation->relid = relid;
+	ts_options_set_pending(relid, creation->reloptions);
+}
+
+void
+ddl_end_create(DdlCreation *creation)
+{
+	Relation rel;
+	TsOptions options;
+	AttrNumber time_column;
+	AttrNumber keys[INDEX_MAX_KEYS];
+	int nkeys;
+
+	if (!OidIsValid(creation->relid))
+		return; /* IF NOT EXISTS, and it does */
+
+	rel = relation_open(creation->relid, NoLock);
+	ts_options_parse(creation->reloptions, &options);
+	ts_options_resolve(&options, RelationGetDescr(rel), &time_column, &nkeys, keys);
+	relation_close(rel, NoLock);
+
+	if (options.time_column == NULL)
+	{
+		char *name = ddl_column_names(creation->relid, &time_column, 1);
+
+		creation->reloptions = ddl_merge_options(
+			creation->reloptions, list_make1(ddl_option("time_column", name)), false);
+	}
+	ddl_set_reloptions(
+		creation->relid,
+		ddl_concat_options(ddl_get_reloptions(creation->relid), creation->reloptions));
+}

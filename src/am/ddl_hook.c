@@ -1,0 +1,160 @@
+/*
+ * ddl_hook.c
+ *	  The hooks through which statements come by: utility statements, and the end of an
+ *	  executor's run.
+ *
+ * Every utility statement but those that cannot matter first appends the private buffers:
+ * what follows may look at the table's file, change its columns, or replace its storage.
+ * Statements that we change are copied first, as they may belong to a cached plan.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "nodes/nodes.h"
+#include "tcop/utility.h"
+
+#include "ddl.h"
+#include "mytsdb.h"
+#include "ts_buffer.h"
+#include "ts_table.h"
+
+static ProcessUtility_hook_type prev_process_utility = NULL;
+static ExecutorFinish_hook_type prev_executor_finish = NULL;
+
+/* Whether a statement leaves tables and their files alone. */
+static bool
+cannot_matter(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_TransactionStmt:
+		case T_VariableSetStmt:
+		case T_VariableShowStmt:
+		case T_FetchStmt:
+		case T_ClosePortalStmt:
+		case T_DeclareCursorStmt:
+		case T_PrepareStmt:
+		case T_ExecuteStmt:
+		case T_DeallocateStmt:
+		case T_ExplainStmt:
+		case T_DoStmt: /* what is in them comes by here, too */
+		case T_CallStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+changes_statement(Node *stmt)
+{
+	return IsA(stmt, CreateStmt) || IsA(stmt, CreateTableAsStmt) ||
+		   IsA(stmt, AlterTableStmt);
+}
+
+static void
+run(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+	ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *env,
+	DestReceiver *dest, QueryCompletion *qc)
+{
+	if (prev_process_utility)
+		prev_process_utility(pstmt, query, read_only_tree, context, params, env, dest,
+							 qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest,
+								qc);
+}
+
+/* Runs the statement while what it creates, if anything, is known. */
+static void
+run_creating(DdlCreation *creation, PlannedStmt *pstmt, const char *query,
+			 bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
+			 QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	DdlCreation *outer = ddl_creation;
+
+	PG_TRY();
+	{
+		ddl_creation = creation;
+		run(pstmt, query, read_only_tree, context, params, env, dest, qc);
+		if (creation != NULL)
+			ddl_end_create(creation);
+	}
+	PG_FINALLY();
+	{
+		ddl_creation = outer;
+		if (outer != NULL && OidIsValid(outer->relid))
+			ts_options_set_pending(outer->relid, outer->reloptions);
+		else
+			ts_options_set_pending(InvalidOid, (Datum) 0);
+	}
+	PG_END_TRY();
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	DdlCreation *creation;
+	List *renamed = NIL;
+	Node *stmt;
+
+	if (cannot_matter(pstmt->utilityStmt) || IsAbortedTransactionBlockState())
+	{
+		run(pstmt, query, read_only_tree, context, params, env, dest, qc);
+		return;
+	}
+	ts_buffer_flush();
+
+	if (read_only_tree && changes_statement(pstmt->utilityStmt))
+	{
+		pstmt = copyObject(pstmt);
+		read_only_tree = false;
+	}
+	stmt = pstmt->utilityStmt;
+	ddl_refuse(stmt);
+	if (IsA(stmt, AlterTableStmt))
+		ddl_before_alter((AlterTableStmt *) stmt);
+	else if (IsA(stmt, RenameStmt))
+		renamed = ddl_before_rename((RenameStmt *) stmt);
+	creation = ddl_begin_create(stmt);
+
+	run_creating(creation, pstmt, query, read_only_tree, context, params, env, dest, qc);
+
+	if (IsA(stmt, AlterTableStmt))
+		ddl_after_alter((AlterTableStmt *) stmt);
+	ddl_after_rename(renamed);
+}
+
+/*
+ * A long INSERT ... SELECT ends here, before its AFTER triggers fire and the command
+ * counter moves on: a bulk run must leave within its command.
+ */
+static void
+executor_finish(QueryDesc *desc)
+{
+	if (desc->operation != CMD_SELECT &&
+		desc->estate->es_plannedstmt->parallelModeNeeded == false)
+		ts_buffer_end_command(desc->estate->es_output_cid);
+	if (prev_executor_finish)
+		prev_executor_finish(desc);
+	else
+		standard_ExecutorFinish(desc);
+}
+
+static void
+install_hooks(void)
+{
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+	prev_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = executor_finish;
+	ddl_object_hook_install();
+}
+
+const MytsdbModule ddl_module = {
+	.name = "mytsdb ddl",
+	.install_hooks = install_hooks,
+};

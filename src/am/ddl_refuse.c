@@ -1,0 +1,252 @@
+/*
+ * ddl_refuse.c
+ *	  Statements that cannot be done on tables USING mytsdb, each with what to do instead.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "ddl.h"
+#include "ts_table.h"
+
+bool
+ddl_is_ours(Oid relid)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid am = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		am = ((Form_pg_class) GETSTRUCT(tuple))->relam;
+		ReleaseSysCache(tuple);
+	}
+	return OidIsValid(am) && am == ts_table_am_oid();
+}
+
+Oid
+ddl_our_relation(RangeVar *name)
+{
+	Oid relid = RangeVarGetRelid(name, NoLock, true);
+
+	return OidIsValid(relid) && ddl_is_ours(relid) ? relid : InvalidOid;
+}
+
+List *
+ddl_our_descendants(Oid relid)
+{
+	List *ours = NIL;
+	ListCell *lc;
+
+	if (!OidIsValid(ts_table_am_oid()))
+		return NIL;
+	if (!has_subclass(relid))
+		return ddl_is_ours(relid) ? list_make1_oid(relid) : NIL;
+	foreach (lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (ddl_is_ours(lfirst_oid(lc)))
+			ours = lappend_oid(ours, lfirst_oid(lc));
+	}
+	return ours;
+}
+
+void
+ddl_refuse_indexes(const char *relname, const char *what)
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		 errmsg("%s are not supported on tables USING mytsdb", what),
+		 errdetail("Table \"%s\" is stored by series and time already.", relname),
+		 errhint("Name the columns that identify a series in mytsdb.series_by; for one "
+				 "row per series and time use WITH (mytsdb.duplicates = 'replace').")));
+}
+
+static bool
+action_changes_rows(char action)
+{
+	return action == FKCONSTR_ACTION_CASCADE || action == FKCONSTR_ACTION_SETNULL ||
+		   action == FKCONSTR_ACTION_SETDEFAULT;
+}
+
+void
+ddl_refuse_constraint(const Constraint *constraint, const char *relname)
+{
+	switch (constraint->contype)
+	{
+		case CONSTR_PRIMARY:
+			ddl_refuse_indexes(relname, "primary keys");
+			break;
+		case CONSTR_UNIQUE:
+			ddl_refuse_indexes(relname, "unique constraints");
+			break;
+		case CONSTR_EXCLUSION:
+			ddl_refuse_indexes(relname, "exclusion constraints");
+			break;
+		case CONSTR_FOREIGN:
+			if (action_changes_rows(constraint->fk_del_action) ||
+				action_changes_rows(constraint->fk_upd_action))
+				ereport(
+					ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("foreign keys of tables USING mytsdb cannot change or "
+							"delete rows"),
+					 errdetail("Rows of table \"%s\" cannot be updated or deleted yet.",
+							   relname),
+					 errhint("Use ON DELETE NO ACTION or RESTRICT.")));
+			break;
+		default:
+			break;
+	}
+}
+
+void
+ddl_refuse_column_constraints(const ColumnDef *column, const char *relname)
+{
+	ListCell *lc;
+
+	foreach (lc, column->constraints)
+		ddl_refuse_constraint(lfirst_node(Constraint, lc), relname);
+}
+
+void
+ddl_refuse_in_create(const CreateStmt *stmt)
+{
+	const char *relname = stmt->relation->relname;
+	ListCell *lc;
+
+	foreach (lc, stmt->tableElts)
+	{
+		if (IsA(lfirst(lc), ColumnDef))
+			ddl_refuse_column_constraints(lfirst(lc), relname);
+		else if (IsA(lfirst(lc), Constraint))
+			ddl_refuse_constraint(lfirst(lc), relname);
+	}
+	foreach (lc, stmt->constraints)
+		ddl_refuse_constraint(lfirst_node(Constraint, lc), relname);
+}
+
+/* ---- publications ---- */
+
+static void
+refuse_published_table(RangeVar *name)
+{
+	Oid relid = RangeVarGetRelid(name, NoLock, true);
+
+	if (OidIsValid(relid) && ddl_our_descendants(relid) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot publish table \"%s\"", name->relname),
+				 errdetail("Changes of tables USING mytsdb cannot be decoded from WAL."),
+				 errhint("Use physical replication.")));
+}
+
+/* Whether there is a table of ours, in one schema or (InvalidOid) in any. */
+static bool
+any_of_ours(Oid schema)
+{
+	Oid am = ts_table_am_oid();
+	Relation pg_class;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool found = false;
+
+	if (!OidIsValid(am))
+		return false;
+	pg_class = table_open(RelationRelationId, AccessShareLock);
+	scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 0, NULL);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		found = form->relam == am &&
+				(!OidIsValid(schema) || form->relnamespace == schema);
+	}
+	systable_endscan(scan);
+	table_close(pg_class, AccessShareLock);
+	return found;
+}
+
+static void
+warn_publication(void)
+{
+	ereport(WARNING, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					  errmsg("tables USING mytsdb are not published"),
+					  errdetail("Their changes cannot be decoded from WAL."),
+					  errhint("Use physical replication for them.")));
+}
+
+static void
+check_published_objects(List *objects)
+{
+	ListCell *lc;
+
+	foreach (lc, objects)
+	{
+		PublicationObjSpec *object = lfirst_node(PublicationObjSpec, lc);
+
+		if (object->pubtable != NULL)
+			refuse_published_table(object->pubtable->relation);
+		else if (object->pubobjtype == PUBLICATIONOBJ_TABLES_IN_SCHEMA)
+		{
+			Oid schema = get_namespace_oid(object->name, true);
+
+			if (OidIsValid(schema) && any_of_ours(schema))
+				warn_publication();
+		}
+		else if (object->pubobjtype == PUBLICATIONOBJ_TABLES_IN_CUR_SCHEMA)
+		{
+			List *path = fetch_search_path(false);
+
+			if (path != NIL && any_of_ours(linitial_oid(path)))
+				warn_publication();
+		}
+	}
+}
+
+void
+ddl_refuse(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_IndexStmt:
+		{
+			IndexStmt *stmt = (IndexStmt *) node;
+
+			if (stmt->relation && OidIsValid(ddl_our_relation(stmt->relation)))
+				ddl_refuse_indexes(stmt->relation->relname, stmt->primary ? "primary keys"
+															: stmt->unique
+																? "unique indexes"
+																: "indexes");
+			break;
+		}
+		case T_CreatePublicationStmt:
+		{
+			CreatePublicationStmt *stmt = (CreatePublicationStmt *) node;
+
+			if (stmt->for_all_tables && any_of_ours(InvalidOid))
+				warn_publication();
+			check_published_objects(stmt->pubobjects);
+			break;
+		}
+		case T_AlterPublicationStmt:
+		{
+			AlterPublicationStmt *stmt = (AlterPublicationStmt *) node;
+
+			if (stmt->action != AP_DropObjects)
+				check_published_objects(stmt->pubobjects);
+			break;
+		}
+		default:
+			break;
+	}
+}
