@@ -31,13 +31,23 @@ typedef struct TsRows
 	uint64 *numbers; /* NULL unless made with numbers */
 	Datum **values;  /* [natts]; [i] is NULL for keys, time, dropped, all-null columns */
 	bool **nulls;    /* [natts]; [i] is NULL when no value is null */
-	Size bytes;      /* memory taken, about */
+	Size bytes;      /* memory in use, about: arrays up to n, all of the data */
+
+	/* The rest is for rows.c alone. */
+	int nvalues;          /* value columns */
+	int *value_columns;   /* [nvalues]: their places in columns */
+	Datum **value_arrays; /* [natts]: values[i], or what it is to be */
+	bool **null_arrays;   /* [natts]: likewise */
+	Size width;           /* bytes of a row in all arrays in use */
+	char *data_next;      /* free part of the newest chunk of data */
+	char *data_end;
+	Size data_chunk; /* size of the next chunk */
 } TsRows;
 
 extern TsRows *
 ts_rows_create(MemoryContext parent, const TsTable *table, int natts, bool numbers);
 extern void ts_rows_free(TsRows *rows);
-extern void ts_rows_clear(TsRows *rows); /* as new, but keeps arrays */
+extern void ts_rows_clear(TsRows *rows); /* as new, but keeps room */
 
 /*
  * Puts a row, given as the table's columns (values[attnum - 1], isnull[attnum - 1]; those
@@ -46,7 +56,7 @@ extern void ts_rows_clear(TsRows *rows); /* as new, but keeps arrays */
  */
 extern void ts_rows_put(TsRows *rows, uint32 series, int64 time, uint64 number,
 						const Datum *values, const bool *isnull);
-/* Bytes of the largest value put so far, and of all by-reference data of row i. */
+/* Bytes of all by-reference data of row i, as ts_column_data_size() counts them. */
 extern Size ts_rows_row_size(const TsRows *rows, uint32 i);
 
 /*
@@ -87,7 +97,8 @@ extern TsVectors *ts_vectors_create(MemoryContext context, const TsTable *table,
 /*
  * Gathers rows order[from .. from + count) into vectors (which must have the room);
  * values by reference still point into the set. A column that has no array there comes
- * out all null; columns beyond rows->natts are left alone.
+ * out all null; columns beyond rows->natts are left alone, and so are numbers when the
+ * set has none. The vectors' series is that of the first row.
  */
 extern void ts_rows_gather(const TsRows *rows, const uint32 *order, uint32 from,
 						   uint32 count, TsVectors *to);
