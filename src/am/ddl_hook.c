@@ -66,13 +66,23 @@ run(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 								qc);
 }
 
+static void
+leave_creation(DdlCreation *outer)
+{
+	ddl_creation = outer;
+	if (outer != NULL && OidIsValid(outer->relid))
+		ts_options_set_pending(outer->relid, outer->reloptions);
+	else
+		ts_options_set_pending(InvalidOid, (Datum) 0);
+}
+
 /* Runs the statement while what it creates, if anything, is known. */
 static void
 run_creating(DdlCreation *creation, PlannedStmt *pstmt, const char *query,
 			 bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
 			 QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
-	DdlCreation *outer = ddl_creation;
+	DdlCreation *const outer = ddl_creation;
 
 	PG_TRY();
 	{
@@ -81,15 +91,13 @@ run_creating(DdlCreation *creation, PlannedStmt *pstmt, const char *query,
 		if (creation != NULL)
 			ddl_end_create(creation);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		ddl_creation = outer;
-		if (outer != NULL && OidIsValid(outer->relid))
-			ts_options_set_pending(outer->relid, outer->reloptions);
-		else
-			ts_options_set_pending(InvalidOid, (Datum) 0);
+		leave_creation(outer);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	leave_creation(outer);
 }
 
 static void
