@@ -117,8 +117,8 @@ make_room(TsRows *rows, uint32 count)
 		/* at once into both places: an error at the next must not leave an old address */
 		if (rows->value_arrays[i] != NULL)
 		{
-			rows->value_arrays[i] = resize(rows, rows->value_arrays[i], room,
-										   sizeof(Datum));
+			rows->value_arrays[i] = repalloc_huge(rows->value_arrays[i],
+												  room * sizeof(Datum));
 			if (rows->values[i] != NULL)
 				rows->values[i] = rows->value_arrays[i];
 		}
