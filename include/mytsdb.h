@@ -35,7 +35,7 @@ typedef struct MytsdbModule
 
 /* The modules there are. */
 extern const MytsdbModule labels_module; /* src/types: the labels type */
-
+extern const MytsdbModule series_module; /* src/engine: the series dictionary */
 extern const MytsdbModule ddl_module;    /* src/am: utility statements, drops */
 
 #endif /* MYTSDB_H */

@@ -1,0 +1,125 @@
+/*
+ * series_internal.h
+ *	  What the files of the series dictionary share (series_*.c): what a backend knows of
+ *	  a dictionary's pages, and its map of keys it met.
+ */
+#ifndef SERIES_INTERNAL_H
+#define SERIES_INTERNAL_H
+
+#include "postgres.h"
+
+#include "ts_pages.h"
+#include "ts_series.h"
+
+#include "series_format.h"
+
+/* ---- series_pages.c: pages, found and checked ---- */
+
+typedef enum SeriesStream
+{
+	SERIES_DICTIONARY,
+	SERIES_HASH,
+	SERIES_LOCATOR
+} SeriesStream;
+#define SERIES_STREAMS 3
+
+/*
+ * What is known of a dictionary's pages: copies of the directory, which may lack runs
+ * made since (pages of a dictionary are never given up), and a lower bound of the number
+ * of buckets. Copies live in `context`.
+ */
+typedef struct SeriesPages
+{
+	MemoryContext context;
+	TsDirectory *directories[SERIES_STREAMS];
+	uint64 buckets;
+} SeriesPages;
+
+/* The block of a page, or InvalidBlockNumber when the directory does not map it. */
+extern BlockNumber series_block(Relation rel, const TsTable *table, SeriesPages *pages,
+								SeriesStream stream, uint64 ordinal);
+/* The same, when it must be mapped: an error if not. */
+extern BlockNumber
+series_known_block(Relation rel, const TsTable *table, SeriesPages *pages,
+				   SeriesStream stream, uint64 ordinal);
+/* The block for a page, which is mapped if it was not. */
+extern BlockNumber
+series_make_block(Relation rel, const TsTable *table, SeriesPages *pages,
+				  SeriesStream stream, uint64 ordinal);
+/* The first ordinal beyond those that the directory maps now. */
+extern uint64 series_mapped_end(Relation rel, const TsTable *table, SeriesPages *pages,
+								SeriesStream stream);
+/* Where a stream ends, as its pages say. */
+extern uint64 series_stream_end(Relation rel, const TsTable *table, SeriesPages *pages,
+								SeriesStream stream);
+
+/*
+ * Copies of pages, checked. Where a page may be missing they return false when it is not
+ * (yet) of the stream.
+ */
+extern DictionaryHeader *
+series_copy_dictionary(Relation rel, const TsTable *table, SeriesPages *pages,
+					   uint64 ordinal, Page page, BlockNumber *block);
+extern bool series_copy_bucket(Relation rel, const TsTable *table, SeriesPages *pages,
+							   uint64 ordinal, Page page, bool missing_ok);
+extern bool series_copy_locator(Relation rel, const TsTable *table, SeriesPages *pages,
+								uint64 ordinal, Page page, uint32 *count);
+
+/* Raise an error when a page's content makes no sense. */
+extern DictionaryHeader *
+series_check_dictionary(Relation rel, BlockNumber block, Page page);
+extern BucketPage *
+series_check_bucket(Relation rel, BlockNumber block, uint64 ordinal, Page page);
+extern uint32 series_check_locator(Relation rel, BlockNumber block, Page page);
+
+/* The key of entry `index` of a checked dictionary page. */
+extern const char *
+series_page_key(Relation rel, BlockNumber block, Page page, uint32 index, uint32 *length);
+
+/* ---- series_hash.c: the hash index ---- */
+
+extern uint64 series_hash_key(const TsTable *table, const char *key, Size length);
+/* The low `level` bits of a hash: where it belongs among buckets of that level. */
+extern uint32 series_hash_bits(uint32 hash, int level);
+/* The bucket of a hash when there are so many (at least one). */
+extern uint32 series_bucket(uint32 hash, uint64 buckets);
+/* The bucket to be split when there are so many, and its level then. */
+extern uint32 series_next_split(uint64 buckets, int *level);
+/* Looks a key up in the pages; no lock but buffers' is taken. */
+extern bool series_lookup(Relation rel, const TsTable *table, SeriesPages *pages,
+						  uint32 hash, const char *key, Size length, uint32 *id);
+/* Moves what belongs to the new bucket out of the old one. */
+extern void series_split_bucket(Page from, Page to, int level);
+/* A new bucket without entries. */
+extern void series_init_bucket(Page page, int level);
+
+/* ---- series_make.c: new series ---- */
+
+/* A key that is looked for: where its id is to be put, and its hash. */
+typedef struct SeriesWanted
+{
+	const char *key;
+	uint32 length;
+	uint32 hash;
+	uint32 *id;
+} SeriesWanted;
+
+/* Finds or makes `count` keys; reorders the array. */
+extern void series_find_or_make(Relation rel, const TsTable *table, SeriesPages *pages,
+								SeriesWanted *wanted, uint32 count);
+
+/* ---- series_cache.c: the backend's map of keys ---- */
+
+typedef struct SeriesMap SeriesMap;
+
+/* The map of a storage; it stays until one of another storage is asked for. */
+extern SeriesMap *series_map(const TsTable *table);
+extern SeriesPages *series_map_pages(SeriesMap *map);
+/* Looks a key up; *hash is filled in when it is not there. */
+extern bool series_map_get(SeriesMap *map, const TsTable *table, const char *key,
+						   Size length, uint64 *hash, uint32 *id);
+/* Adds a key that is not there. */
+extern void
+series_map_put(SeriesMap *map, uint64 hash, const char *key, Size length, uint32 id);
+
+#endif /* SERIES_INTERNAL_H */
