@@ -35,7 +35,7 @@ extern bool ts_maintain_wanted(const TsTable *table);
  * at once. Returns the rows sealed; *more says whether there is more to seal now.
  */
 extern int64 ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more);
-/* Bytes of log of a shard that are not sealed, and the age of its oldest page's rows. */
+/* Bytes of log of a shard that are not sealed yet. */
 extern uint64 ts_seal_backlog(Relation rel, const TsTable *table, int shard);
 
 /*

@@ -26,6 +26,7 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
+#include "ts_catalog.h"
 #include "ts_rows.h"
 #include "ts_table.h"
 
@@ -47,6 +48,12 @@ typedef struct TsScanSpec
 	bool newest_first; /* groups descend; within a group all is as ever */
 	bool count_only;   /* only n of batches is wanted: times need not be right; batches
 						* may be larger, and of no series in particular */
+	bool numbers;      /* batches have the rows' numbers */
+	/*
+	 * For merging: not NULL: reads these blocks, and neither logs nor own rows.
+	 */
+	const TsBlockInfo *only_blocks;
+	int nonly_blocks;
 } TsScanSpec;
 
 /* What a scan did, for EXPLAIN and for statistics. */
@@ -71,6 +78,7 @@ typedef struct TsBatch
 	uint32 series;
 	uint32 n;
 	const int64 *times;
+	const uint64 *numbers; /* NULL unless asked for */
 	Datum *const *values; /* [natts]: NULL for what is not wanted, key and time columns */
 	bool *const *nulls;   /* [natts]: NULL where none is null */
 } TsBatch;
