@@ -1,0 +1,435 @@
+/*
+ * catalog.c
+ *	  Reads and writes mytsdb.block and mytsdb.shard as the engine, for the current
+ *	  transaction: no privileges are asked for, no triggers fire.
+ *
+ * Rows are written in the current (sub)transaction and command, as any heap row is, and
+ * that is what decides who sees a block. Reads use the caller's snapshot, so what the
+ * current command wrote is not among them. A row is changed at most once per command,
+ * and never by two transactions at a time: callers hold the maintenance lock of the
+ * shard, or the table's for themselves.
+ *
+ * Serializable transactions that read here leave the marks of any heap scan, and so meet
+ * those that publish blocks.
+ *
+ * While a cluster is being upgraded nothing is inserted: the rows come with the
+ * catalogs' own files.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "catalog_internal.h"
+#include "ts_catalog.h"
+
+/* ---- where the catalogs are ---- */
+
+static TsCatalogOids known;
+static bool known_valid = false;
+
+static void
+forget(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == known.block || relid == known.block_pkey ||
+		relid == known.block_time || relid == known.shard || relid == known.shard_pkey)
+		known_valid = false;
+}
+
+bool
+ts_catalog_find(TsCatalogOids *oids, bool missing_ok)
+{
+	static bool registered = false;
+	Oid schema;
+
+	if (known_valid)
+	{
+		*oids = known;
+		return true;
+	}
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(forget, (Datum) 0);
+		registered = true;
+	}
+	memset(oids, 0, sizeof(*oids));
+	schema = get_namespace_oid("mytsdb", true);
+	if (OidIsValid(schema))
+	{
+		oids->block = get_relname_relid("block", schema);
+		oids->block_pkey = get_relname_relid("block_pkey", schema);
+		oids->block_time = get_relname_relid("block_time", schema);
+		oids->shard = get_relname_relid("shard", schema);
+		oids->shard_pkey = get_relname_relid("shard_pkey", schema);
+	}
+	if (OidIsValid(oids->block) && OidIsValid(oids->block_pkey) &&
+		OidIsValid(oids->block_time) && OidIsValid(oids->shard) &&
+		OidIsValid(oids->shard_pkey))
+	{
+		known = *oids;
+		known_valid = true;
+		return true;
+	}
+	if (!missing_ok)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("the catalogs of extension \"mytsdb\" are missing"),
+						errhint("Run ALTER EXTENSION mytsdb UPDATE if the extension was "
+								"created by an older version.")));
+	return false;
+}
+
+/* ---- scans ---- */
+
+void
+ts_catalog_scan(TsCatalogScan *scan, Oid heap, Oid index, LOCKMODE lock,
+				Snapshot snapshot, uint64 storage)
+{
+	ScanKeyData key;
+
+	scan->lock = lock;
+	scan->heap = table_open(heap, lock);
+	scan->index = index_open(index, lock);
+	scan->slot = table_slot_create(scan->heap, NULL);
+	scan->scan = index_beginscan(scan->heap, scan->index, snapshot, 1, 0);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) storage));
+	index_rescan(scan->scan, &key, 1, NULL, 0);
+}
+
+bool
+ts_catalog_next(TsCatalogScan *scan)
+{
+	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
+		return false;
+	slot_getallattrs(scan->slot);
+	return true;
+}
+
+void
+ts_catalog_end(TsCatalogScan *scan)
+{
+	LOCKMODE release = scan->lock == AccessShareLock ? AccessShareLock : NoLock;
+
+	index_endscan(scan->scan);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_close(scan->index, release);
+	table_close(scan->heap, release);
+}
+
+/* ---- shards ---- */
+
+void
+ts_catalog_insert_shards(uint64 storage, int shards)
+{
+	TsCatalogOids oids;
+	Relation rel;
+	CatalogIndexState indexes;
+
+	Assert(storage <= PG_INT64_MAX && shards > 0 && shards <= TS_MAX_SHARDS);
+	if (IsBinaryUpgrade)
+		return;
+	ts_catalog_find(&oids, false);
+	rel = table_open(oids.shard, RowExclusiveLock);
+	indexes = CatalogOpenIndexes(rel);
+	for (int i = 0; i < shards; i++)
+	{
+		Datum values[SHARD_NATTS];
+		bool nulls[SHARD_NATTS] = {false};
+		HeapTuple tuple;
+
+		values[SHARD_STORAGE - 1] = Int64GetDatum((int64) storage);
+		values[SHARD_SHARD - 1] = Int16GetDatum((int16) i);
+		values[SHARD_COVERED - 1] = Int64GetDatum(0);
+		tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+		CatalogTupleInsertWithInfo(rel, tuple, indexes);
+		heap_freetuple(tuple);
+	}
+	CatalogCloseIndexes(indexes);
+	table_close(rel, NoLock);
+}
+
+bool
+ts_catalog_covered(uint64 storage, int shards, Snapshot snapshot, TsLogPos *covered)
+{
+	TsCatalogOids oids;
+	TsCatalogScan scan;
+	int found = 0;
+
+	Assert(IsMVCCSnapshot(snapshot));
+	ts_catalog_find(&oids, false);
+	ts_catalog_scan(&scan, oids.shard, oids.shard_pkey, AccessShareLock, snapshot,
+					storage);
+	while (ts_catalog_next(&scan))
+	{
+		/* The index hands them out in order and there is one row of each. */
+		if (found >= shards ||
+			DatumGetInt16(scan.slot->tts_values[SHARD_SHARD - 1]) != found)
+			break;
+		covered[found++] = (TsLogPos) ts_catalog_value(&scan, SHARD_COVERED);
+	}
+	ts_catalog_end(&scan);
+	if (found > 0 && found < shards)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("\"mytsdb.shard\" lacks shard %d of storage " UINT64_FORMAT,
+						found, storage)));
+	return found > 0;
+}
+
+void
+ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered)
+{
+	TsCatalogOids oids;
+	TsCatalogScan scan;
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool found = false;
+
+	ts_catalog_find(&oids, false);
+	ts_catalog_scan(&scan, oids.shard, oids.shard_pkey, RowExclusiveLock, snapshot,
+					storage);
+	while (!found && ts_catalog_next(&scan))
+	{
+		Datum *values = scan.slot->tts_values;
+		bool nulls[SHARD_NATTS] = {false};
+		HeapTuple tuple;
+
+		if (DatumGetInt16(values[SHARD_SHARD - 1]) != shard)
+			continue;
+		Assert((TsLogPos) ts_catalog_value(&scan, SHARD_COVERED) <= covered);
+		values[SHARD_COVERED - 1] = Int64GetDatum((int64) covered);
+		tuple = heap_form_tuple(RelationGetDescr(scan.heap), values, nulls);
+		CatalogTupleUpdate(scan.heap, &scan.slot->tts_tid, tuple);
+		heap_freetuple(tuple);
+		found = true;
+	}
+	ts_catalog_end(&scan);
+	UnregisterSnapshot(snapshot);
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("\"mytsdb.shard\" lacks shard %d of storage " UINT64_FORMAT,
+						shard, storage)));
+}
+
+/* ---- blocks ---- */
+
+/* Bits of the length of a range of time: 0 for a single time, 64 at most. */
+static int
+time_span(int64 time_min, int64 time_max)
+{
+	uint64 difference = (uint64) time_max - (uint64) time_min;
+
+	Assert(time_min <= time_max);
+	return difference == 0 ? 0 : pg_leftmost_one_pos64(difference) + 1;
+}
+
+void
+ts_catalog_insert_block(const TsBlockInfo *block)
+{
+	TsCatalogOids oids;
+	Relation rel;
+	Datum values[BLOCK_NATTS];
+	bool nulls[BLOCK_NATTS] = {false};
+	HeapTuple tuple;
+	int span = time_span(block->time_min, block->time_max);
+
+	Assert(block->storage <= PG_INT64_MAX && block->pages.count > 0 && block->rows > 0);
+	Assert(block->series_min <= block->series_max);
+	Assert(block->number_min <= block->number_max);
+	if (IsBinaryUpgrade)
+		return;
+	values[BLOCK_STORAGE - 1] = Int64GetDatum((int64) block->storage);
+	values[BLOCK_ID - 1] = Int64GetDatum((int64) block->pages.id);
+	values[BLOCK_TIER - 1] = Int16GetDatum((int16) block->tier);
+	values[BLOCK_FIRST_PAGE - 1] = Int64GetDatum(block->pages.first);
+	values[BLOCK_PAGES - 1] = Int64GetDatum(block->pages.count);
+	values[BLOCK_LENGTH - 1] = Int64GetDatum((int64) block->length);
+	values[BLOCK_SPAN - 1] = Int16GetDatum((int16) span);
+	values[BLOCK_TIME_MIN - 1] = Int64GetDatum(block->time_min);
+	values[BLOCK_TIME_MAX - 1] = Int64GetDatum(block->time_max);
+	values[BLOCK_SERIES_MIN - 1] = Int64GetDatum(block->series_min);
+	values[BLOCK_SERIES_MAX - 1] = Int64GetDatum(block->series_max);
+	values[BLOCK_NUMBER_MIN - 1] = Int64GetDatum((int64) block->number_min);
+	values[BLOCK_NUMBER_MAX - 1] = Int64GetDatum((int64) block->number_max);
+	values[BLOCK_ROWS - 1] = Int64GetDatum(block->rows);
+	values[BLOCK_CHUNKS - 1] = Int32GetDatum(block->chunks);
+
+	ts_catalog_find(&oids, false);
+	rel = table_open(oids.block, RowExclusiveLock);
+	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+	table_close(rel, NoLock);
+}
+
+void
+ts_catalog_delete_block(const TsBlockInfo *block)
+{
+	TsCatalogOids oids;
+	Relation rel;
+	ItemPointerData tid = block->tid;
+
+	Assert(ItemPointerIsValid(&tid));
+	ts_catalog_find(&oids, false);
+	rel = table_open(oids.block, RowExclusiveLock);
+	CatalogTupleDelete(rel, &tid);
+	table_close(rel, NoLock);
+}
+
+static void
+read_block(const TupleTableSlot *slot, TsBlockInfo *block)
+{
+	const Datum *values = slot->tts_values;
+
+	block->storage = (uint64) DatumGetInt64(values[BLOCK_STORAGE - 1]);
+	block->pages.id = (uint64) DatumGetInt64(values[BLOCK_ID - 1]);
+	block->pages.first = (BlockNumber) DatumGetInt64(values[BLOCK_FIRST_PAGE - 1]);
+	block->pages.count = (uint32) DatumGetInt64(values[BLOCK_PAGES - 1]);
+	block->length = (Size) DatumGetInt64(values[BLOCK_LENGTH - 1]);
+	block->tier = DatumGetInt16(values[BLOCK_TIER - 1]);
+	block->time_min = DatumGetInt64(values[BLOCK_TIME_MIN - 1]);
+	block->time_max = DatumGetInt64(values[BLOCK_TIME_MAX - 1]);
+	block->series_min = (uint32) DatumGetInt64(values[BLOCK_SERIES_MIN - 1]);
+	block->series_max = (uint32) DatumGetInt64(values[BLOCK_SERIES_MAX - 1]);
+	block->number_min = (uint64) DatumGetInt64(values[BLOCK_NUMBER_MIN - 1]);
+	block->number_max = (uint64) DatumGetInt64(values[BLOCK_NUMBER_MAX - 1]);
+	block->rows = DatumGetInt64(values[BLOCK_ROWS - 1]);
+	block->chunks = DatumGetInt32(values[BLOCK_CHUNKS - 1]);
+	block->tid = slot->tts_tid;
+}
+
+/* The smallest span of a storage's blocks that is larger than `last`; -1: none is. */
+static int
+next_span(IndexScanDesc scan, TupleTableSlot *slot, uint64 storage, int last)
+{
+	ScanKeyData keys[2];
+	bool isnull;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum((int64) storage));
+	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_INT2GT,
+				Int16GetDatum((int16) last));
+	index_rescan(scan, keys, 2, NULL, 0);
+	if (!index_getnext_slot(scan, ForwardScanDirection, slot))
+		return -1;
+	return DatumGetInt16(slot_getattr(slot, BLOCK_SPAN, &isnull));
+}
+
+/* Begins with the blocks of one span that may overlap a range of time. */
+static void
+seek_span(IndexScanDesc scan, uint64 storage, int span, int64 time_min, int64 time_max)
+{
+	ScanKeyData keys[4];
+	/* No block of this span is longer. */
+	uint64 longest = span == 64 ? PG_UINT64_MAX : (UINT64CONST(1) << span) - 1;
+	uint64 above = (uint64) time_min - (uint64) PG_INT64_MIN;
+	int64 from = above < longest ? PG_INT64_MIN : (int64) ((uint64) time_min - longest);
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum((int64) storage));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum((int16) span));
+	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(from));
+	ScanKeyInit(&keys[3], 3, BTLessEqualStrategyNumber, F_INT8LE,
+				Int64GetDatum(time_max));
+	index_rescan(scan, keys, 4, NULL, 0);
+}
+
+static int
+compare_blocks(const void *left, const void *right)
+{
+	const TsBlockInfo *a = left;
+	const TsBlockInfo *b = right;
+
+	if (a->time_min != b->time_min)
+		return a->time_min < b->time_min ? -1 : 1;
+	if (a->pages.id != b->pages.id)
+		return a->pages.id < b->pages.id ? -1 : 1;
+	return 0;
+}
+
+TsBlockInfo *
+ts_catalog_blocks(uint64 storage, int64 time_min, int64 time_max, Snapshot snapshot,
+				  int *count)
+{
+	TsCatalogOids oids;
+	Relation heap;
+	Relation index;
+	TupleTableSlot *slot;
+	IndexScanDesc spans;
+	IndexScanDesc rows;
+	int span = -1;
+	int n = 0;
+	int room = 16;
+	TsBlockInfo *blocks = palloc(room * sizeof(TsBlockInfo));
+
+	Assert(IsMVCCSnapshot(snapshot));
+	ts_catalog_find(&oids, false);
+	heap = table_open(oids.block, AccessShareLock);
+	index = index_open(oids.block_time, AccessShareLock);
+	slot = table_slot_create(heap, NULL);
+	spans = index_beginscan(heap, index, snapshot, 2, 0);
+	rows = index_beginscan(heap, index, snapshot, 4, 0);
+	while ((span = next_span(spans, slot, storage, span)) >= 0)
+	{
+		seek_span(rows, storage, span, time_min, time_max);
+		while (index_getnext_slot(rows, ForwardScanDirection, slot))
+		{
+			slot_getallattrs(slot);
+			if (DatumGetInt64(slot->tts_values[BLOCK_TIME_MAX - 1]) < time_min)
+				continue;
+			if (n == room)
+			{
+				room *= 2;
+				blocks = repalloc_huge(blocks, room * sizeof(TsBlockInfo));
+			}
+			read_block(slot, &blocks[n++]);
+		}
+	}
+	index_endscan(rows);
+	index_endscan(spans);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(heap, AccessShareLock);
+
+	if (n > 1)
+		qsort(blocks, n, sizeof(TsBlockInfo), compare_blocks);
+	*count = n;
+	return blocks;
+}
+
+/* ---- the end of a storage ---- */
+
+static void
+delete_rows(Oid heap, Oid index, uint64 storage, Snapshot snapshot)
+{
+	TsCatalogScan scan;
+
+	ts_catalog_scan(&scan, heap, index, RowExclusiveLock, snapshot, storage);
+	while (ts_catalog_next(&scan))
+		CatalogTupleDelete(scan.heap, &scan.slot->tts_tid);
+	ts_catalog_end(&scan);
+}
+
+void
+ts_catalog_drop(uint64 storage)
+{
+	TsCatalogOids oids;
+	Snapshot snapshot;
+
+	if (!ts_catalog_find(&oids, true))
+		return;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	delete_rows(oids.block, oids.block_pkey, storage, snapshot);
+	delete_rows(oids.shard, oids.shard_pkey, storage, snapshot);
+	UnregisterSnapshot(snapshot);
+}

@@ -1,0 +1,81 @@
+/*
+ * catalog_kept.c
+ *	  What the catalogs still say to anybody: the one rule by which pages become free.
+ *
+ * Every version of a row counts that is not dead to all snapshots, own and aborted ones
+ * judged as VACUUM judges them. Versions are found by index: a scan that is not MVCC
+ * hands out all members of each chain of versions, and an index entry goes only after
+ * the versions it leads to are dead to all. The one version that no index entry leads to
+ * yet is that of an insert in progress; the pages it names are still reserved.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "executor/tuptable.h"
+#include "storage/bufmgr.h"
+#include "storage/procarray.h"
+#include "utils/snapmgr.h"
+
+#include "catalog_internal.h"
+#include "ts_catalog.h"
+
+static bool
+is_dead(TupleTableSlot *slot, TransactionId horizon)
+{
+	BufferHeapTupleTableSlot *row = (BufferHeapTupleTableSlot *) slot;
+	HTSV_Result result;
+
+	Assert(TTS_IS_BUFFERTUPLE(slot) && BufferIsValid(row->buffer));
+	LockBuffer(row->buffer, BUFFER_LOCK_SHARE);
+	result = HeapTupleSatisfiesVacuum(row->base.tuple, horizon, row->buffer);
+	LockBuffer(row->buffer, BUFFER_LOCK_UNLOCK);
+	return result == HEAPTUPLE_DEAD;
+}
+
+TsExtent *
+ts_catalog_kept(Relation rel, uint64 storage, int shards, TsLogPos *covered, int *count)
+{
+	TransactionId horizon = GetOldestNonRemovableTransactionId(rel);
+	TsCatalogOids oids;
+	TsCatalogScan scan;
+	int n = 0;
+	int room = 64;
+	TsExtent *extents = palloc(room * sizeof(TsExtent));
+
+	for (int i = 0; i < shards; i++)
+		covered[i] = PG_UINT64_MAX;
+	ts_catalog_find(&oids, false);
+
+	ts_catalog_scan(&scan, oids.shard, oids.shard_pkey, AccessShareLock, SnapshotAny,
+					storage);
+	while (ts_catalog_next(&scan))
+	{
+		int shard = DatumGetInt16(scan.slot->tts_values[SHARD_SHARD - 1]);
+		TsLogPos position = (TsLogPos) ts_catalog_value(&scan, SHARD_COVERED);
+
+		if (shard >= 0 && shard < shards && position < covered[shard] &&
+			!is_dead(scan.slot, horizon))
+			covered[shard] = position;
+	}
+	ts_catalog_end(&scan);
+
+	ts_catalog_scan(&scan, oids.block, oids.block_pkey, AccessShareLock, SnapshotAny,
+					storage);
+	while (ts_catalog_next(&scan))
+	{
+		if (is_dead(scan.slot, horizon))
+			continue;
+		if (n == room)
+		{
+			room *= 2;
+			extents = repalloc_huge(extents, room * sizeof(TsExtent));
+		}
+		extents[n].first = (BlockNumber) ts_catalog_value(&scan, BLOCK_FIRST_PAGE);
+		extents[n].count = (uint32) ts_catalog_value(&scan, BLOCK_PAGES);
+		n++;
+	}
+	ts_catalog_end(&scan);
+
+	*count = n;
+	return extents;
+}
