@@ -26,8 +26,8 @@ extern void ts_maintain_check(const char *what);
  * `wait` false returns false when somebody else has it.
  */
 extern bool ts_maintain_lock(const TsTable *table, int shard, bool wait);
-/* Whether somebody waits for a lock on the table that this transaction stands in the way of. */
-extern bool ts_maintain_wanted(const TsTable *table);
+/* Whether somebody waits for a lock on the table that our RowExclusiveLock keeps from it. */
+extern bool ts_maintain_wanted(Relation rel);
 
 /*
  * Seals one shard: committed records of the log from `covered` up to the first record

@@ -1,0 +1,132 @@
+/*
+ * maintain.c
+ *	  What sealing, merging and retention share: their lock, what they refuse, windows,
+ *	  retention itself, and the rule that frees pages.
+ *
+ * The maintenance lock is a heavyweight lock per table and shard (and one more for
+ * merging), held to the end of the transaction. It is taken after the lock on the
+ * relation and before any LWLock. Its tag is that of an object of class pg_am whose id is
+ * the table's; sub-ids above zero are used for no access method.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "ts_catalog.h"
+#include "ts_maintain.h"
+#include "ts_pages.h"
+
+#define MERGE_SUB_ID       1
+#define FIRST_SHARD_SUB_ID 2
+
+StaticAssertDecl(FIRST_SHARD_SUB_ID + TS_MAX_SHARDS <= PG_UINT16_MAX,
+				 "a shard must fit the lock tag");
+
+void
+ts_maintain_check(const char *what)
+{
+	PreventCommandIfReadOnly(what);
+	PreventCommandDuringRecovery(what);
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s must be called in a READ COMMITTED transaction", what),
+				 errdetail("What it does must be decided by the newest snapshot.")));
+}
+
+bool
+ts_maintain_lock(const TsTable *table, int shard, bool wait)
+{
+	LOCKTAG tag;
+
+	Assert(shard >= -1 && shard < table->shards);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, AccessMethodRelationId, table->relid,
+					   shard < 0 ? MERGE_SUB_ID : FIRST_SHARD_SUB_ID + shard);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+ts_maintain_wanted(Relation rel)
+{
+	return LockHasWaitersRelation(rel, RowExclusiveLock);
+}
+
+int64
+ts_merge_window_length(const TsTable *table)
+{
+	return table->time_type == DATEOID ? 1 : 2 * USECS_PER_HOUR;
+}
+
+/* ---- retention ---- */
+
+int64
+ts_drop_before(Relation rel, const TsTable *table, int64 time)
+{
+	Snapshot snapshot;
+	TsBlockInfo *blocks;
+	int nblocks;
+	int64 rows = 0;
+
+	if (time == PG_INT64_MIN)
+		return 0;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	blocks = ts_catalog_blocks(table->storage, PG_INT64_MIN, time - 1, snapshot,
+							   &nblocks);
+	for (int i = 0; i < nblocks; i++)
+	{
+		if (blocks[i].time_max >= time)
+			continue;
+		ts_catalog_delete_block(&blocks[i]);
+		rows += blocks[i].rows;
+	}
+	UnregisterSnapshot(snapshot);
+	pfree(blocks);
+	return rows;
+}
+
+/* ---- free pages ---- */
+
+typedef struct KeptBy
+{
+	Relation rel;
+	const TsTable *table;
+} KeptBy;
+
+static TsExtent *
+kept_extents(void *arg, int *count)
+{
+	KeptBy *by = arg;
+	TsLogPos *covered = palloc(sizeof(TsLogPos) * by->table->shards);
+	TsExtent *kept = ts_catalog_kept(by->rel, by->table->storage, by->table->shards,
+									 covered, count);
+
+	pfree(covered);
+	return kept;
+}
+
+void
+ts_free_pages(Relation rel, const TsTable *table)
+{
+	TsLogPos *covered = palloc(sizeof(TsLogPos) * table->shards);
+	KeptBy by = {.rel = rel, .table = table};
+	int count;
+
+	pfree(ts_catalog_kept(rel, table->storage, table->shards, covered, &count));
+	for (int shard = 0; shard < table->shards; shard++)
+	{
+		/* a shard without rows in the catalog is of a storage that is not ours to judge */
+		if (covered[shard] == PG_UINT64_MAX || ts_log_ordinal(covered[shard]) == 0)
+			continue;
+		if (ts_maintain_lock(table, shard, false))
+			ts_pages_cut_stream(rel, table, shard, ts_log_ordinal(covered[shard]));
+	}
+	pfree(covered);
+	ts_pages_rebuild_free(rel, table, kept_extents, &by);
+}

@@ -1,0 +1,137 @@
+/*
+ * seal.c
+ *	  From a shard's log to sealed blocks.
+ *
+ * A seal covers the log from `covered` up to the first record whose transaction is still
+ * in progress, takes the committed records and leaves the aborted ones out. Its block
+ * rows and the new `covered` become visible together, when its transaction commits, which
+ * is after all transactions it sealed: whoever sees the seal sees them all, and whoever
+ * does not reads them from the log, whose pages stay as long as such a snapshot lives.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/procarray.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "ts_block.h"
+#include "ts_catalog.h"
+#include "ts_log.h"
+#include "ts_maintain.h"
+
+typedef enum Fate
+{
+	FATE_PENDING,
+	FATE_COMMITTED,
+	FATE_ABORTED
+} Fate;
+
+/* What became of the transaction of a record; remembers the last answer but "pending". */
+static Fate
+fate_of(TransactionId xid, TransactionId *last_xid, Fate *last_fate)
+{
+	if (xid == FrozenTransactionId)
+		return FATE_COMMITTED;
+	if (!TransactionIdIsValid(xid))
+		return FATE_ABORTED;
+	if (xid == *last_xid)
+		return *last_fate;
+
+	/* in this order: see HeapTupleSatisfiesVacuum's rules for the commit log */
+	if (TransactionIdIsCurrentTransactionId(xid) || TransactionIdIsInProgress(xid))
+		return FATE_PENDING;
+	*last_xid = xid;
+	*last_fate = TransactionIdDidCommit(xid) ? FATE_COMMITTED : FATE_ABORTED;
+	return *last_fate;
+}
+
+/*
+ * Reads what can be sealed into rows; returns the position up to which the log is then
+ * covered.
+ */
+static TsLogPos
+collect(Relation rel, const TsTable *table, int shard, TsLogPos from, TsLogPos end,
+		TsRows *rows, bool *more)
+{
+	Size budget = (Size) maintenance_work_mem * 1024;
+	TsLogReader *reader = ts_log_open(rel, table, shard, from, end);
+	TransactionId last_xid = InvalidTransactionId;
+	Fate last_fate = FATE_ABORTED;
+	TsLogPos upto = from;
+	TsLogRecord record;
+
+	*more = false;
+	while (ts_log_next(reader, &record))
+	{
+		Fate fate = fate_of(record.xid, &last_xid, &last_fate);
+
+		CHECK_FOR_INTERRUPTS();
+		if (fate == FATE_PENDING)
+			break;
+		if (fate == FATE_COMMITTED)
+		{
+			if (rows->n > 0 && rows->bytes >= budget)
+			{
+				*more = true;
+				break;
+			}
+			ts_log_decode(reader, &record, NULL, rows);
+		}
+		upto = record.next;
+	}
+	ts_log_close(reader);
+	return upto;
+}
+
+int64
+ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
+{
+	TsLogPos *covered = palloc(sizeof(TsLogPos) * table->shards);
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool known = ts_catalog_covered(table->storage, table->shards, snapshot, covered);
+	TsLogPos from = covered[shard];
+	TsLogPos upto;
+	TsRows *rows;
+	int64 sealed;
+
+	UnregisterSnapshot(snapshot);
+	pfree(covered);
+	*more = false;
+	if (!known)
+		return 0;
+
+	rows = ts_rows_create(CurrentMemoryContext, table, table->natts, true);
+	upto = collect(rel, table, shard, from, ts_log_end(rel, table, shard), rows, more);
+	sealed = rows->n;
+	if (sealed > 0)
+		ts_block_write_rows(rel, table, rows, 0, TS_TIER_FRESH,
+							ts_merge_window_length(table));
+	if (upto > from)
+		ts_catalog_set_covered(table->storage, shard, upto);
+	ts_rows_free(rows);
+	return sealed;
+}
+
+uint64
+ts_seal_backlog(Relation rel, const TsTable *table, int shard)
+{
+	TsLogPos *covered = palloc(sizeof(TsLogPos) * table->shards);
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool known = ts_catalog_covered(table->storage, table->shards, snapshot, covered);
+	TsLogPos from = covered[shard];
+	TsLogPos end;
+
+	UnregisterSnapshot(snapshot);
+	pfree(covered);
+	if (!known)
+		return 0;
+	end = ts_log_end(rel, table, shard);
+	if (end <= from)
+		return 0;
+	return (ts_log_ordinal(end) - ts_log_ordinal(from)) * TS_PAGE_ROOM +
+		   ts_log_offset(end) - ts_log_offset(from);
+}
