@@ -34,8 +34,9 @@ typedef struct MytsdbModule
 } MytsdbModule;
 
 /* The modules there are. */
-extern const MytsdbModule labels_module; /* src/types: the labels type */
-extern const MytsdbModule series_module; /* src/engine: the series dictionary */
-extern const MytsdbModule ddl_module;    /* src/am: utility statements, drops */
+extern const MytsdbModule labels_module;   /* src/types: the labels type */
+extern const MytsdbModule series_module;   /* src/engine: the series dictionary */
+extern const MytsdbModule ddl_module;      /* src/am: utility statements, drops */
+extern const MytsdbModule executor_module; /* src/am: running queries */
 
 #endif /* MYTSDB_H */
