@@ -240,10 +240,11 @@ keep_value(TsRows *rows, const TsColumn *column, Datum value)
 		case TS_COLUMN_FIXED:
 			return copy_bytes(rows, pointer, (Size) column->length, column->align);
 		case TS_COLUMN_VARLENA:
-			if (VARATT_IS_SHORT(pointer))
-				return copy_bytes(rows, pointer, VARSIZE_SHORT(pointer), TYPALIGN_CHAR);
 			if (VARATT_IS_4B_U(pointer))
 				return copy_bytes(rows, pointer, VARSIZE_4B(pointer), TYPALIGN_DOUBLE);
+			/* an external one has a short header, too */
+			if (VARATT_IS_SHORT(pointer) && !VARATT_IS_EXTERNAL(pointer))
+				return copy_bytes(rows, pointer, VARSIZE_SHORT(pointer), TYPALIGN_CHAR);
 			return copy_toasted(rows, (struct varlena *) DatumGetPointer(value));
 		case TS_COLUMN_CSTRING:
 			return copy_bytes(rows, pointer, strlen(pointer) + 1, TYPALIGN_CHAR);

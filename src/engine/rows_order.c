@@ -26,104 +26,13 @@ alloc_array(Size n, Size width)
 	return MemoryContextAllocHuge(CurrentMemoryContext, Max(n, 1) * width);
 }
 
-/* ---- by series ---- */
-
-static bool
-in_order(const TsRows *rows, bool by_time)
+/* Whether row a must not stand before row b of the same series. */
+static inline bool
+row_after(const TsRows *rows, uint32 a, uint32 b)
 {
-	const uint32 *series = rows->series;
-	const int64 *times = rows->times;
-	const uint64 *numbers = rows->numbers;
-
-	for (uint32 i = 1; i < rows->n; i++)
-	{
-		if (likely(series[i - 1] < series[i]))
-			continue;
-		if (series[i - 1] > series[i])
-			return false;
-		if (!by_time || times[i - 1] < times[i])
-			continue;
-		if (times[i - 1] > times[i] || (numbers != NULL && numbers[i - 1] > numbers[i]))
-			return false;
-	}
-	return true;
-}
-
-/* Stable, in one pass for every id between least and most. */
-static void
-sort_by_counting(const TsRows *rows, uint32 least, uint32 most, uint32 *order)
-{
-	Size ids = (Size) most - least + 1;
-	uint32 *start = alloc_array(ids, sizeof(uint32));
-	uint32 at = 0;
-
-	memset(start, 0, ids * sizeof(uint32));
-	for (uint32 i = 0; i < rows->n; i++)
-		start[rows->series[i] - least]++;
-	for (Size id = 0; id < ids; id++)
-	{
-		uint32 count = start[id];
-
-		start[id] = at;
-		at += count;
-	}
-	for (uint32 i = 0; i < rows->n; i++)
-		order[start[rows->series[i] - least]++] = i;
-	pfree(start);
-}
-
-/* Stable; for ids that are far between: byte by byte, the lowest first. */
-static void
-sort_by_digits(const TsRows *rows, uint32 least, uint32 most, uint32 *order)
-{
-	uint64 *keys = alloc_array(rows->n, sizeof(uint64));
-	uint64 *sorted = alloc_array(rows->n, sizeof(uint64));
-
-	/* the id above, the row below */
-	for (uint32 i = 0; i < rows->n; i++)
-		keys[i] = (uint64) (rows->series[i] - least) << 32 | i;
-	for (int shift = 32; shift < 64 && (((uint64) (most - least) << 32) >> shift) != 0;
-		 shift += 8)
-	{
-		uint32 start[256] = {0};
-		uint32 at = 0;
-		uint64 *swap = keys;
-
-		for (uint32 i = 0; i < rows->n; i++)
-			start[(keys[i] >> shift) & 0xFF]++;
-		for (int digit = 0; digit < 256; digit++)
-		{
-			uint32 count = start[digit];
-
-			start[digit] = at;
-			at += count;
-		}
-		for (uint32 i = 0; i < rows->n; i++)
-			sorted[start[(keys[i] >> shift) & 0xFF]++] = keys[i];
-		keys = sorted;
-		sorted = swap;
-	}
-	for (uint32 i = 0; i < rows->n; i++)
-		order[i] = (uint32) keys[i];
-	pfree(keys);
-	pfree(sorted);
-}
-
-static void
-sort_by_series(const TsRows *rows, uint32 *order)
-{
-	uint32 least = rows->series[0];
-	uint32 most = rows->series[0];
-
-	for (uint32 i = 1; i < rows->n; i++)
-	{
-		least = Min(least, rows->series[i]);
-		most = Max(most, rows->series[i]);
-	}
-	if (most - least <= (uint64) rows->n * 2 + 256)
-		sort_by_counting(rows, least, most, order);
-	else
-		sort_by_digits(rows, least, most, order);
+	return rows->times[a] > rows->times[b] ||
+		   (rows->times[a] == rows->times[b] && rows->numbers != NULL &&
+			rows->numbers[a] > rows->numbers[b]);
 }
 
 /* ---- by time ---- */
@@ -213,23 +122,6 @@ sort_items(SortItem *items, SortItem *other, Size n)
 	return items;
 }
 
-static bool
-slice_in_order(const TsRows *rows, const uint32 *order, uint32 count)
-{
-	for (uint32 k = 1; k < count; k++)
-	{
-		uint32 a = order[k - 1];
-		uint32 b = order[k];
-
-		if (rows->times[a] < rows->times[b])
-			continue;
-		if (rows->times[a] > rows->times[b] ||
-			(rows->numbers != NULL && rows->numbers[a] > rows->numbers[b]))
-			return false;
-	}
-	return true;
-}
-
 /* Work space for sorting slices, as large as the largest so far. */
 typedef struct SortSpace
 {
@@ -273,19 +165,130 @@ sort_slice(const TsRows *rows, uint32 *order, uint32 count, SortSpace *space)
 		order[k] = sorted[k].row;
 }
 
-uint32 *
-ts_rows_order(const TsRows *rows, bool by_time)
-{
-	uint32 *order = alloc_array(rows->n, sizeof(uint32));
-	SortSpace space = {NULL, NULL, 0};
+/* ---- by series ---- */
 
-	if (in_order(rows, by_time))
+static bool
+in_order(const TsRows *rows, bool by_time)
+{
+	for (uint32 i = 1; i < rows->n; i++)
 	{
-		for (uint32 i = 0; i < rows->n; i++)
-			order[i] = i;
-		return order;
+		if (rows->series[i - 1] > rows->series[i] ||
+			(by_time && rows->series[i - 1] == rows->series[i] &&
+			 row_after(rows, i - 1, i)))
+			return false;
 	}
-	sort_by_series(rows, order);
+	return true;
+}
+
+/* Where a series' rows go. */
+typedef struct Slot
+{
+	uint32 end;  /* of what is placed; before that, how many there are */
+	uint32 last; /* the row placed last, or one of these: */
+} Slot;
+
+#define NO_ROW     PG_UINT32_MAX
+#define DISORDERED (PG_UINT32_MAX - 1) /* some row's time is before that of the last */
+
+/*
+ * Stable. Whether a series' rows are in time order is seen while they are placed, as
+ * their times are then near; afterwards they would have to be fetched from everywhere.
+ */
+static void
+order_by_counting(const TsRows *rows, uint32 least, uint32 most, bool by_time,
+				  uint32 *order, SortSpace *space)
+{
+	Size ids = (Size) most - least + 1;
+	Slot *slots = alloc_array(ids, sizeof(Slot));
+	uint32 at = 0;
+
+	memset(slots, 0, ids * sizeof(Slot));
+	for (uint32 i = 0; i < rows->n; i++)
+		slots[rows->series[i] - least].end++;
+	for (Size id = 0; id < ids; id++)
+	{
+		uint32 count = slots[id].end;
+
+		slots[id].end = at;
+		slots[id].last = NO_ROW;
+		at += count;
+	}
+	for (uint32 i = 0; i < rows->n; i++)
+	{
+		Slot *slot = &slots[rows->series[i] - least];
+
+		order[slot->end++] = i;
+		if (slot->last == DISORDERED)
+			continue;
+		if (by_time && slot->last != NO_ROW && row_after(rows, slot->last, i))
+			slot->last = DISORDERED;
+		else
+			slot->last = i;
+	}
+	for (Size id = 0; id < ids; id++)
+	{
+		uint32 from = id == 0 ? 0 : slots[id - 1].end;
+
+		if (slots[id].last == DISORDERED)
+			sort_slice(rows, order + from, slots[id].end - from, space);
+	}
+	pfree(slots);
+}
+
+/* By series alone, stable: byte by byte, the lowest first. */
+static void
+sort_by_digits(const TsRows *rows, uint32 least, uint32 most, uint32 *order)
+{
+	uint64 *keys = alloc_array(rows->n, sizeof(uint64));
+	uint64 *sorted = alloc_array(rows->n, sizeof(uint64));
+
+	/* the id above, the row below */
+	for (uint32 i = 0; i < rows->n; i++)
+		keys[i] = (uint64) (rows->series[i] - least) << 32 | i;
+	for (int shift = 32; shift < 64 && (((uint64) (most - least) << 32) >> shift) != 0;
+		 shift += 8)
+	{
+		uint32 start[256] = {0};
+		uint32 at = 0;
+		uint64 *swap = keys;
+
+		for (uint32 i = 0; i < rows->n; i++)
+			start[(keys[i] >> shift) & 0xFF]++;
+		for (int digit = 0; digit < 256; digit++)
+		{
+			uint32 count = start[digit];
+
+			start[digit] = at;
+			at += count;
+		}
+		for (uint32 i = 0; i < rows->n; i++)
+			sorted[start[(keys[i] >> shift) & 0xFF]++] = keys[i];
+		keys = sorted;
+		sorted = swap;
+	}
+	for (uint32 i = 0; i < rows->n; i++)
+		order[i] = (uint32) keys[i];
+	pfree(keys);
+	pfree(sorted);
+}
+
+static bool
+slice_in_order(const TsRows *rows, const uint32 *order, uint32 count)
+{
+	for (uint32 k = 1; k < count; k++)
+	{
+		if (row_after(rows, order[k - 1], order[k]))
+			return false;
+	}
+	return true;
+}
+
+/* For ids that are far between. */
+static void
+order_by_digits(const TsRows *rows, uint32 least, uint32 most, bool by_time,
+				uint32 *order, SortSpace *space)
+{
+	sort_by_digits(rows, least, most, order);
 	for (uint32 from = 0, end; by_time && from < rows->n; from = end)
 	{
 		uint32 series = rows->series[order[from]];
@@ -293,8 +296,34 @@ ts_rows_order(const TsRows *rows, bool by_time)
 		for (end = from + 1; end < rows->n && rows->series[order[end]] == series;)
 			end++;
 		if (!slice_in_order(rows, order + from, end - from))
-			sort_slice(rows, order + from, end - from, &space);
+			sort_slice(rows, order + from, end - from, space);
 	}
+}
+
+uint32 *
+ts_rows_order(const TsRows *rows, bool by_time)
+{
+	uint32 *order = alloc_array(rows->n, sizeof(uint32));
+	SortSpace space = {NULL, NULL, 0};
+	uint32 least = PG_UINT32_MAX;
+	uint32 most = 0;
+
+	Assert(rows->n < DISORDERED);
+	if (in_order(rows, by_time))
+	{
+		for (uint32 i = 0; i < rows->n; i++)
+			order[i] = i;
+		return order;
+	}
+	for (uint32 i = 0; i < rows->n; i++)
+	{
+		least = Min(least, rows->series[i]);
+		most = Max(most, rows->series[i]);
+	}
+	if (most - least <= (uint64) rows->n * 2 + 256)
+		order_by_counting(rows, least, most, by_time, order, &space);
+	else
+		order_by_digits(rows, least, most, by_time, order, &space);
 	free_space(&space);
 	return order;
 }
