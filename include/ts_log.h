@@ -94,7 +94,9 @@ typedef struct TsRowFilter
 
 /*
  * Adds the wanted rows of a record that ts_log_next() has just returned to a set (made
- * with numbers); returns how many. filter NULL: all.
+ * with numbers); returns how many. filter NULL: all. Columns of the set that came later
+ * than the record get the value that the relation has for missing attributes
+ * (ts_missing_value()).
  */
 extern uint32 ts_log_decode(TsLogReader *reader, const TsLogRecord *record,
 							const TsRowFilter *filter, TsRows *rows);

@@ -50,7 +50,8 @@ typedef struct TsScanSpec
 						* may be larger, and of no series in particular */
 	bool numbers;      /* batches have the rows' numbers */
 	/*
-	 * For merging: not NULL: reads these blocks, and neither logs nor own rows.
+	 * For merging: not NULL: reads these blocks, and neither logs nor own rows, without
+	 * asking a snapshot. A rescan keeps to them.
 	 */
 	const TsBlockInfo *only_blocks;
 	int nonly_blocks;
@@ -78,7 +79,7 @@ typedef struct TsBatch
 	uint32 series;
 	uint32 n;
 	const int64 *times;
-	const uint64 *numbers; /* NULL unless asked for */
+	const uint64 *numbers; /* NULL unless asked for; of own rows: the largest there is */
 	Datum *const *values; /* [natts]: NULL for what is not wanted, key and time columns */
 	bool *const *nulls;   /* [natts]: NULL where none is null */
 } TsBatch;

@@ -1,0 +1,380 @@
+/*
+ * scan_group.c
+ *	  Groups of blocks that overlap in time, and the series of a group.
+ *
+ * Blocks that overlap in time form a group; a group also takes the log's and the own rows
+ * from the end of the group before it to its own end, the last group all later ones. So
+ * groups follow one another in time, every row belongs to one, and only the blocks of one
+ * group are open at a time. A scan by series has one group of everything.
+ *
+ * Within a group, sources wait in a heap by the series they stand on; a series' sources
+ * are taken out of it while the series is read.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "scan_internal.h"
+
+/* ---- making groups ---- */
+
+/* The first of the wanted series, from `from` on, that is not below `series`. */
+static uint32
+find_wanted(const TsScanSpec *spec, uint32 from, uint64 series)
+{
+	uint32 high = spec->nseries;
+
+	while (from < high)
+	{
+		uint32 mid = from + (high - from) / 2;
+
+		if (spec->series[mid] < series)
+			from = mid + 1;
+		else
+			high = mid;
+	}
+	return from;
+}
+
+/* Whether a block may have rows that the spec asks for. */
+static bool
+block_matters(const TsScan *scan, const TsBlockInfo *block)
+{
+	const TsScanSpec *spec = &scan->spec;
+	uint32 at;
+
+	if (block->time_max < spec->time_min || block->time_min > spec->time_max)
+		return false;
+	if (spec->series == NULL)
+		return true;
+	at = find_wanted(spec, 0, block->series_min);
+	return at < spec->nseries && spec->series[at] <= block->series_max;
+}
+
+void
+ts_scan_make_groups(TsScan *scan)
+{
+	const TsScanSpec *spec = &scan->spec;
+	int chosen = 0;
+	int64 end = PG_INT64_MIN;
+	ScanGroup *group;
+
+	scan->chosen = MemoryContextAlloc(scan->run,
+									  sizeof(TsBlockInfo *) * Max(scan->nblocks, 1));
+	scan->groups = MemoryContextAlloc(scan->run,
+									  sizeof(ScanGroup) * Max(scan->nblocks, 1));
+	group = &scan->groups[0];
+	group->time_min = spec->time_min;
+	group->first = 0;
+	group->count = 0;
+	for (int i = 0; i < scan->nblocks; i++)
+	{
+		const TsBlockInfo *block = &scan->blocks[i];
+
+		Assert(i == 0 || block->time_min >= scan->blocks[i - 1].time_min);
+		if (!block_matters(scan, block))
+		{
+			scan->stats.blocks_skipped++;
+			continue;
+		}
+		if (group->count > 0 && !spec->by_series && block->time_min > end)
+		{
+			group->time_max = end;
+			group++;
+			group->time_min = end + 1;
+			group->first = chosen;
+			group->count = 0;
+		}
+		scan->chosen[chosen++] = block;
+		group->count++;
+		end = Max(end, block->time_max);
+	}
+	group->time_max = spec->time_max;
+	scan->ngroups = group - scan->groups + 1;
+}
+
+int
+ts_scan_group_rank(const TsScan *scan, int64 time)
+{
+	int low = 0;
+	int high = scan->ngroups - 1;
+
+	while (low < high)
+	{
+		int mid = low + (high - low) / 2;
+
+		if (scan->groups[mid].time_max < time)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return scan->spec.newest_first ? scan->ngroups - 1 - low : low;
+}
+
+/* ---- beginning a group ---- */
+
+/* As binary heaps have it: the smallest is the "largest". */
+static int
+compare_series(Datum a, Datum b, void *arg)
+{
+	const ScanSource *x = (const ScanSource *) DatumGetPointer(a);
+	const ScanSource *y = (const ScanSource *) DatumGetPointer(b);
+
+	return x->series < y->series ? 1 : x->series > y->series ? -1 : 0;
+}
+
+static int
+compare_time(Datum a, Datum b, void *arg)
+{
+	const ScanSource *x = (const ScanSource *) DatumGetPointer(a);
+	const ScanSource *y = (const ScanSource *) DatumGetPointer(b);
+
+	if (x->next_time != y->next_time)
+		return x->next_time < y->next_time ? 1 : -1;
+	return x->rank < y->rank ? 1 : x->rank > y->rank ? -1 : 0;
+}
+
+static bool
+overlaps(int64 a_min, int64 a_max, int64 b_min, int64 b_max)
+{
+	return a_min <= b_max && b_min <= a_max;
+}
+
+/*
+ * Finds out what is needed to read a private run, once: its order, and its times. The
+ * run may have grown since it was pinned; later rows are not the scan's.
+ */
+static void
+order_own_run(TsScan *scan, ScanOwnRun *run)
+{
+	MemoryContext old;
+	uint32 kept = 0;
+
+	if (run->order != NULL)
+		return;
+	old = MemoryContextSwitchTo(scan->context);
+	run->order = ts_rows_order(run->rows, true);
+	MemoryContextSwitchTo(old);
+	for (uint32 i = 0; i < run->rows->n; i++)
+	{
+		if (run->order[i] < run->n)
+			run->order[kept++] = run->order[i];
+	}
+	Assert(kept == run->n);
+	run->time_min = run->time_max = run->rows->times[0];
+	for (uint32 i = 1; i < run->n; i++)
+	{
+		run->time_min = Min(run->time_min, run->rows->times[i]);
+		run->time_max = Max(run->time_max, run->rows->times[i]);
+	}
+}
+
+static ScanSource *
+add_source(TsScan *scan, ScanSourceKind kind, uint64 rank, uint32 series)
+{
+	ScanSource *source = &scan->sources[scan->nsources++];
+
+	source->kind = kind;
+	source->rank = rank;
+	source->series = series;
+	return source;
+}
+
+static void
+add_log_source(TsScan *scan)
+{
+	const ScanLog *log = &scan->log;
+	ScanSource *source;
+
+	if (log->n == 0 || !overlaps(log->row_min, log->row_max, scan->group->time_min,
+								 scan->group->time_max))
+		return;
+	if (log->spill != NULL)
+	{
+		add_source(scan, SCAN_SOURCE_SPILL, SCAN_RANK_LOG, 0);
+		return;
+	}
+	source = add_source(scan, SCAN_SOURCE_ROWS, SCAN_RANK_LOG, 0);
+	source->rows = log->rows;
+	source->order = log->order;
+	source->norder = log->rows->n;
+}
+
+static void
+add_own_sources(TsScan *scan)
+{
+	for (int i = 0; i < scan->nown; i++)
+	{
+		ScanOwnRun *run = &scan->own[i];
+		ScanSource *source;
+
+		order_own_run(scan, run);
+		if (!overlaps(run->time_min, run->time_max, scan->group->time_min,
+					  scan->group->time_max))
+			continue;
+		source = add_source(scan, SCAN_SOURCE_ROWS, (uint64) SCAN_RANK_LOG + 1 + i, 0);
+		source->rows = run->rows;
+		source->order = run->order;
+		source->norder = run->n;
+		source->own = true;
+	}
+}
+
+/*
+ * Whether all rows of a block can be counted without looking at them: all of them are
+ * wanted, and surely nothing replaces any of them.
+ */
+static bool
+countable(const TsScan *scan, const TsBlockInfo *block)
+{
+	const TsScanSpec *spec = &scan->spec;
+
+	return spec->count_only && spec->series == NULL && !scan->table->replace &&
+		   block->time_min >= spec->time_min && block->time_max <= spec->time_max;
+}
+
+bool
+ts_scan_next_group(TsScan *scan)
+{
+	MemoryContext old;
+	ScanGroup *group;
+	int at = scan->next_group;
+	int room;
+
+	if (at == scan->ngroups)
+		return false;
+	scan->next_group++;
+	group = &scan->groups[scan->spec.newest_first ? scan->ngroups - 1 - at : at];
+	room = group->count + 1 + scan->nown;
+
+	old = MemoryContextSwitchTo(scan->group_context);
+	scan->group = group;
+	scan->nsources = 0;
+	scan->sources = palloc_extended(sizeof(ScanSource) * room,
+									MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	scan->active = palloc(sizeof(ScanSource *) * room);
+	scan->tied = palloc(sizeof(ScanSource *) * room);
+	scan->by_series = binaryheap_allocate(room, compare_series, NULL);
+	scan->by_time = binaryheap_allocate(room, compare_time, NULL);
+	for (int i = group->first; i < group->first + group->count; i++)
+	{
+		const TsBlockInfo *block = scan->chosen[i];
+		ScanSource *source;
+
+		if (countable(scan, block))
+		{
+			scan->counted += block->rows;
+			scan->stats.blocks_skipped++;
+			continue;
+		}
+		source = add_source(scan, SCAN_SOURCE_BLOCK, block->pages.id, block->series_min);
+		source->block = block;
+	}
+	add_log_source(scan);
+	add_own_sources(scan);
+	for (int i = 0; i < scan->nsources; i++)
+		binaryheap_add(scan->by_series, PointerGetDatum(&scan->sources[i]));
+	scan->wanted_at = 0;
+	scan->in_group = true;
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+void
+ts_scan_end_group(TsScan *scan)
+{
+	if (scan->in_series)
+		ts_scan_end_series(scan);
+	for (int i = 0; i < scan->nsources; i++)
+		ts_source_close(&scan->sources[i]);
+	scan->nsources = 0;
+	scan->group = NULL;
+	scan->in_group = false;
+	MemoryContextReset(scan->group_context);
+}
+
+/* ---- the series of a group ---- */
+
+/* The smallest wanted series >= *series; false when there is none. */
+static bool
+next_wanted(TsScan *scan, uint64 *series)
+{
+	const TsScanSpec *spec = &scan->spec;
+
+	if (spec->series == NULL)
+		return *series <= PG_UINT32_MAX;
+	scan->wanted_at = find_wanted(spec, scan->wanted_at, *series);
+	if (scan->wanted_at == spec->nseries)
+		return false;
+	*series = spec->series[scan->wanted_at];
+	return true;
+}
+
+/* Places the heap's first source anew, or takes it out when it is at its end. */
+static void
+place_first(TsScan *scan, ScanSource *source, uint64 series)
+{
+	if (ts_source_place(scan, source, series))
+		binaryheap_replace_first(scan->by_series, PointerGetDatum(source));
+	else
+		binaryheap_remove_first(scan->by_series);
+}
+
+bool
+ts_scan_next_series(TsScan *scan)
+{
+	uint64 series = 0;
+
+	scan->nactive = 0;
+	binaryheap_reset(scan->by_time);
+	while (!binaryheap_empty(scan->by_series))
+	{
+		ScanSource *source = (ScanSource *) DatumGetPointer(
+			binaryheap_first(scan->by_series));
+
+		if (scan->nactive == 0)
+		{
+			series = source->series;
+			if (!next_wanted(scan, &series))
+				return false;
+		}
+		else if (source->series > series)
+			break;
+
+		if (!source->placed || source->series < series)
+		{
+			place_first(scan, source, series);
+			continue;
+		}
+		Assert(source->series == series);
+		binaryheap_remove_first(scan->by_series);
+		source->next_time = source->more_time;
+		scan->active[scan->nactive++] = source;
+		binaryheap_add(scan->by_time, PointerGetDatum(source));
+	}
+	scan->series = (uint32) series;
+	scan->in_series = scan->nactive > 0;
+	return scan->in_series;
+}
+
+void
+ts_scan_end_series(TsScan *scan)
+{
+	for (int i = 0; i < scan->nactive; i++)
+	{
+		ScanSource *source = scan->active[i];
+
+		/* There are buffers only when the scan ends or starts over early. */
+		if (source->cur != NULL)
+			ts_scan_retire_buffer(scan, source->cur, true);
+		if (source->ahead != NULL)
+			ts_scan_retire_buffer(scan, source->ahead, true);
+		source->cur = source->ahead = NULL;
+		source->more = false;
+		source->placed = false;
+		source->series = (uint64) scan->series + 1;
+		binaryheap_add(scan->by_series, PointerGetDatum(source));
+	}
+	scan->nactive = 0;
+	scan->in_series = false;
+}

@@ -1,0 +1,291 @@
+/*
+ * scan_log.c
+ *	  The log's rows that a scan sees: loaded, filtered, sorted.
+ *
+ * All visible rows from the covered positions to the ends that the scan has fixed are
+ * decoded before the first batch, since the log is in no order of time or series. What
+ * exceeds work_mem goes to disk in sorted runs (scan_spill.c); then nothing stays in
+ * memory.
+ *
+ * A rescan uses what is loaded if it asks for no more. A scan that starts over with ever
+ * other series or times (the inner side of a nested loop) loads all there is the second
+ * time, if it fits into memory, and need not load again.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "ts_series.h"
+
+#include "scan_internal.h"
+
+/* ---- what is loaded already ---- */
+
+/* Whether all the series that the spec asks for are among the loaded ones. */
+static bool
+has_series(const ScanLog *log, const TsScanSpec *spec)
+{
+	uint32 at = 0;
+
+	if (log->all)
+		return true;
+	if (spec->series == NULL)
+		return false;
+	for (uint32 i = 0; i < spec->nseries; i++)
+	{
+		while (at < log->nseries && log->series[at] < spec->series[i])
+			at++;
+		if (at == log->nseries || log->series[at] != spec->series[i])
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_series(const ScanLog *log, const TsScanSpec *spec)
+{
+	if (log->all || spec->series == NULL)
+		return log->all && spec->series == NULL;
+	return log->nseries == spec->nseries &&
+		   memcmp(log->series, spec->series, sizeof(uint32) * log->nseries) == 0;
+}
+
+/*
+ * Rows on disk are all read, and in the order of the groups they were sorted for, so they
+ * serve only the very same spec.
+ */
+static bool
+is_loaded(const TsScan *scan)
+{
+	const ScanLog *log = &scan->log;
+	const TsScanSpec *spec = &scan->spec;
+
+	if (log->context == NULL)
+		return false;
+	for (int i = 0; i < scan->table->natts; i++)
+	{
+		if (scan->wanted[i] && !log->wanted[i])
+			return false;
+	}
+	if (log->spill != NULL)
+		return log->time_min == spec->time_min && log->time_max == spec->time_max &&
+			   log->newest_first == spec->newest_first &&
+			   log->by_series == spec->by_series &&
+			   memcmp(log->wanted, scan->wanted, scan->table->natts) == 0 &&
+			   same_series(log, spec);
+	return log->time_min <= spec->time_min && log->time_max >= spec->time_max &&
+		   has_series(log, spec);
+}
+
+void
+ts_scan_free_log(TsScan *scan)
+{
+	ScanLog *log = &scan->log;
+
+	if (log->context == NULL)
+		return;
+	if (log->spill != NULL)
+		ts_spill_free(log->spill);
+	log->spill = NULL;
+	MemoryContextDelete(log->context);
+	log->context = NULL;
+	log->rows = NULL;
+	log->order = NULL;
+	log->n = 0;
+}
+
+/* ---- loading ---- */
+
+/* TsRowFilter's question. */
+static bool
+is_wanted(void *arg, uint32 series)
+{
+	const TsScanSpec *spec = arg;
+	uint32 low = 0;
+	uint32 high = spec->nseries;
+
+	while (low < high)
+	{
+		uint32 mid = low + (high - low) / 2;
+
+		if (spec->series[mid] < series)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < spec->nseries && spec->series[low] == series;
+}
+
+/* Notes the times of rows added from `from` on. */
+static void
+note_times(ScanLog *log, uint32 from)
+{
+	const int64 *times = log->rows->times;
+
+	for (uint32 i = from; i < log->rows->n; i++)
+	{
+		log->row_min = Min(log->row_min, times[i]);
+		log->row_max = Max(log->row_max, times[i]);
+	}
+	log->n += log->rows->n - from;
+}
+
+/* Moves the rows in memory to disk. */
+static void
+spill(TsScan *scan)
+{
+	ScanLog *log = &scan->log;
+
+	if (log->spill == NULL)
+		log->spill = ts_spill_create(log->context, scan);
+	ts_spill_write(log->spill, scan, log->rows);
+	ts_rows_clear(log->rows);
+}
+
+/*
+ * Loads one shard's rows. Returns false when they do not fit and may not go to disk.
+ */
+static bool
+load_shard(TsScan *scan, int shard, const TsRowFilter *filter, bool may_spill)
+{
+	ScanLog *log = &scan->log;
+	TsVisibleCache cache = {0};
+	TsLogReader *reader;
+	TsLogRecord record;
+	bool fits = true;
+
+	if (scan->covered[shard] >= scan->ends[shard])
+		return true;
+	reader = ts_log_open(scan->rel, scan->table, shard, scan->covered[shard],
+						 scan->ends[shard]);
+	while (fits && ts_log_next(reader, &record))
+	{
+		uint32 before = log->rows->n;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!ts_visible(scan->rel, record.xid, record.cid, scan->snapshot, &cache))
+			continue;
+		if (ts_log_decode(reader, &record, filter, log->rows) == 0)
+			continue;
+		note_times(log, before);
+		if (log->rows->bytes <= (Size) work_mem * 1024)
+			continue;
+		if (may_spill)
+			spill(scan);
+		else
+			fits = false;
+	}
+	ts_log_close(reader);
+	return fits;
+}
+
+/* Shards that may have rows of wanted series. */
+static bool *
+wanted_shards(const TsScan *scan)
+{
+	bool all = scan->log.all;
+	const TsScanSpec *spec = &scan->spec;
+	bool *wanted = palloc(sizeof(bool) * scan->table->shards);
+
+	memset(wanted, all, sizeof(bool) * scan->table->shards);
+	if (!all)
+	{
+		for (uint32 i = 0; i < spec->nseries; i++)
+			wanted[ts_series_shard(scan->table, spec->series[i])] = true;
+	}
+	return wanted;
+}
+
+/* Remembers what is being loaded: what the spec asks for, or all series and times. */
+static void
+begin_load(TsScan *scan, bool everything)
+{
+	ScanLog *log = &scan->log;
+	const TsScanSpec *spec = &scan->spec;
+	bool all = everything || spec->series == NULL;
+
+	log->loads++;
+	log->context = AllocSetContextCreate(scan->context, "mytsdb scan: log",
+										 ALLOCSET_DEFAULT_SIZES);
+	log->time_min = everything ? PG_INT64_MIN : spec->time_min;
+	log->time_max = everything ? PG_INT64_MAX : spec->time_max;
+	log->newest_first = spec->newest_first;
+	log->by_series = spec->by_series;
+	log->all = all;
+	log->nseries = all ? 0 : spec->nseries;
+	log->series = NULL;
+	if (!all)
+	{
+		log->series = MemoryContextAllocHuge(log->context,
+											 sizeof(uint32) * Max(spec->nseries, 1));
+		memcpy(log->series, spec->series, sizeof(uint32) * spec->nseries);
+	}
+	log->wanted = MemoryContextAlloc(log->context, Max(scan->table->natts, 1));
+	memcpy(log->wanted, scan->wanted, scan->table->natts);
+	log->n = 0;
+	log->row_min = PG_INT64_MAX;
+	log->row_max = PG_INT64_MIN;
+	log->rows = ts_rows_create(log->context, scan->table, scan->table->natts, true);
+}
+
+/* False when the rows do not fit into memory and may not go to disk. */
+static bool
+load(TsScan *scan, bool everything, bool may_spill)
+{
+	ScanLog *log = &scan->log;
+	TsRowFilter filter = {.arg = &scan->spec, .wanted = scan->wanted};
+	MemoryContext old;
+	bool *shards;
+	bool fits = true;
+
+	begin_load(scan, everything);
+	filter.time_min = log->time_min;
+	filter.time_max = log->time_max;
+	filter.series = log->all ? NULL : is_wanted;
+	old = MemoryContextSwitchTo(log->context);
+	shards = wanted_shards(scan);
+	for (int shard = 0; fits && shard < scan->table->shards; shard++)
+	{
+		if (shards[shard])
+			fits = load_shard(scan, shard, &filter, may_spill);
+	}
+	if (fits && log->spill != NULL)
+	{
+		if (log->rows->n > 0)
+			spill(scan);
+		ts_rows_free(log->rows);
+		log->rows = NULL;
+		scan->stats.spilled += ts_spill_bytes(log->spill);
+	}
+	else if (fits)
+		log->order = ts_rows_order(log->rows, true);
+	MemoryContextSwitchTo(old);
+	if (!fits)
+		ts_scan_free_log(scan);
+	return fits;
+}
+
+void
+ts_scan_load_log(TsScan *scan)
+{
+	ScanLog *log = &scan->log;
+
+	if (!scan->visible)
+		return;
+	if (!is_loaded(scan))
+	{
+		bool loaded = false;
+
+		ts_scan_free_log(scan);
+		if (log->loads > 0 && !log->too_large)
+		{
+			loaded = load(scan, true, false);
+			log->too_large = !loaded;
+		}
+		if (!loaded)
+			load(scan, false, true);
+	}
+	if (log->spill != NULL)
+		ts_spill_start(log->spill);
+}

@@ -1,0 +1,116 @@
+/*
+ * scan_size.c
+ *	  What the planner is told of a table's size, from catalogs and log sizes.
+ *
+ * Rows of sealed blocks are in the catalog. Those in the logs are estimated by the bytes
+ * not covered yet, and by how many bytes a row takes on the last page of the longest log.
+ * Rows in private runs are left out.
+ */
+#include "postgres.h"
+
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "ts_catalog.h"
+#include "ts_log.h"
+#include "ts_pages.h"
+#include "ts_scan.h"
+#include "ts_series.h"
+
+/* Bytes of a log between two positions. */
+static double
+log_bytes(TsLogPos from, TsLogPos to)
+{
+	if (from >= to)
+		return 0;
+	return (double) (ts_log_ordinal(to) - ts_log_ordinal(from)) * TS_PAGE_ROOM +
+		   ts_log_offset(to) - ts_log_offset(from);
+}
+
+/*
+ * Bytes that a row takes in the last page of records before `end`; 0 when there are none.
+ */
+static double
+row_bytes(Relation rel, const TsTable *table, int shard, TsLogPos covered, TsLogPos end)
+{
+	uint64 ordinal = ts_log_ordinal(end);
+	TsLogPos from;
+	TsLogReader *reader;
+	TsLogRecord record;
+	double rows = 0;
+
+	if (ts_log_offset(end) == 0 && ordinal > 0)
+		ordinal--;
+	from = Max(covered, ts_log_pos(ordinal, 0));
+	reader = ts_log_open(rel, table, shard, from, end);
+	while (ts_log_next(reader, &record))
+		rows += record.nrows;
+	ts_log_close(reader);
+	return rows > 0 ? log_bytes(from, end) / rows : 0;
+}
+
+static double
+log_rows(Relation rel, const TsTable *table, const TsLogPos *covered)
+{
+	double total = 0;
+	double longest = 0;
+	int shard_of_longest = 0;
+	TsLogPos end_of_longest = 0;
+	double each;
+
+	for (int shard = 0; shard < table->shards; shard++)
+	{
+		TsLogPos end = ts_log_end(rel, table, shard);
+		double bytes = log_bytes(covered[shard], end);
+
+		total += bytes;
+		if (bytes > longest)
+		{
+			longest = bytes;
+			shard_of_longest = shard;
+			end_of_longest = end;
+		}
+	}
+	if (total <= 0)
+		return 0;
+	each = row_bytes(rel, table, shard_of_longest, covered[shard_of_longest],
+					 end_of_longest);
+	return each > 0 ? total / each : 0;
+}
+
+void
+ts_table_size(Relation rel, TsTableSize *size)
+{
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "mytsdb table size", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TsTable *table = ts_table_get(rel);
+	TsLogPos *covered = palloc0(sizeof(TsLogPos) * table->shards);
+	/* A plan may be made before the transaction has a snapshot of its own. */
+	Snapshot snapshot = RegisterSnapshot(GetCatalogSnapshot(InvalidOid));
+
+	size->rows = 0;
+	size->time_min = PG_INT64_MAX;
+	size->time_max = PG_INT64_MIN;
+	size->series = ts_series_count(rel, table);
+	size->pages = RelationGetNumberOfBlocks(rel);
+	if (ts_catalog_covered(table->storage, table->shards, snapshot, covered))
+	{
+		int n;
+		TsBlockInfo *blocks = ts_catalog_blocks(table->storage, PG_INT64_MIN,
+												PG_INT64_MAX, snapshot, &n);
+
+		for (int i = 0; i < n; i++)
+		{
+			size->rows += blocks[i].rows;
+			size->time_min = Min(size->time_min, blocks[i].time_min);
+			size->time_max = Max(size->time_max, blocks[i].time_max);
+		}
+		size->rows += log_rows(rel, table, covered);
+	}
+	UnregisterSnapshot(snapshot);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
