@@ -35,7 +35,10 @@ typedef struct MytsdbModule
 
 /* The modules there are. */
 extern const MytsdbModule labels_module;   /* src/types: the labels type */
+extern const MytsdbModule pages_module;    /* src/engine: free space */
+extern const MytsdbModule shared_module;   /* src/engine: slots of streams */
 extern const MytsdbModule series_module;   /* src/engine: the series dictionary */
+extern const MytsdbModule buffer_module;   /* src/engine: the private buffer */
 extern const MytsdbModule ddl_module;      /* src/am: utility statements, drops */
 extern const MytsdbModule executor_module; /* src/am: running queries */
 

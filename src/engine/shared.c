@@ -1,0 +1,418 @@
+/*
+ * shared.c
+ *	  The slots that backends share, one per stream in use.
+ *
+ * Slots are in sets of WAYS; a key hashes to one set and is in at most one slot of it.
+ * Beside the slots each set has an array of tags, bits of the keys' hashes, which fits a
+ * cache line: it is searched without a lock, and a slot found by its tag is locked and
+ * then looked at again, since it may have changed hands meanwhile. So finding a slot
+ * writes nothing that others read but the slot's own lock.
+ *
+ * Giving a slot to another stream happens under the partition lock of its set, and under
+ * the slot's own lock, which must be had at once: a slot somebody has locked is not
+ * taken. Keys and tags change under both locks only, so holding either is enough to read
+ * them. When all slots of a set are locked one waits for one of them and starts over.
+ *
+ * Locking order: partition lock, slot lock (conditionally); nobody waits for a partition
+ * lock while he holds a slot.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "portability/instr_time.h"
+#include "storage/lwlock.h"
+#include "utils/guc.h"
+
+#include "mytsdb.h"
+#include "ts_shared.h"
+
+#define WAYS       16
+#define PARTITIONS 64
+#define MAX_USED   3 /* rounds of the clock that a slot in use survives */
+
+/* Slots have cache lines of their own. */
+typedef union PaddedSlot
+{
+	TsSlot slot;
+	char padding[TYPEALIGN(PG_CACHE_LINE_SIZE, sizeof(TsSlot))];
+} PaddedSlot;
+
+/* Tags of a set's slots; 0: the slot has never been used. */
+typedef struct TagSet
+{
+	pg_atomic_uint32 tags[WAYS];
+} TagSet;
+
+typedef struct SlotsShared
+{
+	int tranche;
+	int partition_tranche;
+	pg_atomic_uint64 tickets;
+	pg_atomic_uint64 waits;
+	pg_atomic_uint64 wait_microseconds;
+	LWLockPadded partitions[PARTITIONS];
+} SlotsShared;
+
+/* In shared memory, one after the other; the same addresses in all processes. */
+static SlotsShared *shared = NULL;
+static TagSet *tag_sets = NULL;
+static PaddedSlot *slots = NULL;
+
+static int shared_streams;
+
+/* ---- the module ---- */
+
+static void
+define_settings(void)
+{
+	DefineCustomIntVariable(
+		"mytsdb.shared_streams",
+		"Sets how many logs and dictionaries shared memory knows the ends of.",
+		"A table in use needs one for each of its shards and four more. With fewer, the "
+		"ends are looked for in the tables' pages again and again.",
+		&shared_streams, 16384, 256, 1024 * 1024, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+static uint32
+set_count(void)
+{
+	return (uint32) (shared_streams + WAYS - 1) / WAYS;
+}
+
+static Size
+shmem_size(void)
+{
+	Size size = TYPEALIGN(PG_CACHE_LINE_SIZE, sizeof(SlotsShared));
+
+	size = add_size(size, mul_size(set_count(), sizeof(TagSet)));
+	size = add_size(size, mul_size(set_count() * WAYS, sizeof(PaddedSlot)));
+	return add_size(size, 2 * PG_CACHE_LINE_SIZE); /* to align the parts */
+}
+
+static uint64
+new_ticket(void)
+{
+	return pg_atomic_fetch_add_u64(&shared->tickets, 1);
+}
+
+static void
+init_shared(void)
+{
+	shared->tranche = LWLockNewTrancheId();
+	shared->partition_tranche = LWLockNewTrancheId();
+	pg_atomic_init_u64(&shared->tickets, 1);
+	pg_atomic_init_u64(&shared->waits, 0);
+	pg_atomic_init_u64(&shared->wait_microseconds, 0);
+	for (int i = 0; i < PARTITIONS; i++)
+		LWLockInitialize(&shared->partitions[i].lock, shared->partition_tranche);
+	for (uint32 set = 0; set < set_count(); set++)
+	{
+		for (int way = 0; way < WAYS; way++)
+		{
+			TsSlot *slot = &slots[set * WAYS + way].slot;
+
+			pg_atomic_init_u32(&tag_sets[set].tags[way], 0);
+			LWLockInitialize(&slot->lock, shared->tranche);
+			pg_atomic_init_u32(&slot->used, 0);
+		}
+	}
+}
+
+static void
+shmem_attach(void *memory, bool found)
+{
+	char *next = (char *) memory;
+
+	shared = (SlotsShared *) next;
+	next += sizeof(SlotsShared);
+	tag_sets = (TagSet *) TYPEALIGN(PG_CACHE_LINE_SIZE, next);
+	next = (char *) (tag_sets + set_count());
+	slots = (PaddedSlot *) TYPEALIGN(PG_CACHE_LINE_SIZE, next);
+	Assert((char *) (slots + set_count() * WAYS) <= (char *) memory + shmem_size());
+
+	if (!found)
+		init_shared();
+	LWLockRegisterTranche(shared->tranche, "MytsdbStream");
+	LWLockRegisterTranche(shared->partition_tranche, "MytsdbStreamMapping");
+}
+
+const MytsdbModule shared_module = {
+	.name = "mytsdb streams",
+	.define_settings = define_settings,
+	.shmem_size = shmem_size,
+	.shmem_attach = shmem_attach,
+};
+
+/* ---- keys ---- */
+
+void
+ts_slot_key(TsSlotKey *key, const TsTable *table, TsStream stream)
+{
+	Assert(OidIsValid(MyDatabaseId));
+	memset(key, 0, sizeof(TsSlotKey));
+	key->database = MyDatabaseId;
+	key->stream = stream;
+	key->node = table->node;
+	key->storage = table->storage;
+}
+
+static bool
+same_key(const TsSlotKey *a, const TsSlotKey *b)
+{
+	return a->storage == b->storage && a->stream == b->stream &&
+		   a->database == b->database && RelFileNodeEquals(a->node, b->node);
+}
+
+/* The file does not matter: a storage is hardly ever in two. */
+static uint64
+hash_key(const TsSlotKey *key)
+{
+	return hash_bytes_extended((const unsigned char *) &key->storage,
+							   sizeof(key->storage),
+							   (uint64) key->database << 32 | key->stream);
+}
+
+/* ---- waiting ---- */
+
+/* Locks, and counts the time it took if the lock was not to be had at once. */
+static void
+lock_timed(LWLock *lock, LWLockMode mode)
+{
+	instr_time start;
+	instr_time end;
+
+	if (LWLockConditionalAcquire(lock, mode))
+		return;
+
+	INSTR_TIME_SET_CURRENT(start);
+	LWLockAcquire(lock, mode);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	pg_atomic_fetch_add_u64(&shared->waits, 1);
+	pg_atomic_fetch_add_u64(&shared->wait_microseconds, INSTR_TIME_GET_MICROSEC(end));
+}
+
+void
+ts_shared_wait_stats(uint64 *waits, uint64 *microseconds)
+{
+	*waits = pg_atomic_read_u64(&shared->waits);
+	*microseconds = pg_atomic_read_u64(&shared->wait_microseconds);
+}
+
+/* ---- finding slots ---- */
+
+/* Where a key can be. */
+typedef struct Place
+{
+	uint32 set;
+	uint32 tag;
+} Place;
+
+static Place
+place_of(const TsSlotKey *key)
+{
+	uint64 hash = hash_key(key);
+
+	return (Place){.set = (uint32) ((hash >> 32) % set_count()),
+				   .tag = (uint32) hash | 1};
+}
+
+static TsSlot *
+slot_at(const Place *place, int way)
+{
+	return &slots[place->set * WAYS + way].slot;
+}
+
+static LWLock *
+partition_of(const Place *place)
+{
+	return &shared->partitions[place->set % PARTITIONS].lock;
+}
+
+static uint32
+tag_at(const Place *place, int way)
+{
+	return pg_atomic_read_u32(&tag_sets[place->set].tags[way]);
+}
+
+static void
+note_use(TsSlot *slot)
+{
+	uint32 used = pg_atomic_read_u32(&slot->used);
+
+	/* Racing writers only lose some of the count. */
+	if (used < MAX_USED)
+		pg_atomic_write_u32(&slot->used, used + 1);
+}
+
+/* Finds the slot and locks it; NULL when it seems not to be there. */
+static TsSlot *
+lock_existing(const Place *place, const TsSlotKey *key, LWLockMode mode)
+{
+	for (int way = 0; way < WAYS; way++)
+	{
+		TsSlot *slot = slot_at(place, way);
+
+		if (tag_at(place, way) != place->tag)
+			continue;
+		lock_timed(&slot->lock, mode);
+		if (same_key(&slot->key, key))
+		{
+			note_use(slot);
+			return slot;
+		}
+		LWLockRelease(&slot->lock);
+	}
+	return NULL;
+}
+
+/*
+ * Chooses a slot to take, locked exclusively: one that was never used, or else the least
+ * used of those that are not locked. NULL when all are locked. Under the partition lock.
+ */
+static TsSlot *
+lock_victim(const Place *place, int *victim)
+{
+	bool tried[WAYS] = {false};
+
+	for (int round = 0; round < WAYS; round++)
+	{
+		int best = -1;
+		uint32 best_used = 0;
+
+		for (int way = 0; way < WAYS; way++)
+		{
+			uint32 used = pg_atomic_read_u32(&slot_at(place, way)->used);
+
+			if (tag_at(place, way) != 0)
+				used++;
+			if (!tried[way] && (best < 0 || used < best_used))
+			{
+				best = way;
+				best_used = used;
+			}
+		}
+		tried[best] = true;
+		if (LWLockConditionalAcquire(&slot_at(place, best)->lock, LW_EXCLUSIVE))
+		{
+			*victim = best;
+			return slot_at(place, best);
+		}
+	}
+	return NULL;
+}
+
+/* Slots of the set that are not used any more get nearer to being taken. */
+static void
+age_set(const Place *place)
+{
+	for (int way = 0; way < WAYS; way++)
+	{
+		TsSlot *slot = slot_at(place, way);
+		uint32 used = pg_atomic_read_u32(&slot->used);
+
+		if (used > 0)
+			pg_atomic_write_u32(&slot->used, used - 1);
+	}
+}
+
+static bool
+has_slot(const Place *place, const TsSlotKey *key)
+{
+	for (int way = 0; way < WAYS; way++)
+	{
+		if (tag_at(place, way) == place->tag && same_key(&slot_at(place, way)->key, key))
+			return true;
+	}
+	return false;
+}
+
+/* Sees that the key has a slot (for now), unless all slots of the set are locked. */
+static bool
+make_slot(const Place *place, const TsSlotKey *key)
+{
+	LWLock *partition = partition_of(place);
+	TsSlot *slot;
+	int way;
+
+	LWLockAcquire(partition, LW_EXCLUSIVE);
+	if (has_slot(place, key))
+	{
+		LWLockRelease(partition);
+		return true;
+	}
+	slot = lock_victim(place, &way);
+	if (slot != NULL)
+	{
+		age_set(place);
+		slot->key = *key;
+		slot->ready = false;
+		slot->ticket = new_ticket();
+		slot->end = 0;
+		slot->mapped = 0;
+		slot->run = (TsRun){0};
+		slot->next_number = 0;
+		slot->number_bound = 0;
+		memset(slot->aux, 0, sizeof(slot->aux));
+		pg_atomic_write_u32(&slot->used, 1);
+		pg_atomic_write_u32(&tag_sets[place->set].tags[way], place->tag);
+		LWLockRelease(&slot->lock);
+	}
+	LWLockRelease(partition);
+	return slot != NULL;
+}
+
+TsSlot *
+ts_shared_lock(const TsSlotKey *key, LWLockMode mode, uint64 *ticket)
+{
+	Place place = place_of(key);
+
+	Assert(mode == LW_SHARED || mode == LW_EXCLUSIVE);
+	for (;;)
+	{
+		TsSlot *slot = lock_existing(&place, key, mode);
+
+		if (slot != NULL)
+		{
+			*ticket = slot->ticket;
+			return slot;
+		}
+		if (!make_slot(&place, key))
+		{
+			slot = slot_at(&place, (int) (place.tag >> 1) % WAYS);
+			lock_timed(&slot->lock, LW_SHARED);
+			LWLockRelease(&slot->lock);
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+TsSlot *
+ts_shared_lock_again(const TsSlotKey *key, LWLockMode mode, uint64 ticket, bool *valid)
+{
+	uint64 now;
+	TsSlot *slot = ts_shared_lock(key, mode, &now);
+
+	*valid = now == ticket && !slot->ready;
+	return slot;
+}
+
+void
+ts_shared_unlock(TsSlot *slot)
+{
+	LWLockRelease(&slot->lock);
+}
+
+/*
+ * The new ticket keeps a state out that somebody found in the pages before they were
+ * appended to through this slot.
+ */
+void
+ts_shared_forget(TsSlot *slot)
+{
+	Assert(LWLockHeldByMeInMode(&slot->lock, LW_EXCLUSIVE));
+	slot->ready = false;
+	slot->ticket = new_ticket();
+}
