@@ -39,7 +39,8 @@
 extern void
 ts_buffer_insert(Relation rel, CommandId cid, const Datum *values, const bool *isnull);
 /* The command that filled a bulk run ends (COPY, rewrites: finish_bulk_insert;
- * the end of an executor run): a bulk run of this command leaves as sealed blocks. */
+ * the end of an executor run): bulk runs of this command leave as sealed blocks. The rows
+ * of a rewrite's new relation leave in any case. */
 extern void ts_buffer_end_command(CommandId cid);
 /* Appends everything. */
 extern void ts_buffer_flush(void);
@@ -60,7 +61,8 @@ typedef struct TsBufferRun
 typedef struct TsBufferPin TsBufferPin;
 /*
  * Pins the runs of a storage that the snapshot sees, in the order they came; they stay,
- * unchanged, until unpinned or until the transaction ends.
+ * unchanged, until unpinned, or until the current memory context is reset or the
+ * transaction ends. NULL when there are none; unpinning takes NULL, too.
  */
 extern TsBufferPin *
 ts_buffer_pin(const TsTable *table, Snapshot snapshot, TsBufferRun **runs, int *nruns);
