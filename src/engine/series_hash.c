@@ -101,6 +101,20 @@ learn_buckets(SeriesPages *pages, uint32 bucket, int level)
 	pages->buckets = Max(pages->buckets, least);
 }
 
+/*
+ * Copies bucket 0 when it is not known that there are buckets; false when there are none.
+ * It is made before the first series is.
+ */
+static bool
+copy_first_bucket(Relation rel, const TsTable *table, SeriesPages *pages, Page page)
+{
+	if (series_copy_bucket(rel, table, pages, 0, page, true))
+		return true;
+	if (!series_any(rel, table, pages))
+		return false;
+	return series_copy_bucket(rel, table, pages, 0, page, false);
+}
+
 /* Copies the bucket that a hash belongs to; false when there is no bucket at all. */
 static bool
 find_bucket(Relation rel, const TsTable *table, SeriesPages *pages, uint32 hash,
@@ -111,10 +125,11 @@ find_bucket(Relation rel, const TsTable *table, SeriesPages *pages, uint32 hash,
 	for (;;)
 	{
 		const BucketPage *bucket = (const BucketPage *) TsPageData(page);
-		bool missing_ok = pages->buckets == 0;
 		uint32 moved;
 
-		if (!series_copy_bucket(rel, table, pages, number, page, missing_ok))
+		if (pages->buckets > 0)
+			series_copy_bucket(rel, table, pages, number, page, false);
+		else if (!copy_first_bucket(rel, table, pages, page))
 			return false;
 		learn_buckets(pages, number, bucket->level);
 		moved = series_hash_bits(hash, bucket->level) ^ number;

@@ -53,6 +53,9 @@ extern uint64 series_mapped_end(Relation rel, const TsTable *table, SeriesPages 
 extern uint64 series_stream_end(Relation rel, const TsTable *table, SeriesPages *pages,
 								SeriesStream stream);
 
+/* Whether there is a dictionary page. */
+extern bool series_any(Relation rel, const TsTable *table, SeriesPages *pages);
+
 /*
  * Copies of pages, checked. Where a page may be missing they return false when it is not
  * (yet) of the stream.

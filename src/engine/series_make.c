@@ -78,6 +78,29 @@ read_dictionary_end(Relation rel, const TsTable *table, SeriesPages *pages,
 	state->length = TsPageLength(page);
 }
 
+/*
+ * A damaged page can make a stream look shorter than it is, and what comes next would be
+ * written over what is there. But series and buckets must fit together: a bucket is added
+ * when there are BUCKET_LOAD series for each, and between two such moments come the
+ * series of one dictionary page at most.
+ */
+static void
+check_state(Relation rel, const DictionaryState *state)
+{
+	uint64 most = state->buckets * BUCKET_LOAD + DICTIONARY_ENTRIES;
+	uint64 least = state->buckets > 0 ? (state->buckets - 1) * BUCKET_LOAD : 0;
+
+	if (state->series < least || state->series > most ||
+		(state->series > 0 && state->buckets == 0))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("the series dictionary of table \"%s\" is damaged",
+							   RelationGetRelationName(rel)),
+						errdetail("There are " UINT64_FORMAT " series in " UINT64_FORMAT
+								  " pages, but " UINT64_FORMAT " hash buckets.",
+								  state->series, state->pages, state->buckets),
+						errhint("Restore the table from a backup.")));
+}
+
 /* Reads the state as it is now. On a primary only. */
 static void
 read_state(Relation rel, const TsTable *table, SeriesPages *pages, const TsSlotKey *key,
@@ -102,6 +125,7 @@ read_state(Relation rel, const TsTable *table, SeriesPages *pages, const TsSlotK
 		slot = ts_shared_lock_again(key, LW_EXCLUSIVE, ticket, &valid);
 		if (valid)
 		{
+			check_state(rel, state);
 			state_to_slot(state, slot);
 			slot->ready = true;
 		}

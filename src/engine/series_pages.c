@@ -98,6 +98,17 @@ series_stream_end(Relation rel, const TsTable *table, SeriesPages *pages,
 							   pages->directories[stream], 0);
 }
 
+bool
+series_any(Relation rel, const TsTable *table, SeriesPages *pages)
+{
+	PGAlignedBlock copy;
+	BlockNumber block = series_block(rel, table, pages, SERIES_DICTIONARY, 0);
+
+	return block != InvalidBlockNumber &&
+		   ts_pages_copy(rel, table, block, TS_STREAM_DICTIONARY, 0, (Page) copy.data,
+						 true);
+}
+
 /* ---- checked copies ---- */
 
 DictionaryHeader *
