@@ -2,9 +2,9 @@
  * column_write.c
  *	  Vectors of Datums to pieces; column_format.h specifies the bytes.
  *
- * A piece is written straight to the end of the caller's buffer, which is enlarged once,
- * by the bound; it counts as there only when it is complete, so an error leaves the
- * buffer as it was.
+ * A piece is written straight to the end of the caller's buffer, which is enlarged by
+ * the bounds of its parts; it counts as there only when it is complete, so an error
+ * leaves the buffer as it was.
  *
  * The encoder lives in the writer's own context and not in a child of it, because a
  * context's reset callbacks run after its children are gone.
