@@ -102,7 +102,4 @@ ts_block_decode(TsBlockReader *reader, const TsChunk *chunk, uint32 first, uint3
 extern void ts_block_times(TsBlockReader *reader, const TsChunk *chunk, int64 *times);
 extern void ts_block_close(TsBlockReader *reader);
 
-/* Value of an attribute that rows with fewer columns lack. */
-extern Datum ts_missing_value(Relation rel, AttrNumber attnum, bool *isnull);
-
 #endif /* TS_BLOCK_H */

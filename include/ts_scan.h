@@ -49,6 +49,7 @@ typedef struct TsScanSpec
 	bool count_only;   /* only n of batches is wanted: times need not be right; batches
 						* may be larger, and of no series in particular */
 	bool numbers;      /* batches have the rows' numbers */
+	TupleDesc desc;    /* NULL, or see ts_table_get_as(). A rescan keeps to it */
 	/*
 	 * For merging: not NULL: reads these blocks, and neither logs nor own rows, without
 	 * asking a snapshot. A rescan keeps to them.

@@ -61,6 +61,7 @@ typedef struct TsColumn
 typedef struct TsTable
 {
 	Oid relid;
+	TupleDesc desc; /* the descriptor it was built from; NULL: the relation's own */
 	RelFileNode node;
 	uint64 storage;       /* storage id, at most PG_INT64_MAX: never reused */
 	TransactionId writer; /* who wrote the rewritten storage; invalid: nobody special */
@@ -77,6 +78,19 @@ typedef struct TsTable
 
 /* A copy of what is known of an open relation USING mytsdb, palloc'd. */
 extern TsTable *ts_table_get(Relation rel);
+/*
+ * The same for the columns that a descriptor describes: ALTER TABLE, when it rewrites,
+ * reads rows as they were, while the relation's descriptor is the new one already. The
+ * descriptor must stay.
+ */
+extern TsTable *ts_table_get_as(Relation rel, TupleDesc desc);
+
+/*
+ * Value of an attribute that rows with fewer columns lack. By reference, it points into
+ * the descriptor.
+ */
+extern Datum ts_missing_value(Relation rel, const TsTable *table, AttrNumber attnum,
+							  bool *isnull);
 
 /* A time column's value to and from the engine's time. */
 extern int64 ts_table_time(const TsTable *table, Datum value);

@@ -78,6 +78,8 @@ extern void
 am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid,
 				int options, struct BulkInsertStateData *bistate);
 extern void am_finish_bulk_insert(Relation rel, int options);
+/* The storage in a file was made anew. */
+extern void insert_storage_replaced(void);
 
 /* ---- row_fetch.c ---- */
 

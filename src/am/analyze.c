@@ -105,6 +105,30 @@ count_log(AnalyzeState *state, int shard)
 	return rows;
 }
 
+/* Blocks and ends of logs. A storage that the snapshot does not see is empty. */
+static void
+find_rows(AnalyzeState *state)
+{
+	const TsTable *table = state->table;
+
+	state->from = palloc0(table->shards * sizeof(TsLogPos));
+	state->to = palloc0(table->shards * sizeof(TsLogPos));
+	if (!ts_catalog_covered(table->storage, table->shards, state->snapshot, state->from))
+		return;
+
+	state->blocks = ts_catalog_blocks(table->storage, PG_INT64_MIN, PG_INT64_MAX,
+									  state->snapshot, &state->nblocks);
+	for (int i = 0; i < state->nblocks; i++)
+		state->sealed_rows += state->blocks[i].rows;
+	state->rows = state->sealed_rows;
+	state->log_position = state->sealed_rows;
+	for (int shard = 0; shard < table->shards; shard++)
+	{
+		state->to[shard] = ts_log_end(state->rel, table, shard);
+		state->rows += count_log(state, shard);
+	}
+}
+
 /* How many rows of each file block are enough. */
 static uint64
 rows_per_block(Relation rel, BlockNumber file_blocks)
@@ -143,21 +167,7 @@ begin_analyze(RowScan *scan)
 	state->log_rows = ts_rows_create(scan->context, table, table->natts, true);
 	state->per_block = rows_per_block(rel, scan->file_blocks);
 
-	state->from = palloc0(table->shards * sizeof(TsLogPos));
-	state->to = palloc0(table->shards * sizeof(TsLogPos));
-	(void) ts_catalog_covered(table->storage, table->shards, state->snapshot,
-							  state->from);
-	state->blocks = ts_catalog_blocks(table->storage, PG_INT64_MIN, PG_INT64_MAX,
-									  state->snapshot, &state->nblocks);
-	for (int i = 0; i < state->nblocks; i++)
-		state->sealed_rows += state->blocks[i].rows;
-	state->rows = state->sealed_rows;
-	state->log_position = state->sealed_rows;
-	for (int shard = 0; shard < table->shards; shard++)
-	{
-		state->to[shard] = ts_log_end(rel, table, shard);
-		state->rows += count_log(state, shard);
-	}
+	find_rows(state);
 	MemoryContextSwitchTo(caller);
 	return state;
 }

@@ -19,6 +19,17 @@
 #include "ts_buffer.h"
 #include "ts_pages.h"
 
+/* The storage that mark_frozen() saw last, and who made it. */
+static RelFileNode marked;
+static LocalTransactionId marked_lxid = InvalidLocalTransactionId;
+static SubTransactionId marked_subid = InvalidSubTransactionId;
+
+void
+insert_storage_replaced(void)
+{
+	marked_lxid = InvalidLocalTransactionId;
+}
+
 /*
  * Rows inserted as frozen (COPY FREEZE, REFRESH MATERIALIZED VIEW) go into a storage that
  * this subtransaction made, in place of an older one. Snapshots that do not see it must
@@ -28,10 +39,6 @@
 static void
 mark_frozen(Relation rel)
 {
-	static RelFileNode marked;
-	static LocalTransactionId marked_lxid = InvalidLocalTransactionId;
-	static SubTransactionId marked_subid = InvalidSubTransactionId;
-
 	if (RelFileNodeEquals(marked, rel->rd_node) && marked_lxid == MyProc->lxid &&
 		marked_subid == GetCurrentSubTransactionId())
 		return;

@@ -78,6 +78,7 @@ am_relation_nontransactional_truncate(Relation rel)
 	ts_catalog_drop(table->storage);
 	insert_shards(ts_pages_recreate(rel, shards), shards);
 	pfree(table);
+	insert_storage_replaced();
 
 	/* It names the old storage. */
 	if (rel->rd_amcache)

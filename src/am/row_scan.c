@@ -44,8 +44,30 @@ struct RowScanState
 
 /* ---- rows by position, forward ---- */
 
+/*
+ * Whether rows have to be read with the columns of the slot: when ALTER TABLE rewrites,
+ * the relation has its new columns already, while the slot has those that rows have.
+ */
+static bool
+columns_differ(TupleDesc desc, TupleDesc of_slot)
+{
+	if (desc == of_slot)
+		return false;
+	if (desc->natts != of_slot->natts)
+		return true;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Form_pg_attribute other = TupleDescAttr(of_slot, i);
+
+		if (att->atttypid != other->atttypid || att->attisdropped != other->attisdropped)
+			return true;
+	}
+	return false;
+}
+
 static RowScanState *
-begin_rows(RowScan *scan)
+begin_rows(RowScan *scan, TupleDesc desc)
 {
 	Relation rel = scan->base.rs_rd;
 	MemoryContext caller = MemoryContextSwitchTo(scan->context);
@@ -54,6 +76,8 @@ begin_rows(RowScan *scan)
 
 	rows->spec.time_min = PG_INT64_MIN;
 	rows->spec.time_max = PG_INT64_MAX;
+	if (columns_differ(RelationGetDescr(rel), desc))
+		rows->spec.desc = desc;
 	rows->scan = ts_scan_begin(rel, scan->base.rs_snapshot, &rows->spec);
 	rows->table = ts_scan_table(rows->scan);
 	rows->filler = ts_filler_create(rel, rows->table, NULL);
@@ -130,7 +154,8 @@ next_row(RowScan *scan, TupleTableSlot *slot)
 bool
 row_scan_fetch(RowScan *scan, uint64 position, TupleTableSlot *slot)
 {
-	RowScanState *rows = scan->rows ? scan->rows : begin_rows(scan);
+	RowScanState *rows = scan->rows ? scan->rows
+									: begin_rows(scan, slot->tts_tupleDescriptor);
 
 	Assert(rows->store == NULL);
 	if (position < rows->batch_start)
@@ -144,14 +169,13 @@ row_scan_fetch(RowScan *scan, uint64 position, TupleTableSlot *slot)
 
 /* Puts all rows into a tuplestore that stands where the scan stands. */
 static void
-fill_store(RowScan *scan)
+fill_store(RowScan *scan, TupleDesc desc)
 {
 	RowScanState *rows = scan->rows;
 	uint64 position = rows->next;
 	bool at_end = rows->at_end;
 	MemoryContext caller = MemoryContextSwitchTo(scan->context);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(scan->base.rs_rd),
-													&TTSOpsVirtual);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	Tuplestorestate *store = tuplestore_begin_heap(true, false, work_mem);
 
 	restart_rows(scan);
@@ -159,8 +183,7 @@ fill_store(RowScan *scan)
 		tuplestore_puttupleslot(store, slot);
 	ExecDropSingleTupleTableSlot(slot);
 
-	rows->store_slot = MakeSingleTupleTableSlot(RelationGetDescr(scan->base.rs_rd),
-												&TTSOpsMinimalTuple);
+	rows->store_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	tuplestore_rescan(store);
 	(void) tuplestore_skiptuples(store, (int64) position, true);
 	if (at_end)
@@ -285,9 +308,9 @@ am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTableSlot
 	bool found;
 
 	if (scan->rows == NULL)
-		begin_rows(scan);
+		begin_rows(scan, slot->tts_tupleDescriptor);
 	if (unlikely(ScanDirectionIsBackward(direction) && scan->rows->store == NULL))
-		fill_store(scan);
+		fill_store(scan, slot->tts_tupleDescriptor);
 
 	if (unlikely(scan->rows->store != NULL))
 		found = step_in_store(scan, !ScanDirectionIsBackward(direction), slot);

@@ -174,7 +174,7 @@ read_missing(TsRowFiller *filler, int natts)
 	for (int att = natts; att < filler->missing_from; att++)
 	{
 		const TsColumn *column = &filler->table->columns[att];
-		Datum value = ts_missing_value(filler->rel, att + 1,
+		Datum value = ts_missing_value(filler->rel, filler->table, att + 1,
 									   &filler->missing_isnull[att]);
 
 		if (!filler->missing_isnull[att])

@@ -38,7 +38,7 @@ ts_scan_begin(Relation rel, Snapshot snapshot, const TsScanSpec *spec)
 	scan->context = context;
 	scan->rel = rel;
 	scan->given = snapshot;
-	scan->table = ts_table_get(rel);
+	scan->table = spec->desc ? ts_table_get_as(rel, spec->desc) : ts_table_get(rel);
 	scan->wanted = palloc0(sizeof(bool) * Max(scan->table->natts, 1));
 	scan->last_series = -1;
 	set_spec(scan, spec);
@@ -278,7 +278,7 @@ find_missing(TsScan *scan)
 
 		if (!scan->wanted[i])
 			continue;
-		scan->missing[i] = ts_missing_value(scan->rel, i + 1, &scan->missing_null[i]);
+		scan->missing[i] = ts_missing_value(scan->rel, scan->table, i + 1, &scan->missing_null[i]);
 		if (!scan->missing_null[i])
 			scan->missing[i] = datumCopy(scan->missing[i], column->byval, column->length);
 	}

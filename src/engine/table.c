@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
@@ -63,10 +64,9 @@ table_size(int natts)
 	return offsetof(TsTable, columns) + sizeof(TsColumn) * natts;
 }
 
-static void
-build_table(Relation rel)
+static TsTable *
+build_table(Relation rel, TupleDesc desc)
 {
-	TupleDesc desc = RelationGetDescr(rel);
 	TsTable *table = palloc0(table_size(desc->natts));
 	TsOptions options;
 	TsMeta meta;
@@ -90,12 +90,20 @@ build_table(Relation rel)
 	table->time_type = table->columns[table->time_column - 1].type;
 	if (table->nkeys == 1)
 		table->labels_key = labels_is_type(table->columns[table->keys[0] - 1].type);
+	return table;
+}
+
+static void
+cache_table(Relation rel)
+{
+	TsTable *table = build_table(rel, RelationGetDescr(rel));
+	Size size = table_size(table->natts);
 
 	/* only now: reading catalogs and pages may have dropped what was there */
 	if (rel->rd_amcache != NULL)
 		pfree(rel->rd_amcache);
-	rel->rd_amcache = MemoryContextAlloc(CacheMemoryContext, table_size(desc->natts));
-	memcpy(rel->rd_amcache, table, table_size(desc->natts));
+	rel->rd_amcache = MemoryContextAlloc(CacheMemoryContext, size);
+	memcpy(rel->rd_amcache, table, size);
 	pfree(table);
 }
 
@@ -106,11 +114,28 @@ ts_table_get(Relation rel)
 	TsTable *table;
 
 	if (rel->rd_amcache == NULL)
-		build_table(rel);
+		cache_table(rel);
 	cached = rel->rd_amcache;
 	table = palloc(table_size(cached->natts));
 	memcpy(table, cached, table_size(cached->natts));
 	return table;
+}
+
+TsTable *
+ts_table_get_as(Relation rel, TupleDesc desc)
+{
+	TsTable *table = build_table(rel, desc);
+
+	table->desc = desc;
+	return table;
+}
+
+Datum
+ts_missing_value(Relation rel, const TsTable *table, AttrNumber attnum, bool *isnull)
+{
+	Assert(attnum >= 1 && attnum <= table->natts);
+	return getmissingattr(table->desc ? table->desc : RelationGetDescr(rel), attnum,
+						  isnull);
 }
 
 int64
