@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "pgstat.h"
 #include "storage/lock.h"
@@ -49,16 +48,6 @@ mark_frozen(Relation rel)
 	marked_subid = GetCurrentSubTransactionId();
 }
 
-static void
-before_insert(Relation rel, int options)
-{
-	if (unlikely(IsParallelWorker()))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
-						errmsg("cannot insert rows in a parallel worker")));
-	if (unlikely(options & TABLE_INSERT_FROZEN))
-		mark_frozen(rel);
-}
-
 static inline void
 insert_row(Relation rel, TupleTableSlot *slot, CommandId cid)
 {
@@ -76,7 +65,8 @@ void
 am_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid, int options,
 				struct BulkInsertStateData *bistate)
 {
-	before_insert(rel, options);
+	if (unlikely(options & TABLE_INSERT_FROZEN))
+		mark_frozen(rel);
 	insert_row(rel, slot, cid);
 	pgstat_count_heap_insert(rel, 1);
 }
@@ -85,7 +75,8 @@ void
 am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid,
 				int options, struct BulkInsertStateData *bistate)
 {
-	before_insert(rel, options);
+	if (unlikely(options & TABLE_INSERT_FROZEN))
+		mark_frozen(rel);
 	for (int i = 0; i < nslots; i++)
 		insert_row(rel, slots[i], cid);
 	pgstat_count_heap_insert(rel, nslots);
