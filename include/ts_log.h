@@ -12,6 +12,9 @@
  * the same position as the start of the next one: positions handed out are normalized
  * only by comparison, so compare them with < and <= and never with ==.
  *
+ * Ordinals are never used again because the directory always tells where the log ends:
+ * whoever cuts a log leaves the run that holds its end, and its last run.
+ *
  * Visibility is a question to the snapshot (ts_visible()), never to a callback at
  * commit: what is appended is there for everybody at once.
  *
@@ -50,8 +53,15 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 /* Whether row i is small enough for a record. */
 extern bool ts_log_fits(const TsTable *table, const TsRows *rows, uint32 i);
 
-/* Where the log of a shard ends now: everything below is to be read. */
+/*
+ * Where the log of a shard ends now: everything below is to be read. Costs little on a
+ * primary, some page reads on a standby. A scan takes it after its snapshot (and, when it
+ * is serializable, after its SIREAD lock).
+ */
 extern TsLogPos ts_log_end(Relation rel, const TsTable *table, int shard);
+
+/* Since when records of a shard wait to be sealed, about; long ago when not known. */
+extern TimestampTz ts_log_pending_since(const TsTable *table, int shard);
 
 /* ---- reading ---- */
 
@@ -107,6 +117,10 @@ extern uint32 ts_log_decode(TsLogReader *reader, const TsLogRecord *record,
  * Whether rows of (xid, cid) are visible to an MVCC snapshot, own ones included. Also
  * tells serializable transactions about conflicts. `cache` remembers the answer for the
  * xid asked about last; zero it before first use with a snapshot.
+ *
+ * Ask as soon as ts_log_next() has returned a record, not when the user comes back for
+ * more: the reader's copy of a page keeps its xids while VACUUM freezes the page itself,
+ * after which the commit log may forget them.
  */
 typedef struct TsVisibleCache
 {
@@ -120,9 +134,11 @@ extern bool ts_visible(Relation rel, TransactionId xid, CommandId cid, Snapshot 
 /* ---- transaction ids in the log ---- */
 
 /*
- * For VACUUM: replaces the xids older than `cutoff` in the records from `from` on by
- * FrozenTransactionId (committed) or InvalidTransactionId (not), and returns the oldest
- * one that is left (NextXid's worth: InvalidTransactionId when none is left).
+ * For VACUUM: replaces the xids older than `cutoff` (at most OldestXmin) in the records
+ * from `from` on by FrozenTransactionId (committed) or InvalidTransactionId (not), and
+ * returns the oldest one that is left, InvalidTransactionId when there is none. Records
+ * appended after it began are not looked at: their xids are not older than OldestXmin, so
+ * relfrozenxid must not go beyond that either. Assigns no xid.
  */
 extern TransactionId ts_log_freeze(Relation rel, const TsTable *table, int shard,
 								   TsLogPos from, TransactionId cutoff);

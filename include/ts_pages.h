@@ -150,6 +150,9 @@ extern TsEdit *ts_edit_start(Relation rel, const TsTable *table);
 /* fresh: the page is taken over, stamped and emptied, whatever it was. */
 extern Page
 ts_edit_lock(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal, bool fresh);
+/* For a page that may have gone to another owner meanwhile: NULL, and not locked, then. */
+extern Page
+ts_edit_try_lock(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal);
 extern void ts_edit_finish(TsEdit *edit); /* pins remain the caller's */
 extern void ts_edit_give_up(TsEdit *edit);
 
@@ -161,6 +164,14 @@ extern void ts_edit_give_up(TsEdit *edit);
 extern bool ts_pages_copy(Relation rel, const TsTable *table, BlockNumber block,
 						  TsStream stream, uint64 ordinal, Page page, bool missing_ok);
 extern void ts_pages_prefetch(Relation rel, BlockNumber block);
+
+/*
+ * For changes after which all snapshots see what `xid` wrote (freezing), or none does:
+ * writes a conflict point into the WAL, at which a standby cancels the queries (or waits
+ * for them, by max_standby_streaming_delay) to whose snapshots it is in progress. To be
+ * called before the change is logged.
+ */
+extern void ts_pages_log_conflict(Relation rel, TransactionId xid);
 
 /* ---- sealed blocks ---- */
 

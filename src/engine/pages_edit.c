@@ -178,26 +178,31 @@ ts_edit_start(Relation rel, const TsTable *table)
 	return ts_edit_start_storage(rel, table->storage);
 }
 
-Page
-ts_edit_lock_owner(TsEdit *edit, Buffer buffer, const TsOwner *owner, bool fresh)
+/* Takes a locked page into the edit. */
+static Page
+register_page(TsEdit *edit, Buffer buffer, const TsOwner *owner, bool fresh)
 {
-	Page page;
+	Page page = GenericXLogRegisterBuffer(edit->record, buffer,
+										  fresh ? GENERIC_XLOG_FULL_IMAGE : 0);
 
 	Assert(edit->count < TS_EDIT_PAGES);
 	Assert(owner->storage == edit->storage);
-
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	if (!fresh && !ts_stamp_matches(BufferGetPage(buffer), owner))
-		ts_page_unexpected(edit->rel, BufferGetBlockNumber(buffer), owner,
-						   BufferGetPage(buffer));
-	page = GenericXLogRegisterBuffer(edit->record, buffer,
-									 fresh ? GENERIC_XLOG_FULL_IMAGE : 0);
 	if (fresh)
 		ts_stamp_page(page, owner);
 	edit->buffers[edit->count] = buffer;
 	edit->pages[edit->count] = page;
 	edit->count++;
 	return page;
+}
+
+Page
+ts_edit_lock_owner(TsEdit *edit, Buffer buffer, const TsOwner *owner, bool fresh)
+{
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	if (!fresh && !ts_stamp_matches(BufferGetPage(buffer), owner))
+		ts_page_unexpected(edit->rel, BufferGetBlockNumber(buffer), owner,
+						   BufferGetPage(buffer));
+	return register_page(edit, buffer, owner, fresh);
 }
 
 Page
@@ -209,6 +214,23 @@ ts_edit_lock(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal, bool 
 					 .type = TS_PAGE_STREAM};
 
 	return ts_edit_lock_owner(edit, buffer, &owner, fresh);
+}
+
+Page
+ts_edit_try_lock(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal)
+{
+	TsOwner owner = {.storage = edit->storage,
+					 .owner = ordinal,
+					 .part = stream,
+					 .type = TS_PAGE_STREAM};
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	if (!ts_stamp_matches(BufferGetPage(buffer), &owner))
+	{
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		return NULL;
+	}
+	return register_page(edit, buffer, &owner, false);
 }
 
 static void

@@ -1,0 +1,442 @@
+/*
+ * log_append.c
+ *	  Rows to records to pages.
+ *
+ * Rows are sorted by shard and series, cut into records of about a page's worth of plain
+ * values and encoded, a shard at a time, into private memory: all that costs time or may
+ * fail happens before any lock is taken. Then the records go to pages, as many as one WAL
+ * record takes (TS_EDIT_PAGES pages) at a time:
+ *
+ *	1. learn the log's end; see that the directory maps the pages wanted; pin them; start
+ *	   the edit
+ *	2. lock the shard's slot; if others have moved the end beyond the pages pinned, or the
+ *	   slot was forgotten, start over
+ *	3. ask for serialization conflicts; lock the pages; copy the records into them; write
+ *	   WAL
+ *	4. publish the new end; unlock
+ *
+ * The question about conflicts is asked under the slot's lock because a reader takes its
+ * SIREAD lock before it fixes the log's end: either its lock is there when we ask, or it
+ * finds our records and asks about us.
+ *
+ * What always holds: up to ts_edit_finish() nothing is changed, and it does not fail; so
+ * an error leaves the log and the slot's end as they were, and what was appended by this
+ * call before belongs to a transaction that aborts.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/transam.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "storage/predicate.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "log_internal.h"
+#include "ts_series.h"
+
+/* Records of a shard on their way into the log. */
+typedef struct Append
+{
+	Relation rel;
+	const TsTable *table;
+	TsStream stream;
+	int shard;
+	TsSlotKey key;
+	const char *next; /* the first record that is not in the log yet */
+	const char *end;
+} Append;
+
+/* The pages for the next edit, pinned. */
+typedef struct Target
+{
+	uint64 first; /* ordinal */
+	int count;
+	Buffer buffers[TS_EDIT_PAGES];
+	TsRun runs[TS_EDIT_PAGES]; /* that the pages are in */
+} Target;
+
+/* ---- order ---- */
+
+/* The digit that pass 0..3 sorts by is a byte of the series; pass 4 sorts by shard. */
+static inline uint32
+sort_digit(const TsTable *table, uint32 series, int pass)
+{
+	return pass < 4 ? (series >> (8 * pass)) & 0xFF
+					: (uint32) ts_series_shard(table, series);
+}
+
+/* A stable pass of a radix sort. */
+static void
+sort_pass(const TsTable *table, const TsRows *rows, const uint32 *from, uint32 *to,
+		  uint32 n, int pass)
+{
+	uint32 places[256] = {0};
+	uint32 place = 0;
+
+	StaticAssertStmt(TS_MAX_SHARDS <= 256, "a shard is a digit");
+	for (uint32 k = 0; k < n; k++)
+		places[sort_digit(table, rows->series[from[k]], pass)]++;
+	for (int d = 0; d < 256; d++)
+	{
+		uint32 size = places[d];
+
+		places[d] = place;
+		place += size;
+	}
+	for (uint32 k = 0; k < n; k++)
+		to[places[sort_digit(table, rows->series[from[k]], pass)]++] = from[k];
+}
+
+/*
+ * The rows' order by shard, series and place in the given order: by series so that
+ * columns have runs to compress, stable because later rows win. palloc'd.
+ */
+static uint32 *
+sort_rows(const TsTable *table, const TsRows *rows, const uint32 *order, uint32 n)
+{
+	uint32 *sorted = palloc(n * sizeof(uint32));
+	uint32 *other = NULL;
+	uint32 differs = 0;
+	bool ascending = true;
+
+	for (uint32 k = 0; k < n; k++)
+	{
+		sorted[k] = order != NULL ? order[k] : k;
+		if (k > 0)
+		{
+			uint32 before = rows->series[sorted[k - 1]];
+			uint32 here = rows->series[sorted[k]];
+
+			differs |= before ^ here;
+			ascending = ascending && before <= here;
+		}
+	}
+	if (differs == 0)
+		return sorted;
+
+	other = palloc(n * sizeof(uint32));
+	for (int pass = ascending ? 4 : 0; pass < 5; pass++)
+	{
+		uint32 *swap = sorted;
+
+		if (pass < 4 ? (differs >> (8 * pass) & 0xFF) == 0 : table->shards == 1)
+			continue;
+		sort_pass(table, rows, sorted, other, n, pass);
+		sorted = other;
+		other = swap;
+	}
+	pfree(other);
+	return sorted;
+}
+
+/* ---- records ---- */
+
+/*
+ * How many of the rows from `from` on make a record, by the bound of its size: close to a
+ * page if there are so many. `guess` is where to begin.
+ */
+static uint32
+rows_for_record(const TsRows *rows, const uint32 *order, uint32 from, uint32 left,
+				uint32 guess)
+{
+	uint32 count = Min(Min(left, LOG_RECORD_ROWS), Max(guess, 1));
+	Size bound = ts_log_record_bound(rows, order, from, count);
+
+	while (bound > TS_PAGE_ROOM && count > 1)
+	{
+		uint32 scaled = (uint32) ((Size) count * TS_PAGE_ROOM / bound);
+
+		count = Max(Min(scaled, count - 1), 1);
+		bound = ts_log_record_bound(rows, order, from, count);
+	}
+	while (count < left && count < LOG_RECORD_ROWS && bound < TS_PAGE_ROOM / 2)
+	{
+		uint32 most = Min(left, LOG_RECORD_ROWS);
+		uint32 scaled = (uint32) Min((Size) count * TS_PAGE_ROOM / bound, most);
+		uint32 more = Min(Max(scaled, count + 1), most);
+
+		bound = ts_log_record_bound(rows, order, from, more);
+		if (bound > TS_PAGE_ROOM)
+			break;
+		count = more;
+	}
+	return count;
+}
+
+/* What one call keeps from shard to shard. */
+typedef struct Batch
+{
+	const TsRows *rows;
+	TsLogEncoder *encoder;
+	TransactionId xid;
+	CommandId cid;
+	uint64 number;
+	uint32 guess;         /* rows of the last record */
+	StringInfoData bytes; /* the records of a shard */
+} Batch;
+
+static void
+encode_rows(Batch *batch, const uint32 *order, uint32 n)
+{
+	uint32 count;
+
+	resetStringInfo(&batch->bytes);
+	for (uint32 from = 0; from < n; from += count)
+	{
+		count = rows_for_record(batch->rows, order, from, n - from, batch->guess);
+		batch->guess = count;
+		if (!ts_log_encode(batch->encoder, order, from, count, batch->xid, batch->cid,
+						   batch->number, &batch->bytes))
+			elog(ERROR, "a row does not fit a log record");
+	}
+}
+
+static inline uint32
+record_space(const char *record)
+{
+	return LogRecordSpace(((const LogRecordHeader *) record)->length);
+}
+
+/* ---- pages ---- */
+
+/* Where a record goes that is appended at a position: there, or to the next page. */
+static TsLogPos
+place_for(TsLogPos end, uint32 space)
+{
+	if (ts_log_offset(end) + space > TS_PAGE_ROOM)
+		return ts_log_pos(ts_log_ordinal(end) + 1, 0);
+	return end;
+}
+
+/* How many pages, up to an edit's worth, the records take from a place on. */
+static int
+pages_wanted(const Append *append, TsLogPos place)
+{
+	uint64 first = ts_log_ordinal(place);
+	const char *next = append->next;
+
+	while (next < append->end)
+	{
+		uint32 space = record_space(next);
+
+		place = place_for(place, space);
+		if (ts_log_ordinal(place) - first >= TS_EDIT_PAGES)
+			return TS_EDIT_PAGES;
+		place += space;
+		next += space;
+	}
+	return (int) (ts_log_ordinal(place) - first) + 1;
+}
+
+/* Finds the runs of the target's pages; the directory is made to map them. */
+static void
+find_runs(const Append *append, const TsRun *known, Target *target)
+{
+	TsDirectory *dir = NULL;
+
+	for (int i = 0; i < target->count; i++)
+	{
+		uint64 ordinal = target->first + i;
+
+		if (ordinal >= known->first && ordinal - known->first < known->count)
+		{
+			target->runs[i] = *known;
+			continue;
+		}
+		if (dir == NULL)
+		{
+			ts_pages_extend_stream(append->rel, append->table, append->stream, ordinal,
+								   target->first + target->count);
+			dir = ts_pages_directory(append->rel, append->table, append->stream);
+		}
+		target->runs[i] = ts_log_find_run(dir, ordinal);
+		if (target->runs[i].count == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("directory of relation \"%s\" lacks page " UINT64_FORMAT
+							" of the log of shard %d",
+							RelationGetRelationName(append->rel), ordinal, append->shard),
+					 errhint("Restore the table from a backup.")));
+	}
+	if (dir != NULL)
+		pfree(dir);
+}
+
+/* Chooses and pins the pages for the next edit. */
+static void
+pin_target(const Append *append, Target *target)
+{
+	TsRun run;
+	TsLogPos end = ts_log_find_end(append->rel, append->table, append->shard, &run);
+	TsLogPos place = place_for(end, record_space(append->next));
+
+	target->first = ts_log_ordinal(place);
+	target->count = pages_wanted(append, place);
+	find_runs(append, &run, target);
+	for (int i = 0; i < target->count; i++)
+	{
+		const TsRun *in = &target->runs[i];
+		BlockNumber block = in->block + (BlockNumber) (target->first + i - in->first);
+
+		target->buffers[i] = ts_pages_pin(append->rel, block);
+	}
+}
+
+static void
+unpin_target(Target *target)
+{
+	for (int i = 0; i < target->count; i++)
+		ReleaseBuffer(target->buffers[i]);
+}
+
+/* The place in the target of a position's page; -1 when it is not pinned. */
+static int
+target_index(const Target *target, TsLogPos place)
+{
+	uint64 ordinal = ts_log_ordinal(place);
+
+	if (ordinal < target->first || ordinal - target->first >= (uint64) target->count)
+		return -1;
+	return (int) (ordinal - target->first);
+}
+
+/*
+ * Copies records into the pages of the target from the slot's end on, as many as fit,
+ * and returns the new end.
+ */
+static TsLogPos
+fill_pages(Append *append, TsSlot *slot, TsEdit *edit, const Target *target)
+{
+	TsLogPos end = slot->end;
+	Page page = NULL;
+	int current = -1;
+
+	while (append->next < append->end)
+	{
+		uint32 space = record_space(append->next);
+		TsLogPos place = place_for(end, space);
+		uint32 offset = ts_log_offset(place);
+		int index = target_index(target, place);
+
+		if (index < 0)
+			break;
+		if (index != current)
+		{
+			page = ts_edit_lock(edit, target->buffers[index], append->stream,
+								ts_log_ordinal(place), offset == 0);
+			if (TsPageLength(page) != offset)
+			{
+				ts_shared_forget(slot);
+				ts_stream_damaged(append->rel,
+								  BufferGetBlockNumber(target->buffers[index]),
+								  "a log page does not end where the log does");
+			}
+			current = index;
+		}
+		memcpy(TsPageData(page) + offset, append->next, space);
+		TsPageSetLength(page, offset + space);
+		append->next += space;
+		end = place + space;
+	}
+	return end;
+}
+
+/* One round: appends what goes into one WAL record, or nothing if others were faster. */
+static void
+append_some(Append *append)
+{
+	Target target;
+	TsEdit *edit;
+	TsSlot *slot;
+	uint64 ticket;
+	TsLogPos place;
+
+	pin_target(append, &target);
+	edit = ts_edit_start(append->rel, append->table);
+
+	slot = ts_shared_lock(&append->key, LW_EXCLUSIVE, &ticket);
+	place = place_for(slot->end, record_space(append->next));
+	if (slot->ready && target_index(&target, place) >= 0)
+	{
+		TsLogPos end;
+
+		CheckForSerializableConflictIn(append->rel, NULL, InvalidBlockNumber);
+		end = fill_pages(append, slot, edit, &target);
+		ts_edit_finish(edit);
+		Assert(end > slot->end);
+		slot->end = end;
+		slot->run = target.runs[target_index(&target, end)];
+		slot->mapped = Max(slot->mapped, slot->run.first + slot->run.count);
+		ts_shared_unlock(slot);
+	}
+	else
+	{
+		ts_shared_unlock(slot);
+		ts_edit_give_up(edit);
+	}
+	unpin_target(&target);
+}
+
+static void
+append_records(Relation rel, const TsTable *table, int shard, const StringInfoData *bytes)
+{
+	Append append = {.rel = rel,
+					 .table = table,
+					 .stream = log_stream(shard),
+					 .shard = shard,
+					 .next = bytes->data,
+					 .end = bytes->data + bytes->len};
+
+	ts_slot_key(&append.key, table, append.stream);
+	while (append.next < append.end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		append_some(&append);
+	}
+}
+
+void
+ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint32 *order,
+			  uint32 n, TransactionId xid, CommandId cid, uint64 number)
+{
+	MemoryContext context;
+	MemoryContext old;
+	Batch batch = {.rows = rows, .xid = xid, .cid = cid, .number = number};
+	uint32 *sorted;
+	uint32 count;
+
+	Assert(order != NULL || n == rows->n);
+	Assert(TransactionIdIsNormal(xid));
+	if (IsParallelWorker())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("rows cannot be added to relation \"%s\" during a parallel "
+						"operation",
+						RelationGetRelationName(rel))));
+	if (n == 0)
+		return;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "mytsdb log append",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	batch.guess = Min(n, LOG_RECORD_ROWS);
+	batch.encoder = ts_log_encoder_create(context, table, rows, batch.guess);
+	initStringInfo(&batch.bytes);
+	sorted = sort_rows(table, rows, order, n);
+	for (uint32 from = 0; from < n; from += count)
+	{
+		int shard = ts_series_shard(table, rows->series[sorted[from]]);
+
+		for (count = 1; from + count < n; count++)
+		{
+			if (ts_series_shard(table, rows->series[sorted[from + count]]) != shard)
+				break;
+		}
+		encode_rows(&batch, sorted + from, count);
+		append_records(rel, table, shard, &batch.bytes);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}

@@ -1,0 +1,87 @@
+/*
+ * log_internal.h
+ *	  What the files of the log share with each other only.
+ *
+ * log_record.c		one record: its bytes written, checked and taken apart
+ * log_append.c		rows to records to pages
+ * log_end.c		where a log ends
+ * log_read.c		records, and rows out of them
+ * log_freeze.c		transaction ids
+ */
+#ifndef LOG_INTERNAL_H
+#define LOG_INTERNAL_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "ts_column.h"
+#include "ts_log.h"
+#include "ts_pages.h"
+#include "ts_shared.h"
+
+#include "log_format.h"
+
+#define log_stream(shard) ((TsStream) (shard))
+
+/* ---- log_record.c ---- */
+
+/* Rows of a record at most. */
+#define LOG_RECORD_ROWS 1024
+
+/* Bytes that surely hold a record of rows order[from .. from + count). */
+extern Size
+ts_log_record_bound(const TsRows *rows, const uint32 *order, uint32 from, uint32 count);
+
+typedef struct TsLogEncoder TsLogEncoder;
+
+/* Encodes records of up to `room` rows. All memory is in the context. */
+extern TsLogEncoder *ts_log_encoder_create(MemoryContext context, const TsTable *table,
+										   const TsRows *rows, uint32 room);
+/*
+ * Appends the record of rows order[from .. from + count) to *out, with the zeros that
+ * follow it. Returns false, and leaves *out as it was, when it does not fit a page.
+ */
+extern bool
+ts_log_encode(TsLogEncoder *encoder, const uint32 *order, uint32 from, uint32 count,
+			  TransactionId xid, CommandId cid, uint64 number, StringInfo out);
+
+/*
+ * Checks the record at `offset` of a page's content, of which only what is before
+ * `limit` is looked at. Returns NULL and says in *problem what is wrong if it is none.
+ */
+extern LogRecordHeader *
+ts_log_check_record(char *content, uint32 offset, uint32 limit, const char **problem);
+
+typedef struct TsLogPart
+{
+	const char *data;
+	uint32 length;
+} TsLogPart;
+
+typedef struct TsLogParts
+{
+	TsLogPart series;
+	TsLogPart times;
+	TsLogPart numbers; /* with LOG_HAS_NUMBERS */
+} TsLogParts;
+
+/*
+ * Takes a checked record apart; columns has room for its natts. Returns NULL, or what is
+ * wrong.
+ */
+extern const char *
+ts_log_take_apart(const LogRecordHeader *record, TsLogParts *parts, TsLogPart *columns);
+
+/* ---- log_end.c ---- */
+
+/*
+ * The end of a log, and the run that it is in (count 0: none is known), as its slot or
+ * its pages say.
+ */
+extern TsLogPos
+ts_log_find_end(Relation rel, const TsTable *table, int shard, TsRun *run);
+/* The run that holds an ordinal; count 0 when none does. */
+extern TsRun ts_log_find_run(const TsDirectory *dir, uint64 ordinal);
+
+#endif /* LOG_INTERNAL_H */
