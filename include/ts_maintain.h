@@ -26,8 +26,13 @@ extern void ts_maintain_check(const char *what);
  * `wait` false returns false when somebody else has it.
  */
 extern bool ts_maintain_lock(const TsTable *table, int shard, bool wait);
-/* Whether somebody waits for a lock on the table that our RowExclusiveLock keeps from it. */
-extern bool ts_maintain_wanted(Relation rel);
+/*
+ * To be called between parts of a long step: when this process gives way (workers do) and
+ * somebody waits for a lock on the table that our RowExclusiveLock keeps from him, raises
+ * 55P03.
+ */
+extern bool ts_maintain_give_way;
+extern void ts_maintain_check_waiters(Relation rel);
 
 /*
  * Seals one shard: committed records of the log from `covered` up to the first record

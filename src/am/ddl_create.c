@@ -20,6 +20,7 @@
 
 #include "ddl.h"
 #include "ts_table.h"
+#include "ts_workers.h"
 
 #define AM_NAME "mytsdb"
 
@@ -133,6 +134,7 @@ ddl_end_create(DdlCreation *creation)
 
 	if (!OidIsValid(creation->relid))
 		return; /* IF NOT EXISTS, and it does */
+	ts_workers_wake();
 
 	rel = relation_open(creation->relid, NoLock);
 	ts_options_parse(creation->reloptions, &options);

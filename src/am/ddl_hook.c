@@ -10,6 +10,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
 #include "executor/executor.h"
 #include "nodes/nodes.h"
 #include "tcop/utility.h"
@@ -18,6 +20,7 @@
 #include "mytsdb.h"
 #include "ts_buffer.h"
 #include "ts_table.h"
+#include "ts_workers.h"
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static ExecutorFinish_hook_type prev_executor_finish = NULL;
@@ -44,6 +47,43 @@ cannot_matter(Node *stmt)
 		default:
 			return false;
 	}
+}
+
+/*
+ * Dropping, copying, moving or renaming a database wants nobody connected to it: our
+ * worker leaves, and comes back later.
+ */
+static void
+send_workers_away(Node *stmt)
+{
+	const char *name = NULL;
+	Oid database;
+
+	if (IsA(stmt, DropdbStmt))
+		name = ((DropdbStmt *) stmt)->dbname;
+	else if (IsA(stmt, RenameStmt) &&
+			 ((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
+		name = ((RenameStmt *) stmt)->subname;
+	else if (IsA(stmt, AlterDatabaseStmt))
+		name = ((AlterDatabaseStmt *) stmt)->dbname;
+	else if (IsA(stmt, CreatedbStmt))
+	{
+		ListCell *lc;
+
+		name = "template1";
+		foreach (lc, ((CreatedbStmt *) stmt)->options)
+		{
+			DefElem *option = lfirst_node(DefElem, lc);
+
+			if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
+				name = defGetString(option);
+		}
+	}
+	if (name == NULL)
+		return;
+	database = get_database_oid(name, true);
+	if (OidIsValid(database))
+		ts_workers_leave(database);
 }
 
 static bool
@@ -115,6 +155,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		return;
 	}
 	ts_buffer_flush();
+	send_workers_away(pstmt->utilityStmt);
 
 	if (read_only_tree && changes_statement(pstmt->utilityStmt))
 	{

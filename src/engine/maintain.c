@@ -29,6 +29,8 @@
 StaticAssertDecl(FIRST_SHARD_SUB_ID + TS_MAX_SHARDS <= PG_UINT16_MAX,
 				 "a shard must fit the lock tag");
 
+bool ts_maintain_give_way = false;
+
 void
 ts_maintain_check(const char *what)
 {
@@ -52,10 +54,13 @@ ts_maintain_lock(const TsTable *table, int shard, bool wait)
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-bool
-ts_maintain_wanted(Relation rel)
+void
+ts_maintain_check_waiters(Relation rel)
 {
-	return LockHasWaitersRelation(rel, RowExclusiveLock);
+	if (ts_maintain_give_way && LockHasWaitersRelation(rel, RowExclusiveLock))
+		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+						errmsg("maintenance of table \"%s\" gives way",
+							   RelationGetRelationName(rel))));
 }
 
 int64

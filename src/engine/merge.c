@@ -163,6 +163,7 @@ merge_blocks(Relation rel, const TsTable *table, const TsBlockInfo *blocks, int 
 			bool same = rows->series[0] == batch.series;
 
 			write_chunk(writer, rows);
+			ts_maintain_check_waiters(rel);
 			/* a block ends between two series, so that chunks of one stay together */
 			if (!same && ts_block_writer_full(writer))
 				finish_block(writer, rel);

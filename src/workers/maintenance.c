@@ -1,0 +1,335 @@
+/*
+ * maintenance.c
+ *	  A maintenance worker: does what there is to do in one database, and ends.
+ *
+ * Each step (sealing one shard as far as memory goes, merging one window, retention,
+ * freeing pages) is a transaction of its own; between two of them the worker rests as
+ * long as the last one took, but at most REST_MS. A table whose lock is not to be had at
+ * once is left for the next time, and one that somebody waits for is left in mid-step. An
+ * error of one table keeps no other from its turn.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "ts_log.h"
+#include "ts_maintain.h"
+#include "ts_table.h"
+#include "workers.h"
+
+#define REST_MS 200
+
+static int my_slot;
+static WorkerOutcome outcome = OUTCOME_NONE;
+
+/* A step on an open table; returns whether it should be called again right away. */
+typedef bool (*Step)(Relation rel, const TsTable *table, int shard, bool *worked);
+
+static void
+leave_slot(int code, Datum arg)
+{
+	WorkerSlot *slot = &workers_shared->slots[my_slot];
+	Latch *launcher;
+
+	SpinLockAcquire(&workers_shared->mutex);
+	slot->ended = true;
+	slot->outcome = outcome;
+	slot->pid = 0;
+	launcher = workers_shared->launcher;
+	SpinLockRelease(&workers_shared->mutex);
+	if (launcher != NULL)
+		SetLatch(launcher);
+}
+
+static bool
+told_to_stay_away(Oid database)
+{
+	bool away = false;
+
+	SpinLockAcquire(&workers_shared->mutex);
+	for (int i = 0; i < MAX_NOTES; i++)
+	{
+		if (workers_shared->notes[i].database == database)
+			away = workers_shared->notes[i].stay_away > GetCurrentTimestamp();
+	}
+	SpinLockRelease(&workers_shared->mutex);
+	return away;
+}
+
+/* ---- steps ---- */
+
+/*
+ * A log is sealed when it is large or has waited long enough.
+ */
+static bool
+seal_step(Relation rel, const TsTable *table, int shard, bool *worked)
+{
+	uint64 backlog = ts_seal_backlog(rel, table, shard);
+	bool more;
+
+	if (backlog == 0)
+		return false;
+	if (backlog < (uint64) workers_seal_size * 1024 &&
+		!TimestampDifferenceExceeds(ts_log_pending_since(table, shard),
+									GetCurrentTimestamp(), workers_seal_age * 1000))
+		return false;
+	if (!ts_maintain_lock(table, shard, false))
+		return false;
+	if (ts_seal_shard(rel, table, shard, &more) > 0)
+		*worked = true;
+	return more;
+}
+
+static bool
+merge_step(Relation rel, const TsTable *table, int shard, bool *worked)
+{
+	if (!ts_maintain_lock(table, -1, false))
+		return false;
+	if (ts_merge_window(rel, table, false) == 0)
+		return false;
+	*worked = true;
+	return true;
+}
+
+/* The time before which rows have outlived the table's retention. */
+static int64
+retention_limit(const TsTable *table, const char *retention)
+{
+	Datum interval = DirectFunctionCall3(interval_in, CStringGetDatum(retention),
+										 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	Datum limit = DirectFunctionCall2(
+		timestamptz_mi_interval, TimestampTzGetDatum(GetCurrentTimestamp()), interval);
+
+	switch (table->time_type)
+	{
+		case TIMESTAMPOID:
+			return DatumGetTimestamp(DirectFunctionCall1(timestamptz_timestamp, limit));
+		case DATEOID:
+			return DatumGetDateADT(DirectFunctionCall1(timestamptz_date, limit));
+		default:
+			return DatumGetTimestampTz(limit);
+	}
+}
+
+static bool
+retain_step(Relation rel, const TsTable *table, int shard, bool *worked)
+{
+	TsOptions options;
+
+	ts_options_read(RelationGetRelid(rel), &options);
+	if (options.retention == NULL || !ts_maintain_lock(table, -1, false))
+		return false;
+	if (ts_drop_before(rel, table, retention_limit(table, options.retention)) > 0)
+		*worked = true;
+	return false;
+}
+
+static bool
+free_step(Relation rel, const TsTable *table, int shard, bool *worked)
+{
+	if (*worked)
+		ts_free_pages(rel, table);
+	return false;
+}
+
+/* ---- tables ---- */
+
+static void
+rest(TimestampTz since)
+{
+	long took = TimestampDifferenceMilliseconds(since, GetCurrentTimestamp());
+
+	CHECK_FOR_INTERRUPTS();
+	if (took <= 0)
+		return;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Min(took, REST_MS), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * One transaction: a step of a table. Returns whether the step wants to go on; *there
+ * becomes false when the table is not to be had.
+ */
+static bool
+do_step(Oid relid, const char *what, Step step, int shard, bool *worked, bool *there,
+		int *shards)
+{
+	TimestampTz since = GetCurrentTimestamp();
+	Relation rel = NULL;
+	bool again = false;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (ConditionalLockRelationOid(relid, RowExclusiveLock))
+		rel = try_relation_open(relid, NoLock);
+	*there = rel != NULL && ts_table_is_ours(rel);
+	if (*there)
+	{
+		TsTable *table = ts_table_get(rel);
+		char *activity = psprintf("%s %s", what, RelationGetRelationName(rel));
+
+		pgstat_report_activity(STATE_RUNNING, activity);
+		*shards = table->shards;
+		again = shard < table->shards && step(rel, table, shard, worked);
+	}
+	if (rel != NULL)
+		relation_close(rel, NoLock);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	rest(since);
+	return again;
+}
+
+static void
+maintain_table(Oid relid)
+{
+	bool worked = false;
+	bool there = true;
+	int shards = 1;
+
+	for (int shard = 0; there && shard < shards; shard++)
+	{
+		while (do_step(relid, "sealing", seal_step, shard, &worked, &there, &shards))
+			;
+	}
+	while (there && do_step(relid, "merging", merge_step, 0, &worked, &there, &shards))
+		;
+	if (there)
+		do_step(relid, "dropping old blocks of", retain_step, 0, &worked, &there,
+				&shards);
+	if (there && worked)
+		do_step(relid, "freeing pages of", free_step, 0, &worked, &there, &shards);
+}
+
+/* As above; an error ends this table's turn and no more. Returns false for an error. */
+static bool
+maintain_table_safely(Oid relid)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool ok = true;
+
+	PG_TRY();
+	{
+		maintain_table(relid);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+		{
+			EmitErrorReport();
+			ok = false;
+		}
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return ok;
+}
+
+/* All tables of ours in this database, allocated in `context`; *extension: is it there. */
+static List *
+read_tables(MemoryContext context, bool *extension)
+{
+	List *tables = NIL;
+	Oid am;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	*extension = OidIsValid(get_extension_oid("mytsdb", true));
+	am = ts_table_am_oid();
+	if (*extension && OidIsValid(am))
+	{
+		Relation pg_class = table_open(RelationRelationId, AccessShareLock);
+		SysScanDesc scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 0, NULL);
+		HeapTuple tuple;
+
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		{
+			Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+			MemoryContext old;
+
+			if (form->relam != am)
+				continue;
+			old = MemoryContextSwitchTo(context);
+			tables = lappend_oid(tables, form->oid);
+			MemoryContextSwitchTo(old);
+		}
+		systable_endscan(scan);
+		table_close(pg_class, AccessShareLock);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return tables;
+}
+
+void
+mytsdb_maintenance_main(Datum arg)
+{
+	MemoryContext context;
+	Oid database;
+	bool extension;
+	bool ok = true;
+	ListCell *lc;
+
+	my_slot = DatumGetInt32(arg);
+	before_shmem_exit(leave_slot, (Datum) 0);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	SpinLockAcquire(&workers_shared->mutex);
+	workers_shared->slots[my_slot].pid = MyProcPid;
+	database = workers_shared->slots[my_slot].database;
+	SpinLockRelease(&workers_shared->mutex);
+	if (told_to_stay_away(database))
+	{
+		outcome = OUTCOME_DONE;
+		return;
+	}
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+
+	context = AllocSetContextCreate(TopMemoryContext, "mytsdb maintenance",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET,
+					PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	ts_maintain_give_way = true;
+
+	foreach (lc, read_tables(context, &extension))
+	{
+		CHECK_FOR_INTERRUPTS();
+		ok &= maintain_table_safely(lfirst_oid(lc));
+		pgstat_report_stat(true);
+	}
+	if (ok)
+		outcome = extension ? OUTCOME_DONE : OUTCOME_NO_EXTENSION;
+}
