@@ -278,7 +278,8 @@ find_missing(TsScan *scan)
 
 		if (!scan->wanted[i])
 			continue;
-		scan->missing[i] = ts_missing_value(scan->rel, scan->table, i + 1, &scan->missing_null[i]);
+		scan->missing[i] = ts_missing_value(scan->rel, scan->table, i + 1,
+											&scan->missing_null[i]);
 		if (!scan->missing_null[i])
 			scan->missing[i] = datumCopy(scan->missing[i], column->byval, column->length);
 	}
@@ -418,9 +419,9 @@ ts_scan_get_buffer(TsScan *scan)
 }
 
 void
-ts_scan_retire_buffer(TsScan *scan, ScanBuffer *buffer, bool shown)
+ts_scan_retire_buffer(TsScan *scan, ScanBuffer *buffer)
 {
-	if (shown || scan->by_reference)
+	if (scan->by_reference)
 	{
 		buffer->next = scan->retired;
 		scan->retired = buffer;
@@ -453,7 +454,7 @@ static void
 drop_buffers(TsScan *scan)
 {
 	if (scan->out != NULL)
-		ts_scan_retire_buffer(scan, scan->out, true);
+		ts_scan_retire_buffer(scan, scan->out);
 	scan->out = NULL;
 	reuse_retired(scan);
 	while (scan->free != NULL)

@@ -366,9 +366,9 @@ ts_scan_end_series(TsScan *scan)
 
 		/* There are buffers only when the scan ends or starts over early. */
 		if (source->cur != NULL)
-			ts_scan_retire_buffer(scan, source->cur, true);
+			ts_scan_retire_buffer(scan, source->cur);
 		if (source->ahead != NULL)
-			ts_scan_retire_buffer(scan, source->ahead, true);
+			ts_scan_retire_buffer(scan, source->ahead);
 		source->cur = source->ahead = NULL;
 		source->more = false;
 		source->placed = false;

@@ -205,8 +205,8 @@ struct TsScan
 /* ---- scan.c ---- */
 
 extern ScanBuffer *ts_scan_get_buffer(TsScan *scan); /* empty */
-/* Its rows were taken; `shown`: a batch points to them, not to copies. */
-extern void ts_scan_retire_buffer(TsScan *scan, ScanBuffer *buffer, bool shown);
+/* Its rows were taken; the next batch may still point to its values by reference. */
+extern void ts_scan_retire_buffer(TsScan *scan, ScanBuffer *buffer);
 
 /* ---- scan_group.c ---- */
 

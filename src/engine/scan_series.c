@@ -61,7 +61,7 @@ fetch(TsScan *scan, ScanSource *source, bool alone)
 	buffer = ts_scan_get_buffer(scan);
 	if (ts_source_fill(scan, source, buffer, numbers))
 		return buffer;
-	ts_scan_retire_buffer(scan, buffer, false);
+	ts_scan_retire_buffer(scan, buffer);
 	source->more = false;
 	return NULL;
 }
@@ -97,12 +97,9 @@ look_ahead(TsScan *scan, ScanSource *source, bool alone, int64 *time)
 	return true;
 }
 
-/*
- * The next n rows of cur are taken; `shown`: a batch points to them. False when the
- * source has no more.
- */
+/* The next n rows of cur are taken. False when the source has no more. */
 static bool
-take(TsScan *scan, ScanSource *source, uint32 n, bool shown)
+take(TsScan *scan, ScanSource *source, uint32 n)
 {
 	ScanBuffer *cur = source->cur;
 
@@ -110,7 +107,7 @@ take(TsScan *scan, ScanSource *source, uint32 n, bool shown)
 	cur->pos += n;
 	if (cur->pos == cur->end)
 	{
-		ts_scan_retire_buffer(scan, cur, shown);
+		ts_scan_retire_buffer(scan, cur);
 		source->cur = source->ahead;
 		source->ahead = NULL;
 	}
@@ -120,9 +117,9 @@ take(TsScan *scan, ScanSource *source, uint32 n, bool shown)
 
 /* The same for the heap's first. */
 static void
-take_first(TsScan *scan, ScanSource *source, uint32 n, bool shown)
+take_first(TsScan *scan, ScanSource *source, uint32 n)
 {
-	if (take(scan, source, n, shown))
+	if (take(scan, source, n))
 		binaryheap_replace_first(scan->by_time, PointerGetDatum(source));
 	else
 		binaryheap_remove_first(scan->by_time);
@@ -227,7 +224,7 @@ last_of_time(TsScan *scan, ScanSource *source, int64 time)
 			return;
 		if (next != time)
 			return;
-		take(scan, source, 1, false);
+		take(scan, source, 1);
 	}
 }
 
@@ -297,7 +294,7 @@ resolve(TsScan *scan, int64 time)
 	copy_out(scan, chosen->cur, 1);
 	for (int i = 0; i < ntied; i++)
 	{
-		if ((!replace && tied[i] != chosen) || take(scan, tied[i], 1, false))
+		if ((!replace && tied[i] != chosen) || take(scan, tied[i], 1))
 			binaryheap_add(scan->by_time, PointerGetDatum(tied[i]));
 	}
 }
@@ -366,7 +363,7 @@ ts_scan_series_batch(TsScan *scan, TsBatch *batch)
 			n = until_replaced(scan, source, n);
 			if (n == 0)
 			{
-				take_first(scan, source, 1, false);
+				take_first(scan, source, 1);
 				continue;
 			}
 		}
@@ -378,12 +375,12 @@ ts_scan_series_batch(TsScan *scan, TsBatch *batch)
 			if (out->end > 0)
 				break;
 			hand_out(scan, source->cur, n, batch);
-			take_first(scan, source, n, true);
+			take_first(scan, source, n);
 			return true;
 		}
 		n = Min(n, TS_SCAN_BATCH - out->end);
 		copy_out(scan, source->cur, n);
-		take_first(scan, source, n, false);
+		take_first(scan, source, n);
 	}
 	if (out->end == 0)
 		return false;

@@ -416,7 +416,7 @@ ts_source_count(TsScan *scan, ScanSource *source)
 				fill_from_spill(scan, source, buffer);
 				n += buffer->end;
 			}
-			ts_scan_retire_buffer(scan, buffer, false);
+			ts_scan_retire_buffer(scan, buffer);
 			break;
 		}
 	}
