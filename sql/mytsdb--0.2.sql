@@ -291,3 +291,55 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON mytsdb.shard
     FOR EACH STATEMENT EXECUTE FUNCTION mytsdb.refuse_truncate();
 ALTER TABLE mytsdb.shard ENABLE ALWAYS TRIGGER discard_row;
 ALTER TABLE mytsdb.shard ENABLE ALWAYS TRIGGER refuse_truncate;
+
+---------------------------------------------------------------------------------------
+-- Maintenance on request
+---------------------------------------------------------------------------------------
+
+CREATE FUNCTION mytsdb.seal("table" regclass) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'mytsdb_seal' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION mytsdb.seal(regclass) IS 'seals what is in the logs of a table; returns the number of rows';
+CREATE FUNCTION mytsdb.merge("table" regclass) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'mytsdb_merge' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION mytsdb.merge(regclass) IS 'merges the sealed blocks of a table; returns how many became fewer';
+CREATE FUNCTION mytsdb.drop_before("table" regclass, "time" timestamptz) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'mytsdb_drop_before' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION mytsdb.drop_before(regclass, timestamptz) IS 'drops the blocks of a table that end before a time; returns the number of rows';
+
+---------------------------------------------------------------------------------------
+-- Time in queries
+---------------------------------------------------------------------------------------
+
+CREATE FUNCTION time_bucket(width interval, "time" timestamptz) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'mytsdb_time_bucket' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_bucket(width interval, "time" timestamptz, origin timestamptz) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'mytsdb_time_bucket' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_bucket(width interval, "time" timestamptz, zone text) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'mytsdb_time_bucket_zone' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_bucket(width interval, "time" timestamptz, zone text, origin timestamptz) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'mytsdb_time_bucket_zone' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_bucket(width interval, "time" timestamptz, origin timestamptz, zone text) RETURNS timestamptz
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE RETURN time_bucket(width, "time", zone, origin);
+CREATE FUNCTION time_bucket(width interval, "time" timestamp) RETURNS timestamp
+    AS 'MODULE_PATHNAME', 'mytsdb_time_bucket' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_bucket(width interval, "time" timestamp, origin timestamp) RETURNS timestamp
+    AS 'MODULE_PATHNAME', 'mytsdb_time_bucket' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_bucket(width interval, "time" date) RETURNS date
+    AS 'MODULE_PATHNAME', 'mytsdb_time_bucket_date' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_bucket(width interval, "time" date, origin date) RETURNS date
+    AS 'MODULE_PATHNAME', 'mytsdb_time_bucket_date' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE FUNCTION first_transition(internal, anyelement, "any") RETURNS internal
+    AS 'MODULE_PATHNAME', 'mytsdb_first_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION last_transition(internal, anyelement, "any") RETURNS internal
+    AS 'MODULE_PATHNAME', 'mytsdb_last_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION first_last_final(internal, anyelement, "any") RETURNS anyelement
+    AS 'MODULE_PATHNAME', 'mytsdb_first_last_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE first(value anyelement, "time" "any") (
+    SFUNC = first_transition, STYPE = internal, FINALFUNC = first_last_final, FINALFUNC_EXTRA, PARALLEL = SAFE
+);
+CREATE AGGREGATE last(value anyelement, "time" "any") (
+    SFUNC = last_transition, STYPE = internal, FINALFUNC = first_last_final, FINALFUNC_EXTRA, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE first(anyelement, "any") IS 'the value of the row with the least time';
+COMMENT ON AGGREGATE last(anyelement, "any") IS 'the value of the row with the greatest time';
