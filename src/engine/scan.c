@@ -149,10 +149,9 @@ check_writer(TsScan *scan)
 		return;
 	if (XidInMVCCSnapshot(writer, scan->snapshot))
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("could not read table \"%s\" with this snapshot",
+						errmsg("table \"%s\" was rewritten by a transaction that this "
+							   "snapshot does not see",
 							   RelationGetRelationName(scan->rel)),
-						errdetail("The table was rewritten by a transaction that this "
-								  "snapshot does not see."),
 						errhint("Retry the transaction.")));
 }
 
