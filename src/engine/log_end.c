@@ -11,8 +11,11 @@
  * was the end at some moment of the search, or before it a record more or less of those
  * appended meanwhile; on a primary the slot's ticket tells that there were none. But
  * runs that are cut meanwhile may be stamped by others, and then the search would go
- * astray; so it is repeated until the first run is the same after as before. Runs are
- * cut from the front, and neither the one with the end in it nor the last one ever.
+ * astray; so it is repeated until the first run looked at is in the directory afterwards,
+ * too: pages of runs that are cut become free only after the whole cut. A cut takes runs
+ * from the front, and neither the one with the end in it nor the last one ever; a cut that
+ * is under way, or was interrupted, may leave a gap, and what is before a gap is on its
+ * way out.
  */
 #include "postgres.h"
 
@@ -36,16 +39,26 @@ ts_log_find_run(const TsDirectory *dir, uint64 ordinal)
 	return none;
 }
 
-/* Whether the first run of the stream is still the one it was. */
-static bool
-same_start(Relation rel, const TsTable *table, TsStream stream, const TsDirectory *before)
+/* The first of the runs that end the directory without a gap. */
+static const TsRun *
+first_run(const TsDirectory *dir)
 {
-	TsDirectory *now = ts_pages_directory(rel, table, stream);
-	bool same = now->nruns > 0 && now->runs[0].first == before->runs[0].first &&
-				now->runs[0].block == before->runs[0].block;
+	const TsRun *first = &dir->runs[dir->nruns - 1];
 
-	pfree(now);
-	return same;
+	while (first > dir->runs && first[-1].first + first[-1].count == first->first)
+		first--;
+	return first;
+}
+
+/* Whether the directory still has a run. */
+static bool
+still_there(Relation rel, const TsTable *table, TsStream stream, const TsRun *run)
+{
+	TsDirectory *dir = ts_pages_directory(rel, table, stream);
+	bool there = ts_directory_find(dir, run->first) == run->block;
+
+	pfree(dir);
+	return there;
 }
 
 /* One attempt; false when runs were cut meanwhile. */
@@ -55,6 +68,7 @@ search_end(Relation rel, const TsTable *table, TsStream stream, TsLogPos *end, T
 	TsDirectory *dir = ts_pages_directory(rel, table, stream);
 	PGAlignedBlock page;
 	BlockNumber block = InvalidBlockNumber;
+	const TsRun *start;
 	uint64 first;
 	uint64 pages;
 	bool found = true;
@@ -64,7 +78,8 @@ search_end(Relation rel, const TsTable *table, TsStream stream, TsLogPos *end, T
 	if (dir->nruns == 0)
 		return true; /* nothing was ever appended */
 
-	first = dir->runs[0].first;
+	start = first_run(dir);
+	first = start->first;
 	pages = ts_pages_stream_end(rel, table, stream, dir, first);
 	*end = ts_log_pos(first, 0);
 	if (pages > 0)
@@ -76,7 +91,7 @@ search_end(Relation rel, const TsTable *table, TsStream stream, TsLogPos *end, T
 		if (found)
 			*end = ts_log_pos(last, TsPageLength(page.data));
 	}
-	if (!same_start(rel, table, stream, dir))
+	if (!still_there(rel, table, stream, start))
 		return false;
 	if (!found)
 		ts_stream_damaged(rel, block, "the last page of a log has changed its owner");
