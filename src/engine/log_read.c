@@ -316,6 +316,20 @@ decode_column(TsLogReader *reader, const TsLogRecord *record, int i, const Decod
 	reader->nulls[i] = has_nulls ? nulls : NULL;
 }
 
+/* Column i is newer than the record: its rows have the value for missing attributes. */
+static void
+fill_missing(TsLogReader *reader, int i, uint32 count)
+{
+	bool isnull;
+	Datum value = ts_missing_value(reader->rel, reader->table, i + 1, &isnull);
+
+	if (isnull)
+		return;
+	reader->values[i] = palloc(count * sizeof(Datum));
+	for (uint32 k = 0; k < count; k++)
+		reader->values[i][k] = value;
+}
+
 static uint32
 decode_rows(TsLogReader *reader, const TsLogRecord *record, const TsRowFilter *filter,
 			TsRows *to)
@@ -339,20 +353,23 @@ decode_rows(TsLogReader *reader, const TsLogRecord *record, const TsRowFilter *f
 	if (rows.wanted != NULL)
 		compact_rows(&rows);
 
-	for (int i = 0; i < record->natts; i++)
+	for (int i = 0; i < table->natts; i++)
 	{
 		const TsColumn *column = &table->columns[i];
 
 		reader->values[i] = NULL;
 		reader->nulls[i] = NULL;
 		/* a dropped column's values may still be there */
-		if (reader->parts[i].length > 0 && column->role == TS_ROLE_VALUE &&
-			column->kind != TS_COLUMN_NONE &&
-			(filter == NULL || filter->wanted == NULL || filter->wanted[i]))
+		if (column->role != TS_ROLE_VALUE || column->kind == TS_COLUMN_NONE ||
+			(filter != NULL && filter->wanted != NULL && !filter->wanted[i]))
+			continue;
+		if (i >= record->natts)
+			fill_missing(reader, i, rows.nwanted);
+		else if (reader->parts[i].length > 0)
 			decode_column(reader, record, i, &rows);
 	}
 	ts_rows_put_vectors(to, rows.series, 0, rows.times, (const uint64 *) rows.numbers,
-						record->number, reader->values, reader->nulls, record->natts,
+						record->number, reader->values, reader->nulls, table->natts,
 						rows.nwanted);
 	return rows.nwanted;
 }
