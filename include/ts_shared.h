@@ -44,7 +44,7 @@ typedef struct TsSlotKey
 {
 	Oid database;
 	uint32 stream;
-	RelFileNode node; /* padding: none */
+	RelFileNode node;
 	uint64 storage;
 } TsSlotKey;
 
