@@ -34,13 +34,11 @@ typedef struct TsRowFiller TsRowFiller;
 extern TsRowFiller *
 ts_filler_create(Relation rel, const TsTable *table, const bool *wanted);
 /*
- * Fills in row i of a batch. The batch has arrays for `natts` columns; those that the
- * table got later have the value for missing attributes. Values by reference point into
- * the batch and into the filler: they stay until the batch goes or the next fill. The TID
- * is left to the caller.
+ * Fills in row i of a batch. Values by reference point into the batch and into the filler:
+ * they stay until the batch goes or the next fill. The TID is left to the caller.
  */
-extern void ts_filler_fill(TsRowFiller *filler, const TsBatch *batch, int natts, uint32 i,
-						   TupleTableSlot *slot);
+extern void
+ts_filler_fill(TsRowFiller *filler, const TsBatch *batch, uint32 i, TupleTableSlot *slot);
 extern void ts_filler_free(TsRowFiller *filler);
 
 /* ---- TIDs ---- */

@@ -56,7 +56,6 @@ struct AnalyzeState
 
 	/* The piece that a row was last read from: rows [start, start + n), n = 0: none. */
 	TsBatch batch;
-	int batch_natts;
 	uint64 batch_start;
 	const uint32 *batch_series; /* of each row; NULL: batch.series */
 
@@ -234,7 +233,6 @@ read_sealed(AnalyzeState *state, uint64 position)
 	state->batch.times = vectors->times;
 	state->batch.values = vectors->values;
 	state->batch.nulls = vectors->nulls;
-	state->batch_natts = state->table->natts;
 	state->batch_start = state->chunk_start + (uint64) vector * TS_CODEC_VECTOR;
 	state->batch_series = NULL;
 }
@@ -284,7 +282,6 @@ read_log(AnalyzeState *state, uint64 position)
 	state->batch.times = rows->times;
 	state->batch.values = rows->values;
 	state->batch.nulls = rows->nulls;
-	state->batch_natts = Min(record.natts, state->table->natts);
 	state->batch_start = state->log_position - record.nrows;
 	state->batch_series = rows->series;
 	return true;
@@ -315,7 +312,7 @@ read_row(AnalyzeState *state, uint64 position, TupleTableSlot *slot)
 	i = (uint32) (position - state->batch_start);
 	if (state->batch_series)
 		state->batch.series = state->batch_series[i];
-	ts_filler_fill(state->filler, &state->batch, state->batch_natts, i, slot);
+	ts_filler_fill(state->filler, &state->batch, i, slot);
 	return true;
 }
 

@@ -141,8 +141,8 @@ next_row(RowScan *scan, TupleTableSlot *slot)
 		ExecClearTuple(slot);
 		return false;
 	}
-	ts_filler_fill(rows->filler, &rows->batch, rows->table->natts,
-				   (uint32) (rows->next - rows->batch_start), slot);
+	ts_filler_fill(rows->filler, &rows->batch, (uint32) (rows->next - rows->batch_start),
+				   slot);
 	if (unlikely(rows->refetched))
 		ts_row_store_put(scan->base.rs_rd, slot);
 	else

@@ -11,13 +11,11 @@
 #include "postgres.h"
 
 #include "executor/tuptable.h"
-#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "am.h"
 #include "ts_am.h"
-#include "ts_block.h"
 #include "ts_series.h"
 
 /* ---- the operations of slots ---- */
@@ -85,11 +83,6 @@ struct TsRowFiller
 	MemoryContext key_context;
 	Datum *key_values; /* natts, by attnum - 1, as in all below */
 	bool *key_isnull;
-
-	/* Values for columns that batches lack, from attnum missing_from + 1 on. */
-	int missing_from;
-	Datum *missing_values;
-	bool *missing_isnull;
 };
 
 static Cell
@@ -121,9 +114,6 @@ ts_filler_create(Relation rel, const TsTable *table, const bool *wanted)
 												ALLOCSET_SMALL_SIZES);
 	filler->key_values = palloc0(natts * sizeof(Datum));
 	filler->key_isnull = palloc0(natts * sizeof(bool));
-	filler->missing_from = natts;
-	filler->missing_values = palloc0(natts * sizeof(Datum));
-	filler->missing_isnull = palloc0(natts * sizeof(bool));
 	for (int att = 0; att < natts; att++)
 	{
 		filler->cells[att] = cell_of(table, att, wanted);
@@ -165,43 +155,21 @@ read_key(TsRowFiller *filler, uint32 series)
 	filler->key_known = true;
 }
 
-/* Sees that the values of columns from natts on are known. */
-static void
-read_missing(TsRowFiller *filler, int natts)
-{
-	MemoryContext caller = MemoryContextSwitchTo(filler->context);
-
-	for (int att = natts; att < filler->missing_from; att++)
-	{
-		const TsColumn *column = &filler->table->columns[att];
-		Datum value = ts_missing_value(filler->rel, filler->table, att + 1,
-									   &filler->missing_isnull[att]);
-
-		if (!filler->missing_isnull[att])
-			filler->missing_values[att] = datumCopy(value, column->byval, column->length);
-	}
-	filler->missing_from = natts;
-	MemoryContextSwitchTo(caller);
-}
-
 void
-ts_filler_fill(TsRowFiller *filler, const TsBatch *batch, int natts, uint32 i,
-			   TupleTableSlot *slot)
+ts_filler_fill(TsRowFiller *filler, const TsBatch *batch, uint32 i, TupleTableSlot *slot)
 {
-	int slot_natts = filler->table->natts;
+	int natts = filler->table->natts;
 	Datum *values = slot->tts_values;
 	bool *isnull = slot->tts_isnull;
 
-	Assert(slot->tts_tupleDescriptor->natts == slot_natts);
-	Assert(i < batch->n && natts <= slot_natts);
+	Assert(slot->tts_tupleDescriptor->natts == natts);
+	Assert(i < batch->n);
 
 	ExecClearTuple(slot);
 	if (filler->keys_wanted && (!filler->key_known || filler->series != batch->series))
 		read_key(filler, batch->series);
-	if (unlikely(natts < filler->missing_from))
-		read_missing(filler, natts);
 
-	for (int att = 0; att < slot_natts; att++)
+	for (int att = 0; att < natts; att++)
 	{
 		switch ((Cell) filler->cells[att])
 		{
@@ -214,12 +182,7 @@ ts_filler_fill(TsRowFiller *filler, const TsBatch *batch, int natts, uint32 i,
 				isnull[att] = false;
 				break;
 			case CELL_VALUE:
-				if (unlikely(att >= natts))
-				{
-					values[att] = filler->missing_values[att];
-					isnull[att] = filler->missing_isnull[att];
-				}
-				else if (batch->values[att] == NULL)
+				if (batch->values[att] == NULL)
 				{
 					values[att] = (Datum) 0;
 					isnull[att] = true;
