@@ -62,6 +62,8 @@ extern TsLogPos ts_log_end(Relation rel, const TsTable *table, int shard);
 
 /* Since when records of a shard wait to be sealed, about; long ago when not known. */
 extern TimestampTz ts_log_pending_since(const TsTable *table, int shard);
+/* A seal up to a position is about to commit: what is left has waited from now on. */
+extern void ts_log_sealed(const TsTable *table, int shard, TsLogPos upto);
 
 /* ---- reading ---- */
 

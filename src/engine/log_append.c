@@ -27,6 +27,7 @@
 
 #include "access/parallel.h"
 #include "access/transam.h"
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/predicate.h"
@@ -367,6 +368,8 @@ append_some(Append *append)
 		ts_edit_finish(edit);
 		Assert(end > slot->end);
 		slot->end = end;
+		if (slot->aux[LOG_PENDING_SINCE] == 0)
+			slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentStatementStartTimestamp();
 		slot->run = target.runs[target_index(&target, end)];
 		slot->mapped = Max(slot->mapped, slot->run.first + slot->run.count);
 		ts_shared_unlock(slot);

@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
 
@@ -160,4 +161,35 @@ ts_log_end(Relation rel, const TsTable *table, int shard)
 	TsRun run;
 
 	return ts_log_find_end(rel, table, shard, &run);
+}
+
+TimestampTz
+ts_log_pending_since(const TsTable *table, int shard)
+{
+	TsSlotKey key;
+	TsSlot *slot;
+	uint64 ticket;
+	TimestampTz since;
+
+	ts_slot_key(&key, table, log_stream(shard));
+	slot = ts_shared_lock(&key, LW_SHARED, &ticket);
+	since = (TimestampTz) slot->aux[LOG_PENDING_SINCE];
+	ts_shared_unlock(slot);
+	return since;
+}
+
+void
+ts_log_sealed(const TsTable *table, int shard, TsLogPos upto)
+{
+	TsSlotKey key;
+	TsSlot *slot;
+	uint64 ticket;
+
+	ts_slot_key(&key, table, log_stream(shard));
+	slot = ts_shared_lock(&key, LW_EXCLUSIVE, &ticket);
+	if (slot->ready)
+		slot->aux[LOG_PENDING_SINCE] = upto < slot->end
+										   ? (uint64) GetCurrentStatementStartTimestamp()
+										   : 0;
+	ts_shared_unlock(slot);
 }

@@ -24,6 +24,10 @@
 
 #define log_stream(shard) ((TsStream) (shard))
 
+/* In a slot's aux: when the first record was appended that no seal has covered; 0: none
+ * was, or it is not known. */
+#define LOG_PENDING_SINCE 0
+
 /* ---- log_record.c ---- */
 
 /* Rows of a record at most. */

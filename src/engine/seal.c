@@ -111,7 +111,10 @@ ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
 		ts_block_write_rows(rel, table, rows, 0, TS_TIER_FRESH,
 							ts_merge_window_length(table));
 	if (upto > from)
+	{
 		ts_catalog_set_covered(table->storage, shard, upto);
+		ts_log_sealed(table, shard, upto);
+	}
 	ts_rows_free(rows);
 	return sealed;
 }
