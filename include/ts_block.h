@@ -50,8 +50,11 @@ extern void ts_block_writer_free(TsBlockWriter *writer);
 /*
  * Sorts rows, cuts them into chunks by windows of time (`window` in the table's units of
  * time, 0: none), into blocks per window, writes them and inserts their catalog rows.
- * Rows without numbers of their own get `number`. This is how bulk loads and seals end.
- * Returns how many blocks were written.
+ * Windows are doubled until they have 8,192 rows on average (or cannot be fewer: windows
+ * meet at time zero), so that rows spread over much time do not become many tiny blocks.
+ * Rows without numbers of their own get `number`. With duplicates = replace, rows of the
+ * set that another one of it replaces are not written. This is how bulk loads and seals
+ * end. Returns how many blocks were written.
  */
 extern int ts_block_write_rows(Relation rel, const TsTable *table, TsRows *rows,
 							   uint64 number, int tier, int64 window);
@@ -74,7 +77,8 @@ typedef struct TsBlockReader TsBlockReader;
 
 /*
  * Opens a block. wanted: value columns by attnum - 1 (NULL: all). Memory: some tens of
- * kB and the directory groups in use, in a child of the current context.
+ * kB and the directory groups in use, in a child of the current context. rel and table
+ * must stay until it is closed.
  */
 extern TsBlockReader *ts_block_open(Relation rel, const TsTable *table,
 									const TsBlockInfo *info, const bool *wanted);
@@ -85,7 +89,8 @@ extern TsBlockReader *ts_block_open(Relation rel, const TsTable *table,
  */
 extern bool ts_block_seek(TsBlockReader *reader, uint32 series, TsChunk *chunk);
 extern bool ts_block_next(TsBlockReader *reader, TsChunk *chunk);
-/* A column's statistics in the current chunk; false when they are not kept. */
+/* A column's statistics in the current chunk; false when they are not kept: the block is
+ * older than the column, or it is no value column. */
 extern bool
 ts_block_stats(TsBlockReader *reader, AttrNumber attnum, TsColumnStats *stats);
 /*
