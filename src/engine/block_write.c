@@ -15,6 +15,8 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#define XXH_INLINE_ALL
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "block_directory.h"
