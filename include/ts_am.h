@@ -34,9 +34,15 @@ typedef struct TsRowFiller TsRowFiller;
 extern TsRowFiller *
 ts_filler_create(Relation rel, const TsTable *table, const bool *wanted);
 /*
- * Fills in row i of a batch. Values by reference point into the batch and into the filler:
- * they stay until the batch goes or the next fill. The TID is left to the caller.
+ * Makes ready to fill a slot with rows of a batch; ts_filler_row() then fills in row i of
+ * it, as often as one likes, while nobody else puts anything into the slot. Values by
+ * reference point into the batch and into the filler: they stay until the batch goes or
+ * the next call of ts_filler_begin(). The TID is left to the caller.
  */
+extern void
+ts_filler_begin(TsRowFiller *filler, const TsBatch *batch, TupleTableSlot *slot);
+extern void ts_filler_row(TsRowFiller *filler, uint32 i);
+/* Both at once, for those that change slots or batches all the time. */
 extern void
 ts_filler_fill(TsRowFiller *filler, const TsBatch *batch, uint32 i, TupleTableSlot *slot);
 extern void ts_filler_free(TsRowFiller *filler);

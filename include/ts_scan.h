@@ -42,6 +42,12 @@ typedef struct TsScanSpec
 	 */
 	const uint32 *series;
 	uint32 nseries;
+	/*
+	 * Not NULL: asked, once for each group, whether a series that has rows there is
+	 * wanted. Says the same of a series as long as the scan is not started over.
+	 */
+	bool (*accept)(void *accept_arg, uint32 series);
+	void *accept_arg;
 	const bool *wanted; /* columns by attnum - 1; NULL: all. Key and time columns are
 						 * not looked at: series and times are always there */
 	bool by_series;
@@ -79,6 +85,7 @@ typedef struct TsBatch
 {
 	uint32 series;
 	uint32 n;
+	uint32 group; /* counted in the order in which groups are read */
 	const int64 *times;
 	const uint64 *numbers; /* NULL unless asked for; of own rows: the largest there is */
 	Datum *const *values; /* [natts]: NULL for what is not wanted, key and time columns */
@@ -94,6 +101,11 @@ extern bool ts_scan_next(TsScan *scan, TsBatch *batch);
 /* Starts over, with the same or another range and set of series; what was fixed at the
  * first fetch stays fixed. */
 extern void ts_scan_rescan(TsScan *scan, const TsScanSpec *spec);
+/*
+ * Rows outside this range of time are not wanted any more; a range follows another one
+ * within it. Such rows may still come, but what holds nothing else is passed over.
+ */
+extern void ts_scan_narrow(TsScan *scan, int64 time_min, int64 time_max);
 extern const TsScanStats *ts_scan_stats(const TsScan *scan);
 extern const TsTable *ts_scan_table(const TsScan *scan);
 extern void ts_scan_end(TsScan *scan);

@@ -6,13 +6,17 @@
  * which it puts its sample in order; everybody else keeps PostgreSQL's own operations,
  * since equal operations save a copy of each row of INSERT ... SELECT.
  *
- * In a fill, what a column is made of is decided once, when the filler is made.
+ * What a column is made of is decided once, when the filler is made; what is the same in
+ * all rows of a batch is put into the slot once, when the batch begins.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "utils/date.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "am.h"
 #include "ts_am.h"
@@ -68,6 +72,14 @@ typedef enum Cell
 	CELL_VALUE
 } Cell;
 
+/* A column whose value differs from row to row of a batch. */
+typedef struct Varying
+{
+	int att;
+	const Datum *values;
+	const bool *nulls; /* NULL: none is null */
+} Varying;
+
 struct TsRowFiller
 {
 	MemoryContext context;
@@ -81,8 +93,16 @@ struct TsRowFiller
 	bool key_known;
 	uint32 series;
 	MemoryContext key_context;
-	Datum *key_values; /* natts, by attnum - 1, as in all below */
+	Datum *key_values; /* natts, by attnum - 1 */
 	bool *key_isnull;
+
+	/* What is filled in just now. */
+	const TsBatch *batch;
+	TupleTableSlot *slot;
+	int time; /* place of the time column; -1: not wanted */
+	bool date;
+	Varying *varying;
+	int nvarying;
 };
 
 static Cell
@@ -114,10 +134,15 @@ ts_filler_create(Relation rel, const TsTable *table, const bool *wanted)
 												ALLOCSET_SMALL_SIZES);
 	filler->key_values = palloc0(natts * sizeof(Datum));
 	filler->key_isnull = palloc0(natts * sizeof(bool));
+	filler->varying = palloc(Max(natts, 1) * sizeof(Varying));
+	filler->time = -1;
+	filler->date = table->time_type == DATEOID;
 	for (int att = 0; att < natts; att++)
 	{
 		filler->cells[att] = cell_of(table, att, wanted);
 		filler->keys_wanted |= filler->cells[att] == CELL_KEY;
+		if (filler->cells[att] == CELL_TIME)
+			filler->time = att;
 	}
 	MemoryContextSwitchTo(caller);
 	return filler;
@@ -155,50 +180,76 @@ read_key(TsRowFiller *filler, uint32 series)
 	filler->key_known = true;
 }
 
-void
-ts_filler_fill(TsRowFiller *filler, const TsBatch *batch, uint32 i, TupleTableSlot *slot)
+/* Puts what is the same in all rows of the batch into the slot. */
+static void
+fill_common(TsRowFiller *filler)
 {
-	int natts = filler->table->natts;
+	Datum *values = filler->slot->tts_values;
+	bool *isnull = filler->slot->tts_isnull;
+
+	ExecClearTuple(filler->slot);
+	for (int att = 0; att < filler->table->natts; att++)
+	{
+		bool key = filler->cells[att] == CELL_KEY;
+
+		values[att] = key ? filler->key_values[att] : (Datum) 0;
+		isnull[att] = key ? filler->key_isnull[att] : att != filler->time;
+	}
+	filler->slot->tts_tableOid = filler->table->relid;
+}
+
+void
+ts_filler_begin(TsRowFiller *filler, const TsBatch *batch, TupleTableSlot *slot)
+{
+	Assert(slot->tts_tupleDescriptor->natts == filler->table->natts);
+
+	if (filler->keys_wanted && (!filler->key_known || filler->series != batch->series))
+		read_key(filler, batch->series);
+	filler->batch = batch;
+	filler->slot = slot;
+	filler->nvarying = 0;
+	for (int att = 0; att < filler->table->natts; att++)
+	{
+		if (filler->cells[att] == CELL_VALUE && batch->values[att] != NULL)
+			filler->varying[filler->nvarying++] = (Varying){att, batch->values[att],
+															batch->nulls[att]};
+	}
+	fill_common(filler);
+}
+
+void
+ts_filler_row(TsRowFiller *filler, uint32 i)
+{
+	TupleTableSlot *slot = filler->slot;
 	Datum *values = slot->tts_values;
 	bool *isnull = slot->tts_isnull;
 
-	Assert(slot->tts_tupleDescriptor->natts == natts);
-	Assert(i < batch->n);
+	Assert(i < filler->batch->n);
 
-	ExecClearTuple(slot);
-	if (filler->keys_wanted && (!filler->key_known || filler->series != batch->series))
-		read_key(filler, batch->series);
-
-	for (int att = 0; att < natts; att++)
+	/* A materialized slot's values, of all columns, are its own copies. */
+	if (unlikely(TTS_SHOULDFREE(slot)))
+		fill_common(filler);
+	if (filler->time >= 0)
 	{
-		switch ((Cell) filler->cells[att])
-		{
-			case CELL_KEY:
-				values[att] = filler->key_values[att];
-				isnull[att] = filler->key_isnull[att];
-				break;
-			case CELL_TIME:
-				values[att] = ts_table_time_datum(filler->table, batch->times[i]);
-				isnull[att] = false;
-				break;
-			case CELL_VALUE:
-				if (batch->values[att] == NULL)
-				{
-					values[att] = (Datum) 0;
-					isnull[att] = true;
-				}
-				else
-				{
-					values[att] = batch->values[att][i];
-					isnull[att] = batch->nulls[att] != NULL && batch->nulls[att][i];
-				}
-				break;
-			case CELL_NULL:
-				values[att] = (Datum) 0;
-				isnull[att] = true;
-				break;
-		}
+		int64 time = filler->batch->times[i];
+
+		values[filler->time] = filler->date ? DateADTGetDatum((DateADT) time)
+											: TimestampGetDatum(time);
 	}
-	ExecStoreVirtualTuple(slot);
-	slot->tts_tableOid = filler->table->relid;
+	for (int v = 0; v < filler->nvarying; v++)
+	{
+		const Varying *varying = &filler->varying[v];
+
+		values[varying->att] = varying->values[i];
+		isnull[varying->att] = varying->nulls != NULL && varying->nulls[i];
+	}
+	slot->tts_nvalid = filler->table->natts;
+	slot->tts_flags &= ~TTS_FLAG_EMPTY;
+}
+
+void
+ts_filler_fill(TsRowFiller *filler, const TsBatch *batch, uint32 i, TupleTableSlot *slot)
+{
+	ts_filler_begin(filler, batch, slot);
+	ts_filler_row(filler, i);
 }

@@ -75,6 +75,8 @@ set_spec(TsScan *scan, const TsScanSpec *spec)
 		drop_buffers(scan);
 	scan->running = false;
 	scan->done = false;
+	scan->narrow_min = PG_INT64_MIN;
+	scan->narrow_max = PG_INT64_MAX;
 }
 
 void
@@ -85,6 +87,20 @@ ts_scan_rescan(TsScan *scan, const TsScanSpec *spec)
 	reuse_retired(scan);
 	scan->last_series = -1;
 	set_spec(scan, spec);
+}
+
+void
+ts_scan_narrow(TsScan *scan, int64 time_min, int64 time_max)
+{
+	Assert(time_min >= scan->narrow_min && time_max <= scan->narrow_max);
+
+	scan->narrow_min = time_min;
+	scan->narrow_max = time_max;
+	if (scan->in_group)
+	{
+		scan->group->time_min = Max(scan->group->time_min, time_min);
+		scan->group->time_max = Min(scan->group->time_max, time_max);
+	}
 }
 
 void
@@ -322,6 +338,7 @@ counted_batch(TsScan *scan, TsBatch *batch)
 	memset(scan->batch_values, 0, sizeof(Datum *) * scan->table->natts);
 	memset(scan->batch_nulls, 0, sizeof(bool *) * scan->table->natts);
 	batch->series = 0;
+	batch->group = 0;
 	batch->n = (uint32) Min(scan->counted, (uint64) PG_UINT32_MAX);
 	batch->times = NULL;
 	batch->numbers = NULL;

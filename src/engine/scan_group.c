@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "scan_internal.h"
@@ -229,8 +230,9 @@ countable(const TsScan *scan, const TsBlockInfo *block)
 {
 	const TsScanSpec *spec = &scan->spec;
 
-	return spec->count_only && spec->series == NULL && !scan->table->replace &&
-		   block->time_min >= spec->time_min && block->time_max <= spec->time_max;
+	return spec->count_only && spec->series == NULL && spec->accept == NULL &&
+		   !scan->table->replace && block->time_min >= spec->time_min &&
+		   block->time_max <= spec->time_max;
 }
 
 bool
@@ -243,8 +245,13 @@ ts_scan_next_group(TsScan *scan)
 
 	if (at == scan->ngroups)
 		return false;
-	scan->next_group++;
 	group = &scan->groups[scan->spec.newest_first ? scan->ngroups - 1 - at : at];
+	if (scan->spec.newest_first ? group->time_max < scan->narrow_min
+								: group->time_min > scan->narrow_max)
+		return false; /* and what follows is even farther away */
+	scan->next_group++;
+	group->time_min = Max(group->time_min, scan->narrow_min);
+	group->time_max = Min(group->time_max, scan->narrow_max);
 	room = group->count + 1 + scan->nown;
 
 	old = MemoryContextSwitchTo(scan->group_context);
@@ -320,8 +327,9 @@ place_first(TsScan *scan, ScanSource *source, uint64 series)
 		binaryheap_remove_first(scan->by_series);
 }
 
-bool
-ts_scan_next_series(TsScan *scan)
+/* Finds the next series that the spec names, and the sources that have rows of it. */
+static bool
+find_next_series(TsScan *scan)
 {
 	uint64 series = 0;
 
@@ -355,6 +363,28 @@ ts_scan_next_series(TsScan *scan)
 	scan->series = (uint32) series;
 	scan->in_series = scan->nactive > 0;
 	return scan->in_series;
+}
+
+bool
+ts_scan_next_series(TsScan *scan)
+{
+	const TsScanSpec *spec = &scan->spec;
+
+	while (find_next_series(scan))
+	{
+		if (spec->accept == NULL || spec->accept(spec->accept_arg, scan->series))
+			return true;
+
+		/* What is on disk can only be passed over by reading it. */
+		for (int i = 0; i < scan->nactive; i++)
+		{
+			if (scan->active[i]->kind == SCAN_SOURCE_SPILL)
+				(void) ts_source_count(scan, scan->active[i]);
+		}
+		ts_scan_end_series(scan);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return false;
 }
 
 void

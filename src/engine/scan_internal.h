@@ -168,6 +168,8 @@ struct TsScan
 	/* from one rescan to the next */
 	bool running;
 	bool done;
+	int64 narrow_min; /* see ts_scan_narrow() */
+	int64 narrow_max;
 	const TsBlockInfo **chosen; /* blocks to be read, by time_min */
 	ScanGroup *groups;          /* ascending */
 	int ngroups;

@@ -149,6 +149,7 @@ hand_out(TsScan *scan, const ScanBuffer *buffer, uint32 n, TsBatch *batch)
 		scan->batch_values[i] = vectors->values[i] + pos;
 	}
 	batch->series = scan->series;
+	batch->group = (uint32) scan->next_group - 1;
 	batch->n = n;
 	batch->times = vectors->times + pos;
 	batch->numbers = scan->spec.numbers ? vectors->numbers + pos : NULL;
