@@ -33,6 +33,9 @@
  */
 extern void ts_series_encode_key(const TsTable *table, const Datum *values,
 								 const bool *isnull, StringInfo out);
+/* The same, but false when it is too long: no series has that key. */
+extern bool ts_series_try_key(const TsTable *table, const Datum *values,
+							  const bool *isnull, StringInfo out);
 /*
  * The reverse: fills in values and isnull of the key columns only. By-reference values
  * are palloc'd in the current context. False when the bytes are no key of this table.
@@ -59,6 +62,11 @@ typedef struct TsSeriesReader TsSeriesReader;
 extern TsSeriesReader *ts_series_open(Relation rel, const TsTable *table);
 /* The bytes stay until the next call. */
 extern const char *ts_series_key(TsSeriesReader *reader, uint32 id, Size *length);
+/*
+ * The same, decoded as by ts_series_decode_key(); a key that is damaged raises an error.
+ */
+extern void
+ts_series_read(TsSeriesReader *reader, uint32 id, Datum *values, bool *isnull);
 extern void ts_series_close(TsSeriesReader *reader);
 
 #endif /* TS_SERIES_H */

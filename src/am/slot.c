@@ -160,21 +160,13 @@ static void
 read_key(TsRowFiller *filler, uint32 series)
 {
 	MemoryContext caller = MemoryContextSwitchTo(filler->context);
-	const char *key;
-	Size length;
 
 	filler->key_known = false;
 	if (filler->reader == NULL)
 		filler->reader = ts_series_open(filler->rel, filler->table);
-	key = ts_series_key(filler->reader, series, &length);
-
 	MemoryContextReset(filler->key_context);
 	MemoryContextSwitchTo(filler->key_context);
-	if (!ts_series_decode_key(filler->table, key, length, filler->key_values,
-							  filler->key_isnull))
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("key of series %u of table \"%s\" is damaged", series,
-							   RelationGetRelationName(filler->rel))));
+	ts_series_read(filler->reader, series, filler->key_values, filler->key_isnull);
 	MemoryContextSwitchTo(caller);
 	filler->series = series;
 	filler->key_known = true;

@@ -61,50 +61,76 @@ byval_datum(uint64 bits, int length)
 	}
 }
 
-/* Bytes of a key and a limit: whatever is appended is checked before. */
-static void
-append_bytes(const TsTable *table, StringInfo out, int start, const char *data,
-			 Size length)
+/* Whatever is appended to a key is checked before: false when it gets too long. */
+static bool
+append_bytes(StringInfo out, int start, const char *data, Size length)
 {
 	if (length > (Size) (TS_MAX_KEY_SIZE - (out->len - start)))
-		key_too_long(table);
+		return false;
 	appendBinaryStringInfo(out, data, (int) length);
+	return true;
 }
 
-static void
-append_counted(const TsTable *table, StringInfo out, int start, const char *data,
-			   Size length)
+static bool
+append_counted(StringInfo out, int start, const char *data, Size length)
 {
 	char varint[2];
 
 	if (length > TS_MAX_KEY_SIZE)
-		key_too_long(table);
+		return false;
 	StaticAssertStmt(TS_MAX_KEY_SIZE < 1 << 14, "lengths have at most two bytes");
 	varint[0] = (char) (length < 0x80 ? length : ((length & 0x7f) | 0x80));
 	varint[1] = (char) (length >> 7);
-	append_bytes(table, out, start, varint, length < 0x80 ? 1 : 2);
-	append_bytes(table, out, start, data, length);
+	return append_bytes(out, start, varint, length < 0x80 ? 1 : 2) &&
+		   append_bytes(out, start, data, length);
 }
 
-static void
-append_varlena(const TsTable *table, StringInfo out, int start, Datum value)
+static bool
+append_varlena(StringInfo out, int start, Datum value)
 {
 	struct varlena *given = (struct varlena *) DatumGetPointer(value);
 	struct varlena *plain;
+	bool fits;
 
 	/* What is too long anyway need not be fetched. */
 	if ((VARATT_IS_EXTERNAL(given) || VARATT_IS_COMPRESSED(given)) &&
 		toast_raw_datum_size(value) > TS_MAX_KEY_SIZE + VARHDRSZ)
-		key_too_long(table);
+		return false;
 	plain = pg_detoast_datum_packed(given);
-	append_counted(table, out, start, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	fits = append_counted(out, start, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
 	if (plain != given)
 		pfree(plain);
+	return fits;
 }
 
-void
-ts_series_encode_key(const TsTable *table, const Datum *values, const bool *isnull,
-					 StringInfo out)
+static bool
+append_value(const TsColumn *column, StringInfo out, int start, Datum value)
+{
+	if (column->byval)
+	{
+		uint64 bits = byval_bits(value, column->length);
+		char bytes[8];
+
+		for (int b = 0; b < column->length; b++)
+			bytes[b] = (char) (bits >> (8 * b));
+		return append_bytes(out, start, bytes, column->length);
+	}
+	if (column->length > 0)
+		return append_bytes(out, start, DatumGetPointer(value), column->length);
+	if (column->length == -1)
+		return append_varlena(out, start, value);
+	else
+	{
+		const char *text = DatumGetCString(value);
+
+		Assert(column->length == -2);
+		return append_counted(out, start, text, strlen(text));
+	}
+}
+
+bool
+ts_series_try_key(const TsTable *table, const Datum *values, const bool *isnull,
+				  StringInfo out)
 {
 	int start = out->len;
 
@@ -115,30 +141,19 @@ ts_series_encode_key(const TsTable *table, const Datum *values, const bool *isnu
 		char flag = isnull[att] ? KEY_NULL : KEY_VALUE;
 
 		Assert(att >= 0 && att < table->natts);
-		append_bytes(table, out, start, &flag, 1);
-		if (isnull[att])
-			continue;
-		if (column->byval)
-		{
-			uint64 bits = byval_bits(values[att], column->length);
-			char bytes[8];
-
-			for (int b = 0; b < column->length; b++)
-				bytes[b] = (char) (bits >> (8 * b));
-			append_bytes(table, out, start, bytes, column->length);
-		}
-		else if (column->length > 0)
-			append_bytes(table, out, start, DatumGetPointer(values[att]), column->length);
-		else if (column->length == -1)
-			append_varlena(table, out, start, values[att]);
-		else
-		{
-			const char *text = DatumGetCString(values[att]);
-
-			Assert(column->length == -2);
-			append_counted(table, out, start, text, strlen(text));
-		}
+		if (!append_bytes(out, start, &flag, 1) ||
+			(!isnull[att] && !append_value(column, out, start, values[att])))
+			return false;
 	}
+	return true;
+}
+
+void
+ts_series_encode_key(const TsTable *table, const Datum *values, const bool *isnull,
+					 StringInfo out)
+{
+	if (!ts_series_try_key(table, values, isnull, out))
+		key_too_long(table);
 }
 
 /* What is left to decode. */

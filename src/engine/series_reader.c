@@ -160,3 +160,15 @@ ts_series_key(TsSeriesReader *reader, uint32 id, Size *length)
 	*length = key_length;
 	return key;
 }
+
+void
+ts_series_read(TsSeriesReader *reader, uint32 id, Datum *values, bool *isnull)
+{
+	Size length;
+	const char *key = ts_series_key(reader, id, &length);
+
+	if (!ts_series_decode_key(reader->table, key, length, values, isnull))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("key of series %u of table \"%s\" is damaged", id,
+							   RelationGetRelationName(reader->rel))));
+}
