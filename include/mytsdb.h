@@ -41,6 +41,7 @@ extern const MytsdbModule series_module;   /* src/engine: the series dictionary 
 extern const MytsdbModule buffer_module;   /* src/engine: the private buffer */
 extern const MytsdbModule ddl_module;      /* src/am: utility statements, drops */
 extern const MytsdbModule executor_module; /* src/am: running queries */
+extern const MytsdbModule scan_module;     /* src/exec: planned scans */
 extern const MytsdbModule workers_module;  /* src/workers: maintenance */
 
 #endif /* MYTSDB_H */
