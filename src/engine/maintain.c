@@ -16,12 +16,16 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "ts_catalog.h"
 #include "ts_maintain.h"
 #include "ts_pages.h"
+
+/* Bits of PGPROC.fpLockBits for each lock: one for each mode from AccessShareLock on. */
+#define FAST_PATH_BITS 3
 
 #define MERGE_SUB_ID       1
 #define FIRST_SHARD_SUB_ID 2
@@ -54,10 +58,34 @@ ts_maintain_lock(const TsTable *table, int shard, bool wait)
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
+/*
+ * Whether somebody waits for our RowExclusiveLock on a relation. A weak lock is kept in
+ * the backend's own PGPROC, which LockHasWaiters() cannot cope with. Whoever wants a lock
+ * that conflicts with it moves it from there to the shared table; so when it is gone,
+ * somebody waits. (Or did, or it never was there since somebody had a strong lock on
+ * another table with the same hash: then we give way for nothing, which does no harm.)
+ */
+static bool
+has_waiters(Relation rel)
+{
+	bool in_proc = false;
+
+	LWLockAcquire(&MyProc->fpInfoLock, LW_SHARED);
+	for (int i = 0; i < FP_LOCK_SLOTS_PER_BACKEND; i++)
+	{
+		uint64 modes = MyProc->fpLockBits >> (FAST_PATH_BITS * i);
+
+		in_proc |= MyProc->fpRelId[i] == RelationGetRelid(rel) &&
+				   (modes & (UINT64CONST(1) << (RowExclusiveLock - 1))) != 0;
+	}
+	LWLockRelease(&MyProc->fpInfoLock);
+	return !in_proc;
+}
+
 void
 ts_maintain_check_waiters(Relation rel)
 {
-	if (ts_maintain_give_way && LockHasWaitersRelation(rel, RowExclusiveLock))
+	if (ts_maintain_give_way && has_waiters(rel))
 		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 						errmsg("maintenance of table \"%s\" gives way",
 							   RelationGetRelationName(rel))));

@@ -269,7 +269,10 @@ add_ordered_path(PlannerInfo *root, RelOptInfo *rel, const TsTable *table,
 		return;
 	foreach (lc, rel->baserestrictinfo)
 	{
-		if (contain_volatile_functions(lfirst(lc)) || contain_subplans(lfirst(lc)))
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (contain_volatile_functions((Node *) rinfo) ||
+			contain_subplans((Node *) rinfo->clause))
 			return;
 	}
 	add_path(rel, (Path *) make_path(
