@@ -146,7 +146,7 @@ is_labels_function(Oid function)
 	char *name;
 
 	(void) get_func_signature(function, &types, &ntypes);
-	if (ntypes == 0 || !labels_is_type(types[0]))
+	if (ntypes != 2 || !labels_is_type(types[0]))
 		return false;
 	name = get_func_name(function);
 	for (int i = 0; name != NULL && i < (int) lengthof(names); i++)
@@ -157,12 +157,9 @@ is_labels_function(Oid function)
 	return false;
 }
 
-/*
- * Functions that fail for no value of a column, unless what the condition itself says is
- * wrong, such as a pattern.
- */
+/* Whether a function looks for a pattern, which is its second argument. */
 static bool
-may_fail(Oid function, void *context)
+is_matching(Oid function)
 {
 	switch (function)
 	{
@@ -174,10 +171,21 @@ may_fail(Oid function, void *context)
 		case F_TEXTREGEXNE:
 		case F_TEXTICREGEXEQ:
 		case F_TEXTICREGEXNE:
-		case F_STARTS_WITH:
-			return false;
+			return true;
 	}
-	return !get_func_leakproof(function) && !is_labels_function(function);
+	return is_labels_function(function);
+}
+
+/*
+ * Whether a call may fail for some value of a column. A pattern that is wrong does not
+ * count, unless it comes from a column itself.
+ */
+static bool
+call_may_fail(Oid function, List *args)
+{
+	if (get_func_leakproof(function))
+		return false;
+	return !is_matching(function) || contain_var_clause(lsecond(args));
 }
 
 /* Whether an operator compares two values of one built-in order. */
@@ -200,19 +208,20 @@ may_fail_walker(Node *node, void *context)
 	{
 		case T_OpExpr:
 		case T_DistinctExpr:
-			if (is_comparison(((OpExpr *) node)->opno))
-				break;
-			if (check_functions_in_node(node, may_fail, context))
+			set_opfuncid((OpExpr *) node);
+			if (!is_comparison(((OpExpr *) node)->opno) &&
+				call_may_fail(((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args))
 				return true;
 			break;
 		case T_ScalarArrayOpExpr:
-			if (is_comparison(((ScalarArrayOpExpr *) node)->opno))
-				break;
-			if (check_functions_in_node(node, may_fail, context))
+			set_sa_opfuncid((ScalarArrayOpExpr *) node);
+			if (!is_comparison(((ScalarArrayOpExpr *) node)->opno) &&
+				call_may_fail(((ScalarArrayOpExpr *) node)->opfuncid,
+							  ((ScalarArrayOpExpr *) node)->args))
 				return true;
 			break;
 		case T_FuncExpr:
-			if (check_functions_in_node(node, may_fail, context))
+			if (call_may_fail(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args))
 				return true;
 			break;
 		case T_Var:
