@@ -30,10 +30,12 @@
 #define WORTH_MERGING 4
 /* Blocks read at once: bounds memory, since each takes a reader. */
 #define MAX_INPUTS 256
+/* A chunk's rows in memory: wide values make shorter chunks. */
+#define MAX_BYTES (16 * 1024 * 1024)
 
 typedef struct Window
 {
-	int level; /* length: the base length doubled `level` times; -1: does not count */
+	int level; /* length: the base length doubled `level` times */
 	int64 index;
 	TsBlockInfo *block;
 } Window;
@@ -84,30 +86,64 @@ compare_windows(const void *a, const void *b)
 }
 
 /*
+ * Whether two blocks, neighbours by series, are as good as merged: they do not meet, and
+ * together they would be too large for one block, or nearly.
+ */
+static bool
+settled(const TsBlockInfo *a, const TsBlockInfo *b)
+{
+	bool apart = a->series_max < b->series_min ||
+				 (a->series_max == b->series_min &&
+				  (a->time_max < b->time_min || b->time_max < a->time_min));
+
+	return apart && (a->chunks + b->chunks > TS_BLOCK_MAX_CHUNKS / 4 * 3 ||
+					 a->length + b->length > TS_BLOCK_MAX_SIZE / 4 * 3);
+}
+
+static int
+compare_series(const void *a, const void *b)
+{
+	const TsBlockInfo *x = ((const Window *) a)->block;
+	const TsBlockInfo *y = ((const Window *) b)->block;
+
+	if (x->series_min != y->series_min)
+		return x->series_min < y->series_min ? -1 : 1;
+	return x->time_min < y->time_min ? -1 : x->time_min > y->time_min;
+}
+
+/* Whether merging these would give as many blocks again. Sorts them by series. */
+static bool
+all_settled(Window *windows, int count)
+{
+	qsort(windows, count, sizeof(Window), compare_series);
+	for (int i = 0; i + 1 < count; i++)
+	{
+		if (!settled(windows[i].block, windows[i + 1].block))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Whether it pays to merge these blocks, smallest first, of one window: returns how many
  * of the smallest to take. Merging into a block that is much larger than all the rest
  * together would write it again and again; it waits until they have grown.
  */
 static int
-worth_merging(const Window *windows, int count, bool all)
+worth_merging(Window *windows, int count, bool all)
 {
 	int64 rows = 0;
+	int take = Min(count, MAX_INPUTS);
 
-	if (count > MAX_INPUTS)
-		count = MAX_INPUTS;
-	if (count < 2)
+	if (take < 2 || (!all && take < WORTH_MERGING))
 		return 0;
-	if (all)
-		return count;
-	if (count < WORTH_MERGING)
-		return 0;
-	for (int i = 0; i < count; i++)
+	for (int i = 0; !all && i < take; i++)
 	{
 		if (i >= WORTH_MERGING && windows[i].block->rows > rows * 2)
-			return i;
+			take = i;
 		rows += windows[i].block->rows;
 	}
-	return count;
+	return all_settled(windows, take) ? 0 : take;
 }
 
 /* Hands the rows of a series over to the writer. */
