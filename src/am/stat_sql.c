@@ -1,0 +1,364 @@
+/*
+ * stat_sql.c
+ *	  What an operator may look at: series, shards, blocks and sizes of tables, one table
+ *	  at a time. The views mytsdb.series and mytsdb.stat_* ask for all.
+ *
+ * Each function answers for tables that the caller may SELECT from, and, where it shows
+ * keys, whose rows no policy hides from him; it returns nothing for others, and for what
+ * has been dropped meanwhile.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "ts_catalog.h"
+#include "ts_log.h"
+#include "ts_pages.h"
+#include "ts_scan.h"
+#include "ts_series.h"
+#include "ts_table.h"
+
+PG_FUNCTION_INFO_V1(mytsdb_series_of);
+PG_FUNCTION_INFO_V1(mytsdb_shards_of);
+PG_FUNCTION_INFO_V1(mytsdb_blocks_of);
+PG_FUNCTION_INFO_V1(mytsdb_sizes_of);
+
+extern Datum mytsdb_labels_to_jsonb(PG_FUNCTION_ARGS);
+
+/* Opens a table that the caller may look at; NULL otherwise. */
+static Relation
+open_readable(Oid relid)
+{
+	Relation rel = try_relation_open(relid, AccessShareLock);
+
+	if (rel == NULL)
+		return NULL;
+	if ((rel->rd_rel->relkind == RELKIND_RELATION ||
+		 rel->rd_rel->relkind == RELKIND_MATVIEW) &&
+		ts_table_is_ours(rel) &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+		return rel;
+	relation_close(rel, AccessShareLock);
+	return NULL;
+}
+
+static Datum
+count_datum(uint64 count)
+{
+	return Int64GetDatum((int64) count);
+}
+
+/* A time of the table as timestamptz, for people to read. */
+static Datum
+shown_time(const TsTable *table, int64 time)
+{
+	Datum value = ts_table_time_datum(table, time);
+
+	switch (table->time_type)
+	{
+		case DATEOID:
+			return DirectFunctionCall1(date_timestamptz, value);
+		case TIMESTAMPOID:
+			return DirectFunctionCall1(timestamp_timestamptz, value);
+		default:
+			return value;
+	}
+}
+
+/* ---- series ---- */
+
+/* The key columns as a row type, so that to_jsonb() gives them their names and types. */
+static TupleDesc
+key_desc(Relation rel, const TsTable *table)
+{
+	TupleDesc desc = CreateTemplateTupleDesc(table->nkeys);
+
+	for (int i = 0; i < table->nkeys; i++)
+		TupleDescCopyEntry(desc, i + 1, RelationGetDescr(rel), table->keys[i]);
+	return BlessTupleDesc(desc);
+}
+
+/* to_jsonb() for values of the type record. */
+static void
+prepare_to_jsonb(FmgrInfo *info)
+{
+	Node *arg = (Node *) makeNullConst(RECORDOID, -1, InvalidOid);
+
+	fmgr_info(F_TO_JSONB, info);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(arg),
+											 InvalidOid, InvalidOid,
+											 COERCE_EXPLICIT_CALL),
+					   info);
+}
+
+static Datum
+key_json(const TsTable *table, TupleDesc desc, FmgrInfo *to_jsonb, const Datum *values,
+		 const bool *isnull)
+{
+	Datum key_values[INDEX_MAX_KEYS];
+	bool key_nulls[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < table->nkeys; i++)
+	{
+		key_values[i] = values[table->keys[i] - 1];
+		key_nulls[i] = isnull[table->keys[i] - 1];
+	}
+	if (table->labels_key && !key_nulls[0])
+		return DirectFunctionCall1(mytsdb_labels_to_jsonb, key_values[0]);
+	return FunctionCall1(to_jsonb,
+						 HeapTupleGetDatum(heap_form_tuple(desc, key_values, key_nulls)));
+}
+
+static void
+put_series(Relation rel, ReturnSetInfo *result)
+{
+	TsTable *table = ts_table_get(rel);
+	uint32 count = ts_series_count(rel, table);
+	TsSeriesReader *reader = ts_series_open(rel, table);
+	TupleDesc desc = key_desc(rel, table);
+	Datum *values = palloc(sizeof(Datum) * table->natts);
+	bool *isnull = palloc(sizeof(bool) * table->natts);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mytsdb series",
+												  ALLOCSET_SMALL_SIZES);
+	FmgrInfo to_jsonb;
+
+	prepare_to_jsonb(&to_jsonb);
+	for (uint32 id = 0; id < count; id++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		Datum row[2];
+		bool nulls[2] = {false, false};
+
+		CHECK_FOR_INTERRUPTS();
+		ts_series_read(reader, id, values, isnull);
+		row[0] = Int64GetDatum(id);
+		row[1] = key_json(table, desc, &to_jsonb, values, isnull);
+		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	ts_series_close(reader);
+}
+
+/* mytsdb.series_of(regclass): id, key */
+Datum
+mytsdb_series_of(PG_FUNCTION_ARGS)
+{
+	Oid relid = PG_GETARG_OID(0);
+	Relation rel;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rel = open_readable(relid);
+	if (rel == NULL)
+		return (Datum) 0;
+	if (check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED)
+		put_series(rel, (ReturnSetInfo *) fcinfo->resultinfo);
+	relation_close(rel, AccessShareLock);
+	return (Datum) 0;
+}
+
+/* ---- shards ---- */
+
+static uint64
+log_distance(TsLogPos from, TsLogPos to)
+{
+	if (to <= from)
+		return 0;
+	return (ts_log_ordinal(to) - ts_log_ordinal(from)) * TS_PAGE_ROOM +
+		   ts_log_offset(to) - ts_log_offset(from);
+}
+
+/* Pages that the directory gives a stream. */
+static uint64
+stream_pages(Relation rel, const TsTable *table, TsStream stream)
+{
+	TsDirectory *dir = ts_pages_directory(rel, table, stream);
+	uint64 pages = 0;
+
+	for (int i = 0; i < dir->nruns; i++)
+		pages += dir->runs[i].count;
+	pfree(dir);
+	return pages;
+}
+
+/* mytsdb.shards_of(regclass): shard, covered, log_end, pending_bytes, log_bytes */
+Datum
+mytsdb_shards_of(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Relation rel;
+	TsTable *table;
+	TsLogPos *covered;
+	Snapshot snapshot;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rel = open_readable(PG_GETARG_OID(0));
+	if (rel == NULL)
+		return (Datum) 0;
+	table = ts_table_get(rel);
+	covered = palloc0(sizeof(TsLogPos) * table->shards);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	(void) ts_catalog_covered(table->storage, table->shards, snapshot, covered);
+	UnregisterSnapshot(snapshot);
+	for (int shard = 0; shard < table->shards; shard++)
+	{
+		TsLogPos end = ts_log_end(rel, table, shard);
+		Datum row[5];
+		bool nulls[5] = {false};
+
+		row[0] = Int32GetDatum(shard);
+		row[1] = count_datum(covered[shard]);
+		row[2] = count_datum(end);
+		row[3] = count_datum(log_distance(covered[shard], end));
+		row[4] = count_datum(stream_pages(rel, table, shard) * BLCKSZ);
+		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
+	}
+	relation_close(rel, AccessShareLock);
+	return (Datum) 0;
+}
+
+/* ---- blocks ---- */
+
+static const char *
+tier_name(int tier)
+{
+	return tier == TS_TIER_FRESH ? "fresh" : "warm";
+}
+
+static void
+put_block(const TsTable *table, const TsBlockInfo *block, ReturnSetInfo *result)
+{
+	Datum row[11];
+	bool nulls[11] = {false};
+	int i = 0;
+
+	row[i++] = count_datum(block->pages.id);
+	row[i++] = CStringGetTextDatum(tier_name(block->tier));
+	row[i++] = shown_time(table, block->time_min);
+	row[i++] = shown_time(table, block->time_max);
+	row[i++] = count_datum(block->series_min);
+	row[i++] = count_datum(block->series_max);
+	row[i++] = Int64GetDatum(block->rows);
+	row[i++] = Int32GetDatum(block->chunks);
+	row[i++] = count_datum(block->length);
+	row[i++] = count_datum(block->pages.first);
+	row[i++] = count_datum(block->pages.count);
+	Assert(i == lengthof(row));
+	tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
+}
+
+static TsBlockInfo *
+latest_blocks(const TsTable *table, int *count)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TsBlockInfo *blocks = ts_catalog_blocks(table->storage, PG_INT64_MIN, PG_INT64_MAX,
+											snapshot, count);
+
+	UnregisterSnapshot(snapshot);
+	return blocks;
+}
+
+/*
+ * mytsdb.blocks_of(regclass): id, tier, time_min, time_max, series_min, series_max, rows,
+ * chunks, bytes, first_page, pages
+ */
+Datum
+mytsdb_blocks_of(PG_FUNCTION_ARGS)
+{
+	Relation rel;
+	TsTable *table;
+	TsBlockInfo *blocks;
+	int count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rel = open_readable(PG_GETARG_OID(0));
+	if (rel == NULL)
+		return (Datum) 0;
+	table = ts_table_get(rel);
+	blocks = latest_blocks(table, &count);
+	for (int i = 0; i < count; i++)
+		put_block(table, &blocks[i], (ReturnSetInfo *) fcinfo->resultinfo);
+	relation_close(rel, AccessShareLock);
+	return (Datum) 0;
+}
+
+/* ---- sizes ---- */
+
+/*
+ * mytsdb.sizes_of(regclass): storage, shards, series, rows, blocks, chunks, fresh_bytes,
+ * warm_bytes, log_bytes, pending_bytes, free_bytes, total_bytes
+ */
+Datum
+mytsdb_sizes_of(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Relation rel;
+	TsTable *table;
+	TsBlockInfo *blocks;
+	TsTableSize size;
+	TsLogPos *covered;
+	Snapshot snapshot;
+	int count;
+	uint64 chunks = 0;
+	uint64 tier_pages[2] = {0};
+	uint64 log_pages = 0;
+	uint64 pending = 0;
+	Datum row[12];
+	bool nulls[12] = {false};
+	int i = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rel = open_readable(PG_GETARG_OID(0));
+	if (rel == NULL)
+		return (Datum) 0;
+	table = ts_table_get(rel);
+	ts_table_size(rel, &size);
+	blocks = latest_blocks(table, &count);
+	for (int b = 0; b < count; b++)
+	{
+		chunks += blocks[b].chunks;
+		tier_pages[blocks[b].tier == TS_TIER_FRESH ? 0 : 1] += blocks[b].pages.count;
+	}
+	covered = palloc0(sizeof(TsLogPos) * table->shards);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	(void) ts_catalog_covered(table->storage, table->shards, snapshot, covered);
+	UnregisterSnapshot(snapshot);
+	for (int shard = 0; shard < table->shards; shard++)
+	{
+		log_pages += stream_pages(rel, table, shard);
+		pending += log_distance(covered[shard], ts_log_end(rel, table, shard));
+	}
+
+	row[i++] = count_datum(table->storage);
+	row[i++] = Int32GetDatum(table->shards);
+	row[i++] = Int64GetDatum((int64) size.series);
+	row[i++] = Int64GetDatum((int64) size.rows);
+	row[i++] = Int64GetDatum(count);
+	row[i++] = count_datum(chunks);
+	row[i++] = count_datum(tier_pages[0] * BLCKSZ);
+	row[i++] = count_datum(tier_pages[1] * BLCKSZ);
+	row[i++] = count_datum(log_pages * BLCKSZ);
+	row[i++] = count_datum(pending);
+	row[i++] = count_datum(ts_pages_free_count(table) * BLCKSZ);
+	row[i++] = count_datum((uint64) RelationGetNumberOfBlocks(rel) * BLCKSZ);
+	Assert(i == lengthof(row));
+	tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
+	relation_close(rel, AccessShareLock);
+	return (Datum) 0;
+}

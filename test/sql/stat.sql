@@ -1,0 +1,59 @@
+-- The views to look inside, and merging with more series than a block holds.
+CREATE EXTENSION IF NOT EXISTS mytsdb;
+SET timezone = 'UTC';
+CREATE TABLE st (time timestamptz, dev text, slot int, v float8)
+    USING mytsdb WITH (mytsdb.series_by = 'dev,slot', mytsdb.shards = 2);
+CREATE TABLE st_labels (time timestamptz, labels labels, v float8)
+    USING mytsdb WITH (mytsdb.series_by = 'labels', mytsdb.shards = 1);
+CREATE TABLE st_one (time date, v float8) USING mytsdb WITH (mytsdb.time_column = 'time', mytsdb.shards = 1);
+INSERT INTO st VALUES ('2026-01-01 00:00', 'a', 1, 1), ('2026-01-01 00:01', 'b', NULL, 2), ('2026-01-01 00:02', 'a', 1, 3);
+INSERT INTO st_labels VALUES ('2026-01-01 00:00', 'up{job="api"}', 1);
+INSERT INTO st_one VALUES ('2026-01-01', 1), ('2026-01-02', 2);
+
+SELECT rel, id, key FROM mytsdb.series WHERE rel::text LIKE 'st%' ORDER BY rel::text, id;
+SELECT rel, shard, covered, log_end > 0 AS has_log, pending_bytes > 0 AS pending, log_bytes
+    FROM mytsdb.stat_shard WHERE rel::text LIKE 'st%' ORDER BY rel::text, shard;
+SELECT mytsdb.seal('st'), mytsdb.seal('st_labels'), mytsdb.seal('st_one');
+SELECT rel, tier, time_min, time_max, series_min, series_max, rows, chunks, bytes > 0 AS bytes, pages
+    FROM mytsdb.stat_block WHERE rel::text LIKE 'st%' ORDER BY rel::text, time_min, series_min;
+SELECT mytsdb.merge('st');
+SELECT rel, shards, series, rows, blocks, chunks, fresh_bytes, warm_bytes, pending_bytes, bytes_per_row > 0 AS per_row
+    FROM mytsdb.stat_table WHERE rel::text LIKE 'st%' ORDER BY rel::text;
+
+-- what one may not read, one does not see
+CREATE ROLE st_reader;
+GRANT SELECT ON st_one, st_labels TO st_reader;
+ALTER TABLE st_labels ENABLE ROW LEVEL SECURITY;
+SET ROLE st_reader;
+SELECT rel, id, key FROM mytsdb.series WHERE rel::text LIKE 'st%' ORDER BY rel::text, id;
+SELECT rel FROM mytsdb.stat_block WHERE rel::text LIKE 'st%' ORDER BY rel::text;
+SELECT mytsdb.seal('st_one');
+SELECT mytsdb.drop_before('st_one', '2026-01-02');
+SELECT * FROM mytsdb.block;
+RESET ROLE;
+SELECT mytsdb.seal('pg_class');
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT mytsdb.seal('st');
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT mytsdb.merge('st');
+ROLLBACK;
+
+-- whole blocks that end before a time go
+SELECT mytsdb.drop_before('st_one', '2026-01-02');
+SELECT * FROM st_one;
+SELECT mytsdb.drop_before('st_one', 'infinity');
+SELECT count(*) FROM st_one;
+
+-- more series than a block holds: merging comes to an end
+CREATE TABLE st_many (time timestamptz, dev int, v int) USING mytsdb WITH (mytsdb.series_by = 'dev', mytsdb.shards = 2);
+INSERT INTO st_many SELECT '2026-01-01 00:00', i, i FROM generate_series(1, 70000) i;
+INSERT INTO st_many SELECT '2026-01-01 00:01', i, i FROM generate_series(1, 70000) i;
+SELECT mytsdb.merge('st_many') > 2 AS merged;
+SELECT mytsdb.merge('st_many');
+SELECT tier, count(*), sum(rows) AS rows, sum(chunks) AS chunks FROM mytsdb.stat_block WHERE rel = 'st_many'::regclass GROUP BY 1;
+SELECT count(*), count(DISTINCT dev), sum(v) FROM st_many;
+
+DROP TABLE st, st_labels, st_one, st_many;
+DROP ROLE st_reader;
+SELECT count(*) FROM mytsdb.stat_table WHERE rel::text LIKE 'st%';
