@@ -89,8 +89,8 @@ extern TsTable *ts_table_get_as(Relation rel, TupleDesc desc);
  * Value of an attribute that rows with fewer columns lack. By reference, it points into
  * the descriptor.
  */
-extern Datum ts_missing_value(Relation rel, const TsTable *table, AttrNumber attnum,
-							  bool *isnull);
+extern Datum
+ts_missing_value(Relation rel, const TsTable *table, AttrNumber attnum, bool *isnull);
 
 /* A time column's value to and from the engine's time. */
 extern int64 ts_table_time(const TsTable *table, Datum value);
