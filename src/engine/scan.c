@@ -236,6 +236,12 @@ fix_by_snapshot(TsScan *scan)
 {
 	const TsTable *table = scan->table;
 
+	/* with it, pages that an old snapshot wants are freed under it */
+	if (old_snapshot_threshold >= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tables USING mytsdb cannot be read with old_snapshot_threshold"),
+				 errhint("Set old_snapshot_threshold to -1 and restart the server.")));
 	register_snapshot(scan);
 	if (scan->given != NULL)
 		PredicateLockRelation(scan->rel, scan->given);
