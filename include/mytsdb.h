@@ -43,5 +43,8 @@ extern const MytsdbModule ddl_module;      /* src/am: utility statements, drops 
 extern const MytsdbModule executor_module; /* src/am: running queries */
 extern const MytsdbModule scan_module;     /* src/exec: planned scans */
 extern const MytsdbModule workers_module;  /* src/workers: maintenance */
+#ifdef USE_ASSERT_CHECKING
+extern const MytsdbModule stop_module; /* src/engine: stop points */
+#endif
 
 #endif /* MYTSDB_H */

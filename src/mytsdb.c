@@ -31,6 +31,9 @@ PG_FUNCTION_INFO_V1(mytsdb_version);
 static const MytsdbModule *const modules[] = {
 	&labels_module, &shared_module,   &pages_module, &series_module,  &buffer_module,
 	&ddl_module,    &executor_module, &scan_module,  &workers_module,
+#ifdef USE_ASSERT_CHECKING
+	&stop_module,
+#endif
 };
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;

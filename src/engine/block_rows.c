@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 
 #include "ts_block.h"
+#include "ts_stop.h"
 
 /* A window should have this many rows on average, or windows are made longer. */
 #define ROWS_PER_WINDOW 8192
@@ -244,6 +245,7 @@ finish_block(Job *job)
 		return;
 	ts_block_writer_finish(job->writer, job->rel, job->tier, &info);
 	ts_catalog_insert_block(&info);
+	TS_STOP("block-in-catalog");
 	job->blocks++;
 }
 

@@ -25,6 +25,7 @@
 #include "ts_log.h"
 #include "ts_maintain.h"
 #include "ts_pages.h"
+#include "ts_stop.h"
 
 /* A relation while runs leave for it. Its lock is held since the rows were inserted. */
 typedef struct Leaving
@@ -288,6 +289,8 @@ leave_at_commit(BufferEntry *entry)
 void
 ts_buffer_leave_at_commit(void)
 {
+	TS_STOP("commit-before-flush");
 	while (!dlist_is_empty(&ts_buffer.runs))
 		leave_at_commit(dlist_head_element(BufferRun, in_buffer, &ts_buffer.runs)->entry);
+	TS_STOP("commit-after-flush");
 }

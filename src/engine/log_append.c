@@ -36,6 +36,7 @@
 
 #include "log_internal.h"
 #include "ts_series.h"
+#include "ts_stop.h"
 
 /* Records of a shard on their way into the log. */
 typedef struct Append
@@ -365,7 +366,9 @@ append_some(Append *append)
 
 		CheckForSerializableConflictIn(append->rel, NULL, InvalidBlockNumber);
 		end = fill_pages(append, slot, edit, &target);
+		TS_STOP_LOCKED("append-before-wal");
 		ts_edit_finish(edit);
+		TS_STOP_LOGGED("append-after-wal");
 		Assert(end > slot->end);
 		slot->end = end;
 		if (slot->aux[LOG_PENDING_SINCE] == 0)
@@ -397,6 +400,7 @@ append_records(Relation rel, const TsTable *table, int shard, const StringInfoDa
 	{
 		CHECK_FOR_INTERRUPTS();
 		append_some(&append);
+		TS_STOP("append-between-edits");
 	}
 }
 

@@ -24,6 +24,7 @@
 #include "storage/procarray.h"
 
 #include "log_internal.h"
+#include "ts_stop.h"
 
 typedef struct Freeze
 {
@@ -128,6 +129,7 @@ change_page(Freeze *freeze, BlockNumber block, uint64 ordinal, uint32 offset)
 		ts_edit_finish(edit);
 	}
 	ReleaseBuffer(buffer);
+	TS_STOP("freeze-in-part");
 	return page != NULL;
 }
 
@@ -148,6 +150,7 @@ freeze_page(Freeze *freeze, BlockNumber block, uint64 ordinal, uint32 offset)
 	{
 		ts_pages_log_conflict(freeze->rel, newest);
 		freeze->conflict = newest;
+		TS_STOP("freeze-conflict");
 	}
 	return change_page(freeze, block, ordinal, offset);
 }

@@ -22,6 +22,7 @@
 #include "ts_catalog.h"
 #include "ts_maintain.h"
 #include "ts_scan.h"
+#include "ts_stop.h"
 
 /*
  * A worker merges a window when it has so many blocks; fewer may wait for company. All
@@ -202,7 +203,10 @@ merge_blocks(Relation rel, const TsTable *table, const TsBlockInfo *blocks, int 
 			ts_maintain_check_waiters(rel);
 			/* a block ends between two series, so that chunks of one stay together */
 			if (!same && ts_block_writer_full(writer))
+			{
 				finish_block(writer, rel);
+				TS_STOP("merge-in-part");
+			}
 		}
 		ts_rows_put_vectors(rows, NULL, batch.series, batch.times, batch.numbers, 0,
 							batch.values, batch.nulls, table->natts, batch.n);
@@ -245,8 +249,10 @@ ts_merge_window(Relation rel, const TsTable *table, bool all)
 		for (int i = 0; i < merged; i++)
 			inputs[i] = *windows[first + i].block;
 		merge_blocks(rel, table, inputs, merged, snapshot);
+		TS_STOP("merge-written");
 		for (int i = 0; i < merged; i++)
 			ts_catalog_delete_block(&inputs[i]);
+		TS_STOP("merge-deleted");
 		pfree(inputs);
 	}
 	UnregisterSnapshot(snapshot);

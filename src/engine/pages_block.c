@@ -18,6 +18,7 @@
 #include "utils/rel.h"
 
 #include "pages_internal.h"
+#include "ts_stop.h"
 
 /* Pages that are locked and logged together: few enough for small shared buffers. */
 #define WRITE_BATCH 16
@@ -116,6 +117,7 @@ ts_pages_write_block(Relation rel, const TsTable *table, const char *data, Size 
 	pages.count = ts_pages_for(length);
 	pages.id = ts_pages_take_numbers(rel, table, 1);
 	pages.first = ts_pages_reserve(rel, table, pages.count);
+	TS_STOP("block-reserved");
 
 	/* A record of many images needs room for its parts; that cannot be had later. */
 	XLogEnsureRecordSpace(WRITE_BATCH - 1, 0);
@@ -125,8 +127,10 @@ ts_pages_write_block(Relation rel, const TsTable *table, const char *data, Size 
 		CHECK_FOR_INTERRUPTS();
 		write_batch(rel, table->storage, &pages, from,
 					Min(pages.count - from, WRITE_BATCH), data, length, strategy);
+		TS_STOP("block-in-part");
 	}
 	FreeAccessStrategy(strategy);
+	TS_STOP("block-written");
 	return pages;
 }
 

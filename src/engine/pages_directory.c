@@ -20,6 +20,7 @@
 #include "utils/rel.h"
 
 #include "pages_internal.h"
+#include "ts_stop.h"
 
 #define MAX_RUN_PAGES 128
 
@@ -335,6 +336,7 @@ add_run(Relation rel, const TsTable *table, const TsDirectoryCopy *copy, TsStrea
 	entry = (TsDirectoryEntry){
 		.first = first, .stream = stream, .block = extent.first, .count = extent.count};
 	write_entry(rel, table->storage, copy, place, new_page, &entry);
+	TS_STOP_LOCKED("extend-after-directory");
 }
 
 uint64
@@ -423,6 +425,7 @@ ts_pages_cut_stream(Relation rel, const TsTable *table, TsStream stream, uint64 
 			{
 				cut += cut_page(rel, table->storage, copy->blocks[page], page, stream,
 								before);
+				TS_STOP_LOCKED("cut-in-part");
 				break;
 			}
 		}

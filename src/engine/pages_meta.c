@@ -18,6 +18,7 @@
 #include "utils/rel.h"
 
 #include "pages_internal.h"
+#include "ts_stop.h"
 
 /* By how much the bound of numbers is raised at a time. */
 #define NUMBERS_AT_ONCE 1000000
@@ -318,6 +319,7 @@ raise_bound(TsSlot *slot, Relation rel, const TsTable *table, TsEdit *edit, Buff
 	Assert(meta->number_bound == slot->number_bound);
 	meta->number_bound = upto + NUMBERS_AT_ONCE;
 	ts_edit_finish(edit);
+	TS_STOP_LOGGED("numbers-raised");
 	slot->number_bound = upto + NUMBERS_AT_ONCE;
 }
 

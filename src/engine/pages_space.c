@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 
 #include "pages_internal.h"
+#include "ts_stop.h"
 
 /* ---- getting pages ---- */
 
@@ -68,6 +69,7 @@ ts_space_obtain(Relation rel, const TsTable *table, uint32 least, uint32 most)
 		return extent;
 	}
 	extent.first = extend_file(rel, most);
+	TS_STOP_LOCKED("extend-after-file");
 	extent.count = most;
 	return extent;
 }
@@ -224,6 +226,7 @@ ts_pages_rebuild_free(Relation rel, const TsTable *table, TsKeptExtents kept, vo
 		end = RelationGetNumberOfBlocks(rel);
 		reserved = ts_space_reserved(table->storage, &nreserved);
 		UnlockRelationForExtension(rel, ExclusiveLock);
+		TS_STOP("free-detached");
 
 		total = find_free(rel, table, end, reserved, nreserved, kept, arg, &gaps);
 		ts_free_list_attach(&key, token, gaps.items, choose_gaps(&gaps));

@@ -22,6 +22,7 @@
 #include "ts_catalog.h"
 #include "ts_log.h"
 #include "ts_maintain.h"
+#include "ts_stop.h"
 
 typedef enum Fate
 {
@@ -110,10 +111,12 @@ ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
 	if (sealed > 0)
 		ts_block_write_rows(rel, table, rows, 0, TS_TIER_FRESH,
 							ts_merge_window_length(table));
+	TS_STOP("seal-blocks-written");
 	if (upto > from)
 	{
 		ts_catalog_set_covered(table->storage, shard, upto);
 		ts_log_sealed(table, shard, upto);
+		TS_STOP("seal-covered");
 	}
 	ts_rows_free(rows);
 	return sealed;

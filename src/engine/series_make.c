@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 
 #include "ts_shared.h"
+#include "ts_stop.h"
 
 #include "series_internal.h"
 
@@ -229,7 +230,9 @@ add_bucket(Relation rel, const TsTable *table, SeriesPages *pages, const TsSlotK
 				from, ts_edit_lock(edit, fresh_buffer, TS_STREAM_HASH, number, true),
 				level);
 		}
+		TS_STOP_LOCKED("split-before-wal");
 		ts_edit_finish(edit);
+		TS_STOP_LOGGED("split-after-wal");
 		state->buckets++;
 		state_to_slot(state, slot);
 		ts_shared_unlock(slot);
@@ -519,7 +522,9 @@ make_some(Relation rel, const TsTable *table, SeriesPages *pages, const TsSlotKe
 		ts_edit_give_up(edit);
 	else
 	{
+		TS_STOP_LOCKED("series-before-wal");
 		ts_edit_finish(edit);
+		TS_STOP_LOGGED("series-after-wal");
 		for (uint32 i = 0; i < made; i++)
 			*wanted[i].id = (uint32) (state->series + i);
 		if (plan.fresh)
