@@ -19,7 +19,9 @@
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -139,30 +141,35 @@ change_server_options(Oid relid, Datum reloptions, List *options, bool reset)
 	return theirs;
 }
 
+/* RESET names options that there are, and has no values for them. */
+static void
+check_reset(List *options)
+{
+	ListCell *lc;
+
+	foreach (lc, options)
+	{
+		if (lfirst_node(DefElem, lc)->arg != NULL)
+			ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+							errmsg("RESET must not include values for parameters")));
+	}
+	foreach (lc, ddl_take_options(&options))
+		ts_options_check_name(lfirst_node(DefElem, lc)->defname);
+}
+
 static void
 change_options(Oid relid, AlterTableCmd *cmd)
 {
 	bool reset = cmd->subtype == AT_ResetRelOptions;
 	Datum reloptions = ddl_get_reloptions(relid);
 	List *others = castNode(List, cmd->def);
-	List *ours = ddl_take_options(&others);
-	Datum theirs = change_server_options(relid, reloptions, others, reset);
-	ListCell *lc;
+	List *ours;
+	Datum theirs;
 
 	if (reset)
-	{
-		/* a name that is none of ours is an error in RESET, too */
-		foreach (lc, ours)
-		{
-			TsOptions ignored;
-			const char *name = lfirst_node(DefElem, lc)->defname;
-
-			if (strcmp(name, "series_by") != 0 && strcmp(name, "time_column") != 0 &&
-				strcmp(name, "duplicates") != 0 && strcmp(name, "shards") != 0 &&
-				strcmp(name, "retention") != 0)
-				ts_options_parse(ddl_merge_options((Datum) 0, ours, false), &ignored);
-		}
-	}
+		check_reset(others);
+	ours = ddl_take_options(&others);
+	theirs = change_server_options(relid, reloptions, others, reset);
 	reloptions = ddl_merge_options(ddl_only_options(reloptions), ours, reset);
 	set_our_options(relid, ddl_concat_options(theirs, reloptions));
 }
@@ -387,6 +394,9 @@ ddl_before_rename(RenameStmt *stmt)
 
 	if (stmt->renameType != OBJECT_COLUMN || stmt->relation == NULL)
 		return NIL;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid) || !pg_class_ownercheck(relid, GetUserId()))
+		return NIL; /* the server says so, and takes no lock for it */
 	relid = RangeVarGetRelid(stmt->relation, AccessExclusiveLock, true);
 	if (!OidIsValid(relid))
 		return NIL;

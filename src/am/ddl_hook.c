@@ -1,7 +1,6 @@
 /*
  * ddl_hook.c
- *	  The hooks through which statements come by: utility statements, and the end of an
- *	  executor's run.
+ *	  The hook through which utility statements come by.
  *
  * Every utility statement but those that cannot matter first appends the private buffers:
  * what follows may look at the table's file, change its columns, or replace its storage.
@@ -12,7 +11,6 @@
 #include "access/xact.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
-#include "executor/executor.h"
 #include "nodes/nodes.h"
 #include "tcop/utility.h"
 
@@ -23,7 +21,6 @@
 #include "ts_workers.h"
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
-static ExecutorFinish_hook_type prev_executor_finish = NULL;
 
 /* Whether a statement leaves tables and their files alone. */
 static bool
@@ -177,29 +174,11 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	ddl_after_rename(renamed);
 }
 
-/*
- * A long INSERT ... SELECT ends here, before its AFTER triggers fire and the command
- * counter moves on: a bulk run must leave within its command.
- */
-static void
-executor_finish(QueryDesc *desc)
-{
-	if (desc->operation != CMD_SELECT &&
-		desc->estate->es_plannedstmt->parallelModeNeeded == false)
-		ts_buffer_end_command(desc->estate->es_output_cid);
-	if (prev_executor_finish)
-		prev_executor_finish(desc);
-	else
-		standard_ExecutorFinish(desc);
-}
-
 static void
 install_hooks(void)
 {
 	prev_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
-	prev_executor_finish = ExecutorFinish_hook;
-	ExecutorFinish_hook = executor_finish;
 	ddl_object_hook_install();
 }
 

@@ -213,6 +213,19 @@ check_published_objects(List *objects)
 	}
 }
 
+/* It would look for a unique index, and ask for one. */
+static void
+refuse_concurrent_refresh(const RangeVar *name)
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		 errmsg("cannot refresh materialized view \"%s\" concurrently", name->relname),
+		 errdetail("That needs a unique index, which materialized views USING mytsdb "
+				   "cannot have."),
+		 errhint("Refresh it without CONCURRENTLY, or create it USING heap.")));
+}
+
 void
 ddl_refuse(Node *node)
 {
@@ -227,6 +240,14 @@ ddl_refuse(Node *node)
 															: stmt->unique
 																? "unique indexes"
 																: "indexes");
+			break;
+		}
+		case T_RefreshMatViewStmt:
+		{
+			RefreshMatViewStmt *stmt = (RefreshMatViewStmt *) node;
+
+			if (stmt->concurrent && OidIsValid(ddl_our_relation(stmt->relation)))
+				refuse_concurrent_refresh(stmt->relation);
 			break;
 		}
 		case T_CreatePublicationStmt:

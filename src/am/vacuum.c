@@ -30,6 +30,7 @@
 #include "ts_pages.h"
 #include "ts_scan.h"
 #include "ts_table.h"
+#include "ts_workers.h"
 
 typedef struct VacuumReport
 {
@@ -134,6 +135,9 @@ am_relation_vacuum(Relation rel, struct VacuumParams *params,
 	vacuum_storage(rel, params, &report);
 
 	pgstat_progress_end_command();
+
+	/* Whoever vacuums wants the table tended: it is sealed and merged soon, too. */
+	ts_workers_wake();
 	if (verbose || (logged && TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
 														 params->log_min_duration)))
 		ereport(

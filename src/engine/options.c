@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "nodes/value.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -28,6 +29,9 @@
 
 /* More logs than this help no machine of today, and each costs a page at least. */
 #define MAX_DEFAULT_SHARDS 32
+
+static const char *const option_names[] = {"series_by", "time_column", "duplicates",
+										   "shards", "retention"};
 
 static Oid pending_relid = InvalidOid;
 static Datum pending_options = (Datum) 0;
@@ -119,9 +123,24 @@ parse_name(const char *value)
 	return linitial(names);
 }
 
+void
+ts_options_check_name(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(option_names); i++)
+	{
+		if (strcmp(name, option_names[i]) == 0)
+			return;
+	}
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("unrecognized option \"mytsdb.%s\"", name),
+					errhint("Options are mytsdb.series_by, mytsdb.time_column, "
+							"mytsdb.duplicates, mytsdb.shards and mytsdb.retention.")));
+}
+
 static void
 parse_option(const char *name, const char *value, TsOptions *options)
 {
+	ts_options_check_name(name);
 	if (strcmp(name, "series_by") == 0)
 		options->series_by = ts_options_split_names(value);
 	else if (strcmp(name, "time_column") == 0)
@@ -130,17 +149,12 @@ parse_option(const char *name, const char *value, TsOptions *options)
 		options->replace = parse_duplicates(value);
 	else if (strcmp(name, "shards") == 0)
 		options->shards = parse_shards(value);
-	else if (strcmp(name, "retention") == 0)
+	else
 	{
+		Assert(strcmp(name, "retention") == 0);
 		check_retention(value);
 		options->retention = pstrdup(value);
 	}
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unrecognized option \"mytsdb.%s\"", name),
-				 errhint("Options are mytsdb.series_by, mytsdb.time_column, "
-						 "mytsdb.duplicates, mytsdb.shards and mytsdb.retention.")));
 }
 
 void
@@ -148,6 +162,7 @@ ts_options_parse(Datum reloptions, TsOptions *options)
 {
 	Datum *elements;
 	int count;
+	List *seen = NIL;
 
 	memset(options, 0, sizeof(*options));
 	if (DatumGetPointer(reloptions) == NULL)
@@ -165,6 +180,10 @@ ts_options_parse(Datum reloptions, TsOptions *options)
 		value = strchr(element, '=');
 		if (value != NULL)
 			*value++ = '\0';
+		if (list_member(seen, makeString(element)))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("option \"%s\" specified more than once", element)));
+		seen = lappend(seen, makeString(element));
 		parse_option(element + strlen(PREFIX), value ? value : "", options);
 	}
 }
