@@ -69,7 +69,11 @@ freeze(Relation rel, const TsTable *table, TransactionId cutoff, TransactionId *
 
 	ts_pages_read_meta(rel, &meta);
 	if (TransactionIdIsNormal(meta.writer) && TransactionIdPrecedes(meta.writer, cutoff))
+	{
+		/* Snapshots on a standby that do not see the writer would find no rows. */
+		ts_pages_log_conflict(rel, meta.writer);
 		ts_pages_set_writer(rel, InvalidTransactionId);
+	}
 	else
 		keep_older(oldest, meta.writer);
 }
