@@ -223,8 +223,7 @@ sub wait_for
 sub catch_up
 {
 	my ($self, $primary, $seconds) = @_;
-	my $lsn = $primary->safe_sql('SELECT pg_current_wal_insert_lsn()');
-	$primary->safe_sql('SELECT pg_switch_wal()');
+	my $lsn = $primary->safe_sql(q{SELECT pg_create_restore_point('here')});
 	return $self->wait_for("SELECT pg_last_wal_replay_lsn() >= '$lsn'", 't', $seconds);
 }
 
