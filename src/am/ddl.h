@@ -78,6 +78,10 @@ ddl_refuse_indexes(const char *relname, const char *what) pg_attribute_noreturn(
 extern void ddl_refuse_constraint(const Constraint *constraint, const char *relname);
 extern void ddl_refuse_column_constraints(const ColumnDef *column, const char *relname);
 extern void ddl_refuse_in_create(const CreateStmt *stmt);
+/* A constraint was made, on whichever table, by whatever statement. */
+extern void ddl_constraint_made(Oid constraint);
+/* Raises an error when an open table that is to be one of ours has what none may have. */
+extern void ddl_refuse_to_become_ours(Relation rel);
 
 /* ---- ddl_object.c ---- */
 

@@ -255,6 +255,7 @@ become_ours(Oid relid, AlterTableStmt *stmt)
 	reloptions = ddl_concat_options(reloptions,
 									ddl_merge_options((Datum) 0, options, false));
 	rel = relation_open(relid, NoLock);
+	ddl_refuse_to_become_ours(rel);
 	reloptions = settle_options(rel, reloptions);
 	relation_close(rel, NoLock);
 	ddl_set_reloptions(relid, reloptions);

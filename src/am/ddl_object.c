@@ -1,7 +1,7 @@
 /*
  * ddl_object.c
  *	  What the object access hook sees: tables of ours that are made and dropped, columns
- *	  that are dropped, by whatever statement.
+ *	  that are dropped, constraints that are made, by whatever statement.
  *
  * A drop takes the catalog rows of the table's storage with it, in the same transaction,
  * so that both stay or go. The file a rewrite leaves behind is dropped as the rewrite's
@@ -17,6 +17,7 @@
 #include "catalog/indexing.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -119,6 +120,8 @@ on_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *
 {
 	if (prev_object_access_hook)
 		prev_object_access_hook(access, class, object, sub, arg);
+	if (class == ConstraintRelationId && access == OAT_POST_CREATE)
+		ddl_constraint_made(object);
 	if (class != RelationRelationId)
 		return;
 

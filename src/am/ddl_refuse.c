@@ -10,10 +10,13 @@
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "ddl.h"
@@ -78,6 +81,59 @@ action_changes_rows(char action)
 		   action == FKCONSTR_ACTION_SETDEFAULT;
 }
 
+/* Checks a row of pg_constraint whose table is one of ours, or becomes one. */
+static void
+refuse_foreign_key(Form_pg_constraint constraint)
+{
+	if (constraint->contype != CONSTRAINT_FOREIGN ||
+		(!action_changes_rows(constraint->confdeltype) &&
+		 !action_changes_rows(constraint->confupdtype)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("foreign keys of tables USING mytsdb cannot change or delete rows"),
+			 errdetail("Rows of table \"%s\" cannot be updated or deleted yet.",
+					   get_rel_name(constraint->conrelid)),
+			 errhint("Use ON DELETE and ON UPDATE NO ACTION or RESTRICT.")));
+}
+
+/* Looks at what an index of pg_constraint finds, which may be the current command's. */
+static void
+check_constraints(Oid index, AttrNumber column, Oid value, bool ours)
+{
+	Relation pg_constraint = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
+	scan = systable_beginscan(pg_constraint, index, true, SnapshotSelf, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+
+		if (ours || ddl_is_ours(form->conrelid))
+			refuse_foreign_key(form);
+	}
+	systable_endscan(scan);
+	table_close(pg_constraint, AccessShareLock);
+}
+
+void
+ddl_constraint_made(Oid constraint)
+{
+	check_constraints(ConstraintOidIndexId, Anum_pg_constraint_oid, constraint, false);
+}
+
+void
+ddl_refuse_to_become_ours(Relation rel)
+{
+	if (RelationGetIndexList(rel) != NIL)
+		ddl_refuse_indexes(RelationGetRelationName(rel), "indexes");
+	check_constraints(ConstraintRelidTypidNameIndexId, Anum_pg_constraint_conrelid,
+					  RelationGetRelid(rel), true);
+}
+
 void
 ddl_refuse_constraint(const Constraint *constraint, const char *relname)
 {
@@ -91,18 +147,6 @@ ddl_refuse_constraint(const Constraint *constraint, const char *relname)
 			break;
 		case CONSTR_EXCLUSION:
 			ddl_refuse_indexes(relname, "exclusion constraints");
-			break;
-		case CONSTR_FOREIGN:
-			if (action_changes_rows(constraint->fk_del_action) ||
-				action_changes_rows(constraint->fk_upd_action))
-				ereport(
-					ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("foreign keys of tables USING mytsdb cannot change or "
-							"delete rows"),
-					 errdetail("Rows of table \"%s\" cannot be updated or deleted yet.",
-							   relname),
-					 errhint("Use ON DELETE NO ACTION or RESTRICT.")));
 			break;
 		default:
 			break;

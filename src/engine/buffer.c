@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "storage/predicate.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -271,11 +272,15 @@ static void
 refuse_null_time(Relation rel, const TsTable *table)
 {
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), table->time_column - 1);
+	/* a rewrite's transient relation has a name that nobody knows */
+	const char *name = OidIsValid(rel->rd_rel->relrewrite)
+						   ? get_rel_name(rel->rd_rel->relrewrite)
+						   : RelationGetRelationName(rel);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_NOT_NULL_VIOLATION),
 			 errmsg("null value in column \"%s\" of relation \"%s\", which is its time",
-					NameStr(att->attname), RelationGetRelationName(rel)),
+					NameStr(att->attname), name),
 			 errhint("Give every row a time."), errtablecol(rel, table->time_column)));
 }
 

@@ -154,23 +154,101 @@ mytsdb_time_bucket_date(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(DirectFunctionCall1(timestamp_date, TimestampGetDatum(start)));
 }
 
+/* ---- time zones ---- */
+
+/* More than clocks are ever put back or forward, and less than half a year. */
+#define CLOCK_CHANGE (3 * USECS_PER_HOUR)
+
+static Timestamp
+clock_at(Datum zone, TimestampTz time)
+{
+	return DatumGetTimestamp(
+		DirectFunctionCall2(timestamptz_zone, zone, TimestampTzGetDatum(time)));
+}
+
+static int64
+offset_at(Datum zone, TimestampTz time)
+{
+	return clock_at(zone, time) - time;
+}
+
+/* The moment between the two when the clock was changed. */
+static TimestampTz
+clock_change(Datum zone, TimestampTz before, TimestampTz after)
+{
+	int64 offset = offset_at(zone, after);
+
+	while (after - before > 1)
+	{
+		TimestampTz middle = before + (after - before) / 2;
+
+		if (offset_at(zone, middle) == offset)
+			after = middle;
+		else
+			before = middle;
+	}
+	return after;
+}
+
+/* When the clock showed what it shows at `time` for the first time. */
+static TimestampTz
+first_reading(Datum zone, TimestampTz time)
+{
+	TimestampTz before = time - CLOCK_CHANGE;
+	TimestampTz first;
+
+	if (!IS_VALID_TIMESTAMP(before))
+		return time;
+	first = clock_at(zone, time) - offset_at(zone, before);
+	return first < time && clock_at(zone, first) == clock_at(zone, time) ? first : time;
+}
+
+/*
+ * The moment when the zone's clock shows `start`, where the bucket of `time` begins.
+ *
+ * When clocks are put back, they show it twice. Buckets that are no longer than what is
+ * shown twice are there twice, too, and end when the clock is changed; a longer one
+ * begins at the first time and lasts as much longer. A bucket whose start the clock
+ * leaves out begins when it does that. So buckets follow one another in time, but for
+ * those whose end alone is shown twice: no width that divides a day has such.
+ */
+static TimestampTz
+start_in_zone(Datum zone, Timestamp start, TimestampTz time, const Interval *width)
+{
+	TimestampTz last = DatumGetTimestampTz(
+		DirectFunctionCall2(timestamp_zone, zone, TimestampGetDatum(start)));
+	TimestampTz first;
+	int64 repeated;
+
+	if (!IS_VALID_TIMESTAMP(last - CLOCK_CHANGE))
+		return last;
+	if (clock_at(zone, last) != start)
+		return clock_change(zone, last - CLOCK_CHANGE, last);
+	first = first_reading(zone, last);
+	if (width->month != 0)
+		return first;
+	if (first < last)
+		return fixed_width(width) <= last - first && last <= time ? last : first;
+
+	repeated = time - first_reading(zone, time);
+	if (repeated > 0 && fixed_width(width) <= repeated)
+		return clock_change(zone, time - repeated, time);
+	return first;
+}
+
 /* (width, timestamptz, zone [, origin timestamptz]) */
 Datum
 mytsdb_time_bucket_zone(PG_FUNCTION_ARGS)
 {
+	const Interval *width = PG_GETARG_INTERVAL_P(0);
+	TimestampTz time = PG_GETARG_TIMESTAMPTZ(1);
 	Datum zone = PG_GETARG_DATUM(2);
 	bool has_origin = PG_NARGS() > 3;
-	Timestamp origin = 0;
-	Timestamp time = PG_GETARG_TIMESTAMP(1);
+	Timestamp origin = has_origin ? clock_at(zone, PG_GETARG_TIMESTAMPTZ(3)) : 0;
 	Timestamp start;
 
 	if (TIMESTAMP_NOT_FINITE(time))
-		PG_RETURN_TIMESTAMP(time);
-	time = DatumGetTimestamp(
-		DirectFunctionCall2(timestamptz_zone, zone, TimestampTzGetDatum(time)));
-	if (has_origin)
-		origin = DatumGetTimestamp(
-			DirectFunctionCall2(timestamptz_zone, zone, PG_GETARG_DATUM(3)));
-	start = bucket(PG_GETARG_INTERVAL_P(0), time, has_origin, origin);
-	PG_RETURN_DATUM(DirectFunctionCall2(timestamp_zone, zone, TimestampGetDatum(start)));
+		PG_RETURN_TIMESTAMPTZ(time);
+	start = bucket(width, clock_at(zone, time), has_origin, origin);
+	PG_RETURN_TIMESTAMPTZ(start_in_zone(zone, start, time, width));
 }

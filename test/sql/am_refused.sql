@@ -87,6 +87,8 @@ CREATE TABLE keyed_2 (time timestamptz NOT NULL, v int) USING mytsdb;
 ALTER TABLE keyed ATTACH PARTITION keyed_2 DEFAULT;
 ALTER TABLE parent ADD COLUMN time timestamptz;
 ALTER TABLE parent SET ACCESS METHOD mytsdb;
+CREATE TABLE without_time AS SELECT NULL::timestamptz AS time;
+ALTER TABLE without_time SET ACCESS METHOD mytsdb;
 CLUSTER t USING some_index;
 CLUSTER t;
 REINDEX TABLE t;
@@ -105,6 +107,8 @@ CREATE TABLE cascading (time timestamptz, v int REFERENCES parent ON DELETE CASC
 CREATE TABLE cascading_1 PARTITION OF cascading DEFAULT USING mytsdb;
 CREATE TABLE cascading_2 (time timestamptz, v int) USING mytsdb;
 ALTER TABLE cascading ATTACH PARTITION cascading_2 DEFAULT;
+CREATE TABLE restricting (time timestamptz, v int REFERENCES parent ON DELETE RESTRICT) PARTITION BY RANGE (time);
+CREATE TABLE restricting_1 PARTITION OF restricting DEFAULT USING mytsdb;
 CREATE TABLE cascading_3 (time timestamptz, v int REFERENCES parent ON DELETE CASCADE);
 ALTER TABLE cascading_3 SET ACCESS METHOD mytsdb;
 -- and those towards one
@@ -124,6 +128,7 @@ DROP TYPE colour CASCADE;
 
 -- ---- UNLOGGED and TEMPORARY ----
 
+DROP TABLE wrong;
 CREATE UNLOGGED TABLE wrong (time timestamptz) USING mytsdb;
 CREATE TEMPORARY TABLE wrong (time timestamptz) USING mytsdb;
 CREATE TABLE pg_temp.wrong (time timestamptz) USING mytsdb;
