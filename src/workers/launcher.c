@@ -17,7 +17,6 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -299,7 +298,7 @@ mytsdb_launcher_main(Datum arg)
 	MemoryContext context;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
@@ -316,6 +315,8 @@ mytsdb_launcher_main(Datum arg)
 		long wait = workers_interval * 1000L;
 
 		CHECK_FOR_INTERRUPTS();
+		if (ShutdownRequestPending)
+			proc_exit(1); /* 0 would mean: for good */
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
