@@ -1,5 +1,7 @@
 -- The views to look inside, and merging with more series than a block holds.
+SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS mytsdb;
+RESET client_min_messages;
 SET timezone = 'UTC';
 CREATE TABLE st (time timestamptz, dev text, slot int, v float8)
     USING mytsdb WITH (mytsdb.series_by = 'dev,slot', mytsdb.shards = 2);
