@@ -229,16 +229,16 @@ sub same_everywhere
 	}
 }
 
-# Asks a standby while redo runs, for some seconds, in all ways.
-sub ask_under_redo
+# Asks a server while redo, or the load itself, runs, for some seconds, in all ways.
+sub ask_under_load
 {
-	my ($standby, $seconds) = @_;
+	my ($node, $seconds) = @_;
 	my $end = time + $seconds;
 	my $session;
 	my (@wrong, %seen);
 	while (time < $end && @wrong < 3)
 	{
-		$session = $standby->session if !$session || $session->{ended};
+		$session = $node->session if !$session || $session->{ended};
 		my $query = $judges[ rand @judges ];
 		my $repeatable = rand(3) < 1;
 		my @answers;
@@ -259,8 +259,9 @@ sub ask_under_redo
 		}
 	}
 	$session->close if $session;
-	is("@wrong", '', 'on the standby, right rows or a conflict while redo runs');
+	is("@wrong", '', "right rows or a conflict on $node->{name} under load");
 	cmp_ok($seen{answers} // 0, '>', 5, 'and right rows as a rule');
+	is($seen{conflicts}, undef, 'which is for standbys alone') if $node == $primary;
 	note join ', ', map { "$_: $seen{$_}" } sort keys %seen;
 }
 
@@ -286,9 +287,10 @@ ok(finish_load(), 'the load runs during a base backup');
 ok($standby->catch_up($primary), 'the standby catches up');
 same_everywhere($primary, $standby, 'after the base backup');
 
-start_load(12);
-ask_under_redo($standby, 11);
-ok(finish_load(), 'the load runs while the standby is asked');
+start_load(15);
+ask_under_load($standby, 10);
+ask_under_load($primary, 4);
+ok(finish_load(), 'the load runs while servers are asked');
 ok($standby->catch_up($primary), 'the standby catches up');
 same_everywhere($primary, $standby, 'after the load');
 
