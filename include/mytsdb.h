@@ -12,7 +12,8 @@
  *	register_workers	right after that
  *	shmem_size			when the server asks how much shared memory is wanted
  *	shmem_attach		when it exists, under AddinShmemInitLock; the memory is of
- *						the size asked for, MAXALIGNed, zeroed when found is false.
+ *						the size asked for, MAXALIGNed, zeroed when found is false
+ *						(unless keep_unset says that this is too much to be touched).
  *						Called again, with found false, when the server has
  *						reinitialised its shared memory after a crash.
  *
@@ -31,12 +32,14 @@ typedef struct MytsdbModule
 	void (*register_workers)(void);
 	Size (*shmem_size)(void);
 	void (*shmem_attach)(void *memory, bool found);
+	bool keep_unset;
 } MytsdbModule;
 
 /* The modules there are. */
 extern const MytsdbModule labels_module;   /* src/types: the labels type */
 extern const MytsdbModule pages_module;    /* src/engine: free space */
 extern const MytsdbModule shared_module;   /* src/engine: slots of streams */
+extern const MytsdbModule hot_module;      /* src/engine: hot memory */
 extern const MytsdbModule series_module;   /* src/engine: the series dictionary */
 extern const MytsdbModule buffer_module;   /* src/engine: the private buffer */
 extern const MytsdbModule ddl_module;      /* src/am: utility statements, drops */

@@ -59,7 +59,10 @@ typedef struct TsSlot
 	TsRun run;          /* streams: the run that `end` is in, count 0 when not known */
 	uint64 next_number; /* storage: next number, and the metapage's bound */
 	uint64 number_bound;
-	uint64 aux[4];         /* the owning module's own */
+	uint64 aux[4];    /* the owning module's own */
+	uint32 hot_first; /* streams: generations of hot memory (ts_hot.h) ... */
+	uint32 hot_last;
+	uint32 hot_count;      /* ... and how many there are */
 	pg_atomic_uint32 used; /* for the clock that chooses a slot to take */
 } TsSlot;
 

@@ -17,6 +17,7 @@
 #include "ddl.h"
 #include "mytsdb.h"
 #include "ts_buffer.h"
+#include "ts_hot.h"
 #include "ts_table.h"
 #include "ts_workers.h"
 
@@ -80,7 +81,11 @@ send_workers_away(Node *stmt)
 		return;
 	database = get_database_oid(name, true);
 	if (OidIsValid(database))
+	{
 		ts_workers_leave(database);
+		if (IsA(stmt, DropdbStmt))
+			ts_hot_forget_database(database);
+	}
 }
 
 static bool

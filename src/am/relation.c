@@ -23,6 +23,7 @@
 #include "ts_buffer.h"
 #include "ts_catalog.h"
 #include "ts_ddl.h"
+#include "ts_hot.h"
 #include "ts_pages.h"
 #include "ts_scan.h"
 #include "ts_table.h"
@@ -75,6 +76,7 @@ am_relation_nontransactional_truncate(Relation rel)
 	int shards = ts_ddl_shards_for(rel, &rel->rd_node);
 
 	ts_buffer_discard(table);
+	ts_hot_forget_file(&rel->rd_node);
 	ts_catalog_drop(table->storage);
 	insert_shards(ts_pages_recreate(rel, shards), shards);
 	pfree(table);

@@ -25,6 +25,7 @@
 
 #include "am.h"
 #include "ts_catalog.h"
+#include "ts_hot.h"
 #include "ts_log.h"
 #include "ts_maintain.h"
 #include "ts_pages.h"
@@ -65,6 +66,7 @@ freeze(Relation rel, const TsTable *table, TransactionId cutoff, TransactionId *
 		if (covered[shard] == PG_UINT64_MAX)
 			continue;
 		keep_older(oldest, ts_log_freeze(rel, table, shard, covered[shard], cutoff));
+		ts_hot_freeze(table, shard, cutoff);
 	}
 
 	ts_pages_read_meta(rel, &meta);

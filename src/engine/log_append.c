@@ -13,7 +13,8 @@
  *	   slot was forgotten, start over
  *	3. ask for serialization conflicts; lock the pages; copy the records into them; write
  *	   WAL
- *	4. publish the new end; unlock
+ *	4. copy the records' entries into hot memory (ts_hot.h), for which memory was reserved
+ *	   before all this, if there was some; publish the new end; unlock
  *
  * The question about conflicts is asked under the slot's lock because a reader takes its
  * SIREAD lock before it fixes the log's end: either its lock is there when we ask, or it
@@ -35,6 +36,7 @@
 #include "utils/rel.h"
 
 #include "log_internal.h"
+#include "ts_hot.h"
 #include "ts_series.h"
 #include "ts_stop.h"
 
@@ -48,6 +50,8 @@ typedef struct Append
 	TsSlotKey key;
 	const char *next; /* the first record that is not in the log yet */
 	const char *end;
+	char *hot;     /* its entry of hot memory; NULL: records have none */
+	bool reserved; /* there is memory for the entries of the next edit */
 } Append;
 
 /* The pages for the next edit, pinned. */
@@ -177,6 +181,9 @@ typedef struct Batch
 	uint64 number;
 	uint32 guess;         /* rows of the last record */
 	StringInfoData bytes; /* the records of a shard */
+	StringInfoData hot;   /* their entries of hot memory ... */
+	bool has_hot;         /* ... if all have some */
+	long patience;        /* for waiting for it */
 } Batch;
 
 static void
@@ -185,13 +192,18 @@ encode_rows(Batch *batch, const uint32 *order, uint32 n)
 	uint32 count;
 
 	resetStringInfo(&batch->bytes);
+	resetStringInfo(&batch->hot);
+	batch->has_hot = ts_hot_enabled();
 	for (uint32 from = 0; from < n; from += count)
 	{
 		count = rows_for_record(batch->rows, order, from, n - from, batch->guess);
 		batch->guess = count;
 		if (!ts_log_encode(batch->encoder, order, from, count, batch->xid, batch->cid,
-						   batch->number, &batch->bytes))
+						   batch->number, &batch->bytes,
+						   batch->has_hot ? &batch->hot : NULL))
 			elog(ERROR, "a row does not fit a log record");
+		if ((Size) batch->hot.len > ts_hot_limit())
+			batch->has_hot = false;
 	}
 }
 
@@ -340,6 +352,8 @@ fill_pages(Append *append, TsSlot *slot, TsEdit *edit, const Target *target)
 		memcpy(TsPageData(page) + offset, append->next, space);
 		TsPageSetLength(page, offset + space);
 		append->next += space;
+		if (append->hot != NULL)
+			append->hot = ts_hot_place(append->hot, place);
 		end = place + space;
 	}
 	return end;
@@ -362,6 +376,7 @@ append_some(Append *append)
 	place = place_for(slot->end, record_space(append->next));
 	if (slot->ready && target_index(&target, place) >= 0)
 	{
+		const char *hot = append->hot;
 		TsLogPos end;
 
 		CheckForSerializableConflictIn(append->rel, NULL, InvalidBlockNumber);
@@ -370,6 +385,8 @@ append_some(Append *append)
 		ts_edit_finish(edit);
 		TS_STOP_LOGGED("append-after-wal");
 		Assert(end > slot->end);
+		if (append->reserved)
+			ts_hot_append(slot, end, hot, append->hot);
 		slot->end = end;
 		if (slot->aux[LOG_PENDING_SINCE] == 0)
 			slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentStatementStartTimestamp();
@@ -385,20 +402,46 @@ append_some(Append *append)
 	unpin_target(&target);
 }
 
-static void
-append_records(Relation rel, const TsTable *table, int shard, const StringInfoData *bytes)
+/* Bytes of the entries of the records that go into one edit, at most. */
+static Size
+hot_wanted(const Append *append)
 {
+	const char *next = append->next;
+	const char *hot = append->hot;
+	TsLogPos place = 0;
+
+	while (next < append->end)
+	{
+		uint32 space = record_space(next);
+
+		place = place_for(place, space);
+		if (ts_log_ordinal(place) >= TS_EDIT_PAGES)
+			break;
+		place += space;
+		next += space;
+		hot += ts_hot_length(hot);
+	}
+	return (Size) (hot - append->hot);
+}
+
+static void
+append_records(Relation rel, const TsTable *table, int shard, Batch *batch)
+{
+	const StringInfoData *bytes = &batch->bytes;
 	Append append = {.rel = rel,
 					 .table = table,
 					 .stream = log_stream(shard),
 					 .shard = shard,
 					 .next = bytes->data,
-					 .end = bytes->data + bytes->len};
+					 .end = bytes->data + bytes->len,
+					 .hot = batch->has_hot ? batch->hot.data : NULL};
 
 	ts_slot_key(&append.key, table, append.stream);
 	while (append.next < append.end)
 	{
 		CHECK_FOR_INTERRUPTS();
+		append.reserved = append.hot != NULL &&
+						  ts_hot_reserve(hot_wanted(&append), &batch->patience);
 		append_some(&append);
 		TS_STOP("append-between-edits");
 	}
@@ -410,7 +453,11 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 {
 	MemoryContext context;
 	MemoryContext old;
-	Batch batch = {.rows = rows, .xid = xid, .cid = cid, .number = number};
+	Batch batch = {.rows = rows,
+				   .xid = xid,
+				   .cid = cid,
+				   .number = number,
+				   .patience = TS_HOT_PATIENCE};
 	uint32 *sorted;
 	uint32 count;
 
@@ -431,6 +478,7 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 	batch.guess = Min(n, LOG_RECORD_ROWS);
 	batch.encoder = ts_log_encoder_create(context, table, rows, batch.guess);
 	initStringInfo(&batch.bytes);
+	initStringInfo(&batch.hot);
 	sorted = sort_rows(table, rows, order, n);
 	for (uint32 from = 0; from < n; from += count)
 	{
@@ -442,8 +490,9 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 				break;
 		}
 		encode_rows(&batch, sorted + from, count);
-		append_records(rel, table, shard, &batch.bytes);
+		append_records(rel, table, shard, &batch);
 	}
+	ts_hot_unreserve();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

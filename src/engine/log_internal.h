@@ -7,6 +7,8 @@
  * log_end.c		where a log ends
  * log_read.c		records, and rows out of them
  * log_freeze.c		transaction ids
+ *
+ * Hot memory (ts_hot.h) holds the newest records a second time, decoded.
  */
 #ifndef LOG_INTERNAL_H
 #define LOG_INTERNAL_H
@@ -44,11 +46,12 @@ extern TsLogEncoder *ts_log_encoder_create(MemoryContext context, const TsTable 
 										   const TsRows *rows, uint32 room);
 /*
  * Appends the record of rows order[from .. from + count) to *out, with the zeros that
- * follow it. Returns false, and leaves *out as it was, when it does not fit a page.
+ * follow it, and, unless hot is NULL, its entry of hot memory to *hot. Returns false, and
+ * leaves both as they were, when it does not fit a page.
  */
-extern bool
-ts_log_encode(TsLogEncoder *encoder, const uint32 *order, uint32 from, uint32 count,
-			  TransactionId xid, CommandId cid, uint64 number, StringInfo out);
+extern bool ts_log_encode(TsLogEncoder *encoder, const uint32 *order, uint32 from,
+						  uint32 count, TransactionId xid, CommandId cid, uint64 number,
+						  StringInfo out, StringInfo hot);
 
 /*
  * Checks the record at `offset` of a page's content, of which only what is before
@@ -76,6 +79,15 @@ typedef struct TsLogParts
  */
 extern const char *
 ts_log_take_apart(const LogRecordHeader *record, TsLogParts *parts, TsLogPart *columns);
+
+/* ---- log_read.c ---- */
+
+/*
+ * The places of those of n rows, ascending by series, that a filter wants, into `wanted`,
+ * which has room for all; returns how many there are.
+ */
+extern uint32 ts_log_choose_rows(const TsRowFilter *filter, const uint32 *series,
+								 const int64 *times, uint32 n, uint32 *wanted);
 
 /* ---- log_end.c ---- */
 

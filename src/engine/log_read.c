@@ -253,22 +253,30 @@ decode_series(TsLogReader *reader, const TsLogRecord *record, const TsLogPart *p
 	return series;
 }
 
-/* Which rows the filter wants; a run of one series is asked about once. */
+/* A run of one series is asked about once. */
+uint32
+ts_log_choose_rows(const TsRowFilter *filter, const uint32 *series, const int64 *times,
+				   uint32 n, uint32 *wanted)
+{
+	uint32 nwanted = 0;
+	bool ok = true;
+
+	for (uint32 k = 0; k < n; k++)
+	{
+		if (filter->series != NULL && (k == 0 || series[k] != series[k - 1]))
+			ok = filter->series(filter->arg, series[k]);
+		if (ok && times[k] >= filter->time_min && times[k] <= filter->time_max)
+			wanted[nwanted++] = k;
+	}
+	return nwanted;
+}
+
 static void
 choose_rows(const TsRowFilter *filter, Decoded *rows)
 {
-	bool ok = true;
-
 	rows->wanted = palloc(rows->nrows * sizeof(uint32));
-	rows->nwanted = 0;
-	for (uint32 k = 0; k < rows->nrows; k++)
-	{
-		if (filter->series != NULL && (k == 0 || rows->series[k] != rows->series[k - 1]))
-			ok = filter->series(filter->arg, rows->series[k]);
-		if (ok && rows->times[k] >= filter->time_min &&
-			rows->times[k] <= filter->time_max)
-			rows->wanted[rows->nwanted++] = k;
-	}
+	rows->nwanted = ts_log_choose_rows(filter, rows->series, rows->times, rows->nrows,
+									   rows->wanted);
 	if (rows->nwanted == rows->nrows)
 		rows->wanted = NULL;
 }

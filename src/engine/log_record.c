@@ -13,6 +13,7 @@
 #include "port/pg_crc32c.h"
 
 #include "log_internal.h"
+#include "ts_hot.h"
 
 struct TsLogEncoder
 {
@@ -195,7 +196,8 @@ put_lengths(const TsLogEncoder *encoder, char *to)
 
 bool
 ts_log_encode(TsLogEncoder *encoder, const uint32 *order, uint32 from, uint32 count,
-			  TransactionId xid, CommandId cid, uint64 number, StringInfo out)
+			  TransactionId xid, CommandId cid, uint64 number, StringInfo out,
+			  StringInfo hot)
 {
 	const TsRows *rows = encoder->rows;
 	bool has_numbers = false;
@@ -233,6 +235,16 @@ ts_log_encode(TsLogEncoder *encoder, const uint32 *order, uint32 from, uint32 co
 	record->version = LOG_VERSION;
 	record->crc = record_crc(record);
 	out->len += (int) LogRecordSpace(length);
+	if (hot != NULL)
+		ts_hot_encode(&(TsHotRecord){.xid = xid,
+									 .cid = cid,
+									 .number = number,
+									 .series = encoder->integers,
+									 .vectors = encoder->vectors,
+									 .has_numbers = has_numbers,
+									 .columns = rows->columns,
+									 .natts = rows->natts},
+					  hot);
 	return true;
 }
 

@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "ts_hot.h"
 #include "ts_series.h"
 
 #include "scan_internal.h"
@@ -143,41 +144,121 @@ spill(TsScan *scan)
 	ts_rows_clear(log->rows);
 }
 
+/* What is being loaded of one shard. */
+typedef struct ShardLoad
+{
+	TsScan *scan;
+	int shard;
+	const TsRowFilter *filter;
+	bool may_spill;
+	TsVisibleCache cache;
+} ShardLoad;
+
+static bool
+is_visible(ShardLoad *load, const TsLogRecord *record)
+{
+	CHECK_FOR_INTERRUPTS();
+	return ts_visible(load->scan->rel, record->xid, record->cid, load->scan->snapshot,
+					  &load->cache);
+}
+
 /*
- * Loads one shard's rows. Returns false when they do not fit and may not go to disk.
+ * Rows were added from `before` on. Returns false when they do not fit and may not go to
+ * disk.
  */
 static bool
-load_shard(TsScan *scan, int shard, const TsRowFilter *filter, bool may_spill)
+added_rows(ShardLoad *load, uint32 before)
 {
-	ScanLog *log = &scan->log;
-	TsVisibleCache cache = {0};
+	ScanLog *log = &load->scan->log;
+
+	if (log->rows->n == before)
+		return true;
+	note_times(log, before);
+	if (log->rows->bytes <= (Size) work_mem * 1024)
+		return true;
+	if (load->may_spill)
+		spill(load->scan);
+	return load->may_spill;
+}
+
+/* Loads what is between two positions from pages. */
+static bool
+load_pages(ShardLoad *load, TsLogPos from, TsLogPos to)
+{
+	TsRows *rows = load->scan->log.rows;
 	TsLogReader *reader;
 	TsLogRecord record;
 	bool fits = true;
 
-	if (scan->covered[shard] >= scan->ends[shard])
+	if (from >= to)
 		return true;
-	reader = ts_log_open(scan->rel, scan->table, shard, scan->covered[shard],
-						 scan->ends[shard]);
+	reader = ts_log_open(load->scan->rel, load->scan->table, load->shard, from, to);
 	while (fits && ts_log_next(reader, &record))
 	{
-		uint32 before = log->rows->n;
+		uint32 before = rows->n;
 
-		CHECK_FOR_INTERRUPTS();
-		if (!ts_visible(scan->rel, record.xid, record.cid, scan->snapshot, &cache))
+		if (!is_visible(load, &record))
 			continue;
-		if (ts_log_decode(reader, &record, filter, log->rows) == 0)
-			continue;
-		note_times(log, before);
-		if (log->rows->bytes <= (Size) work_mem * 1024)
-			continue;
-		if (may_spill)
-			spill(scan);
-		else
-			fits = false;
+		ts_log_decode(reader, &record, load->filter, rows);
+		fits = added_rows(load, before);
 	}
 	ts_log_close(reader);
 	return fits;
+}
+
+/* Loads what hot memory has. */
+static bool
+load_hot(ShardLoad *load, TsHotReader *reader, const TsHotRange *range)
+{
+	TsRows *rows = load->scan->log.rows;
+	TsLogRecord record;
+	bool fits = true;
+
+	ts_hot_start(reader, range);
+	while (fits && ts_hot_next(reader, &record))
+	{
+		uint32 before = rows->n;
+
+		if (!is_visible(load, &record))
+			continue;
+		ts_hot_decode(reader, load->filter, rows);
+		fits = added_rows(load, before);
+	}
+	return fits;
+}
+
+/*
+ * Loads one shard's rows, in the order of their positions: from hot memory what is there,
+ * from pages the rest. Returns false when they do not fit and may not go to disk.
+ */
+static bool
+load_shard(TsScan *scan, int shard, const TsRowFilter *filter, bool may_spill)
+{
+	ShardLoad load = {
+		.scan = scan, .shard = shard, .filter = filter, .may_spill = may_spill};
+	TsHotRange ranges[TS_HOT_RANGES];
+	TsLogPos pos = scan->covered[shard];
+	TsLogPos end = scan->ends[shard];
+	bool fits = true;
+	int count;
+
+	if (pos >= end)
+		return true;
+	count = ts_hot_pin(scan->table, shard, pos, end, ranges);
+	if (count > 0)
+	{
+		TsHotReader *reader = ts_hot_open(scan->rel, scan->table);
+
+		for (int i = 0; fits && i < count; i++)
+		{
+			fits = load_pages(&load, pos, ranges[i].from) &&
+				   load_hot(&load, reader, &ranges[i]);
+			pos = ranges[i].to;
+		}
+		ts_hot_close(reader);
+		ts_hot_unpin();
+	}
+	return fits && load_pages(&load, pos, end);
 }
 
 /* Shards that may have rows of wanted series. */

@@ -20,6 +20,7 @@
 
 #include "ts_block.h"
 #include "ts_catalog.h"
+#include "ts_hot.h"
 #include "ts_log.h"
 #include "ts_maintain.h"
 #include "ts_stop.h"
@@ -105,6 +106,7 @@ ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
 	if (!known)
 		return 0;
 
+	ts_hot_seal_begins(table, shard);
 	rows = ts_rows_create(CurrentMemoryContext, table, table->natts, true);
 	upto = collect(rel, table, shard, from, ts_log_end(rel, table, shard), rows, more);
 	sealed = rows->n;
@@ -117,6 +119,7 @@ ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
 		ts_catalog_set_covered(table->storage, shard, upto);
 		ts_log_sealed(table, shard, upto);
 		TS_STOP("seal-covered");
+		ts_hot_seal_ends(table, shard, upto);
 	}
 	ts_rows_free(rows);
 	return sealed;

@@ -13,7 +13,7 @@
  * taken. Keys and tags change under both locks only, so holding either is enough to read
  * them. When all slots of a set are locked one waits for one of them and starts over.
  *
- * Locking order: partition lock, slot lock (conditionally); nobody waits for a partition
+ * Locking order: partition lock, slot lock (conditionally), that of hot memory; nobody waits for a partition
  * lock while he holds a slot.
  */
 #include "postgres.h"
@@ -26,6 +26,7 @@
 #include "utils/guc.h"
 
 #include "mytsdb.h"
+#include "ts_hot.h"
 #include "ts_shared.h"
 
 #define WAYS       16
@@ -347,6 +348,7 @@ make_slot(const Place *place, const TsSlotKey *key)
 	if (slot != NULL)
 	{
 		age_set(place);
+		ts_hot_drop(slot);
 		slot->key = *key;
 		slot->ready = false;
 		slot->ticket = new_ticket();
@@ -415,4 +417,5 @@ ts_shared_forget(TsSlot *slot)
 	Assert(LWLockHeldByMeInMode(&slot->lock, LW_EXCLUSIVE));
 	slot->ready = false;
 	slot->ticket = new_ticket();
+	ts_hot_drop(slot);
 }

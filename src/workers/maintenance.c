@@ -34,6 +34,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "ts_hot.h"
 #include "ts_log.h"
 #include "ts_maintain.h"
 #include "ts_table.h"
@@ -81,7 +82,8 @@ told_to_stay_away(Oid database)
 /* ---- steps ---- */
 
 /*
- * A log is sealed when it is large or has waited long enough.
+ * A log is sealed when it is large, has waited long enough, or keeps hot memory that is
+ * short.
  */
 static bool
 seal_step(Relation rel, const TsTable *table, int shard, bool *worked)
@@ -93,7 +95,8 @@ seal_step(Relation rel, const TsTable *table, int shard, bool *worked)
 		return false;
 	if (backlog < (uint64) workers_seal_size * 1024 &&
 		!TimestampDifferenceExceeds(ts_log_pending_since(table, shard),
-									GetCurrentTimestamp(), workers_seal_age * 1000))
+									GetCurrentTimestamp(), workers_seal_age * 1000) &&
+		!ts_hot_wants_seal(table, shard))
 		return false;
 	if (!ts_maintain_lock(table, shard, false))
 		return false;

@@ -1,0 +1,475 @@
+/*
+ * hot_memory.c
+ *	  Chunks of hot memory, the generations made of them, and pins.
+ *
+ * What always holds:
+ * - A chunk is free, reserved by one backend, or in the chain of one generation. `used`
+ *   counts those that are not free.
+ * - A generation goes, and its chunks are free, when its slot and the last pin have let
+ *   go of it; `pins` counts them. Only who holds the slot's lock gets a pin, so none
+ *   comes after the slot has let go.
+ * - hot_next[] of a chunk in a chain is written once, before a pin can know of the chunk
+ *   behind it.
+ *
+ * Order of locks: slot, then that of hot memory.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "hot_internal.h"
+#include "mytsdb.h"
+#include "ts_workers.h"
+
+/* Sealing is hurried when this share of all chunks is in use, and not again at once. */
+#define PRESSED(used) ((uint64) (used) *4 > (uint64) hot_chunks * 3)
+#define HURRY_MS      200
+/* One nap of who waits for memory: a seal that fails wakes nobody. */
+#define NAP_MS 20
+
+HotShared *hot_shared = NULL;
+HotGeneration *hot_generations = NULL;
+uint32 *hot_next = NULL;
+char *hot_data = NULL;
+uint32 hot_chunks = 0;
+
+static int hot_memory_kb;
+
+/* Chunks this backend has reserved: a chain. */
+static uint32 reserved_first = HOT_NONE;
+static uint32 reserved = 0;
+
+/* Generations this backend has pinned. */
+static uint32 pinned[TS_HOT_RANGES];
+static int npinned = 0;
+
+/* ---- the module ---- */
+
+static void
+define_settings(void)
+{
+	DefineCustomIntVariable(
+		"mytsdb.hot_memory",
+		"Sets how much shared memory keeps the newest rows ready to be read.",
+		"0: none; all rows that are not sealed yet are then read from the tables' pages.",
+		&hot_memory_kb, 128 * 1024, 0, MAX_KILOBYTES, PGC_POSTMASTER, GUC_UNIT_KB, NULL,
+		NULL, NULL);
+}
+
+static uint32
+chunk_count(void)
+{
+	return (uint32) (hot_memory_kb / (HOT_CHUNK / 1024));
+}
+
+static Size
+shmem_size(void)
+{
+	uint32 chunks = chunk_count();
+	Size size = sizeof(HotShared);
+
+	size = add_size(size, mul_size(chunks, sizeof(HotGeneration)));
+	size = add_size(size, mul_size(chunks, sizeof(uint32)));
+	size = add_size(size, mul_size(chunks, HOT_CHUNK));
+	return add_size(size, 3 * PG_CACHE_LINE_SIZE); /* to align the parts */
+}
+
+static void
+init_shared(HotShared *shared)
+{
+	MemSet(shared, 0, sizeof(HotShared));
+	shared->tranche = LWLockNewTrancheId();
+	LWLockInitialize(&shared->lock, shared->tranche);
+	shared->free = HOT_NONE;
+	shared->live = HOT_NONE;
+	ConditionVariableInit(&shared->freed);
+	pg_atomic_init_u32(&shared->used, 0);
+	pg_atomic_init_u32(&shared->generations, 0);
+	pg_atomic_init_u32(&shared->seals, 0);
+	pg_atomic_init_u64(&shared->hurried, 0);
+	pg_atomic_init_u64(&shared->drops, 0);
+	pg_atomic_init_u64(&shared->appends, 0);
+	pg_atomic_init_u64(&shared->log_only, 0);
+	pg_atomic_init_u64(&shared->delays, 0);
+	pg_atomic_init_u64(&shared->delay_micros, 0);
+	pg_atomic_init_u64(&shared->rows_read, 0);
+}
+
+static void
+shmem_attach(void *memory, bool found)
+{
+	char *next = memory;
+
+	hot_chunks = chunk_count();
+	hot_shared = memory;
+	next += sizeof(HotShared);
+	hot_generations = (HotGeneration *) TYPEALIGN(PG_CACHE_LINE_SIZE, next);
+	next = (char *) (hot_generations + hot_chunks);
+	hot_next = (uint32 *) TYPEALIGN(PG_CACHE_LINE_SIZE, next);
+	next = (char *) (hot_next + hot_chunks);
+	hot_data = (char *) TYPEALIGN(PG_CACHE_LINE_SIZE, next);
+	Assert(hot_data + (Size) hot_chunks * HOT_CHUNK <= (char *) memory + shmem_size());
+
+	if (!found)
+		init_shared(hot_shared);
+	LWLockRegisterTranche(hot_shared->tranche, "MytsdbHot");
+}
+
+const MytsdbModule hot_module = {
+	.name = "mytsdb hot memory",
+	.define_settings = define_settings,
+	.install_hooks = hot_register_callbacks,
+	.shmem_size = shmem_size,
+	.shmem_attach = shmem_attach,
+	.keep_unset = true,
+};
+
+bool
+ts_hot_enabled(void)
+{
+	return hot_chunks > 0;
+}
+
+/* ---- reservations ---- */
+
+/* Takes chunks into the reservation; false if there are not so many. */
+static bool
+take_chunks(uint32 count)
+{
+	LWLockAcquire(&hot_shared->lock, LW_EXCLUSIVE);
+	if (hot_chunks - pg_atomic_read_u32(&hot_shared->used) < count)
+	{
+		LWLockRelease(&hot_shared->lock);
+		return false;
+	}
+	for (uint32 i = 0; i < count; i++)
+	{
+		uint32 chunk = hot_shared->free;
+
+		if (chunk != HOT_NONE)
+			hot_shared->free = hot_next[chunk];
+		else
+			chunk = hot_shared->fresh++;
+		Assert(chunk < hot_chunks);
+		hot_next[chunk] = reserved_first;
+		reserved_first = chunk;
+	}
+	reserved += count;
+	pg_atomic_fetch_add_u32(&hot_shared->used, count);
+	LWLockRelease(&hot_shared->lock);
+	return true;
+}
+
+/* Frees a chain of chunks. The lock is held. */
+static void
+free_chain(uint32 first, uint32 last, uint32 count)
+{
+	hot_next[last] = hot_shared->free;
+	hot_shared->free = first;
+	pg_atomic_fetch_sub_u32(&hot_shared->used, count);
+}
+
+void
+ts_hot_unreserve(void)
+{
+	uint32 last = reserved_first;
+
+	if (reserved == 0)
+		return;
+	for (uint32 i = 1; i < reserved; i++)
+		last = hot_next[last];
+	LWLockAcquire(&hot_shared->lock, LW_EXCLUSIVE);
+	free_chain(reserved_first, last, reserved);
+	LWLockRelease(&hot_shared->lock);
+	reserved_first = HOT_NONE;
+	reserved = 0;
+}
+
+/* Asks for seals, unless somebody just has. */
+static void
+hurry(void)
+{
+	uint64 now = (uint64) GetCurrentTimestamp();
+	uint64 last = pg_atomic_read_u64(&hot_shared->hurried);
+
+	if (now - last >= HURRY_MS * UINT64CONST(1000) &&
+		pg_atomic_compare_exchange_u64(&hot_shared->hurried, &last, now))
+		ts_workers_wake();
+}
+
+/* Waits for chunks while a seal is running. No lock is held. */
+static bool
+wait_for_chunks(uint32 count, long *patience)
+{
+	instr_time start;
+	instr_time spent;
+	long left = *patience;
+	bool taken = false;
+
+	INSTR_TIME_SET_CURRENT(start);
+	ConditionVariablePrepareToSleep(&hot_shared->freed);
+	while (!taken && left > 0 && pg_atomic_read_u32(&hot_shared->seals) > 0)
+	{
+		(void) ConditionVariableTimedSleep(&hot_shared->freed, Min(left, NAP_MS),
+										   PG_WAIT_EXTENSION);
+		taken = take_chunks(count);
+		INSTR_TIME_SET_CURRENT(spent);
+		INSTR_TIME_SUBTRACT(spent, start);
+		left = *patience - (long) INSTR_TIME_GET_MILLISEC(spent);
+	}
+	ConditionVariableCancelSleep();
+	INSTR_TIME_SET_CURRENT(spent);
+	INSTR_TIME_SUBTRACT(spent, start);
+	pg_atomic_fetch_add_u64(&hot_shared->delays, 1);
+	pg_atomic_fetch_add_u64(&hot_shared->delay_micros, INSTR_TIME_GET_MICROSEC(spent));
+	*patience = Max(left, 0);
+	return taken;
+}
+
+bool
+ts_hot_reserve(Size bytes, long *patience)
+{
+	/* at the end of a chunk less than a header may be passed over; the first entry may
+	 * begin anywhere in a chunk that is there, or a new one */
+	uint64 wanted = bytes / (HOT_CHUNK - sizeof(HotEntry)) + 2;
+	uint32 missing;
+
+	if (wanted <= reserved)
+		return true;
+	if (wanted > hot_chunks)
+		return false;
+	missing = (uint32) wanted - reserved;
+	if (PRESSED(pg_atomic_read_u32(&hot_shared->used) + missing))
+		hurry();
+	if (take_chunks(missing))
+		return true;
+	if (*patience > 0 && pg_atomic_read_u32(&hot_shared->seals) > 0 &&
+		wait_for_chunks(missing, patience))
+		return true;
+	pg_atomic_fetch_add_u64(&hot_shared->log_only, 1);
+	return false;
+}
+
+static uint32
+use_reserved(void)
+{
+	uint32 chunk = reserved_first;
+
+	Assert(reserved > 0);
+	reserved_first = hot_next[chunk];
+	reserved--;
+	hot_next[chunk] = HOT_NONE;
+	return chunk;
+}
+
+/* ---- generations ---- */
+
+HotGeneration *
+hot_begin(TsSlot *slot, TsLogPos from)
+{
+	uint32 id = use_reserved();
+	HotGeneration *generation = &hot_generations[id];
+
+	generation->key = slot->key;
+	pg_atomic_init_u32(&generation->pins, 1);
+	generation->from = generation->to = from;
+	generation->length = 0;
+	generation->last = id;
+	generation->tail = 0;
+	generation->chunks = 1;
+	generation->next = HOT_NONE;
+	generation->closed = false;
+	generation->linked = true;
+
+	LWLockAcquire(&hot_shared->lock, LW_EXCLUSIVE);
+	generation->live_before = HOT_NONE;
+	generation->live_next = hot_shared->live;
+	if (hot_shared->live != HOT_NONE)
+		hot_generations[hot_shared->live].live_before = id;
+	hot_shared->live = id;
+	LWLockRelease(&hot_shared->lock);
+	pg_atomic_fetch_add_u32(&hot_shared->generations, 1);
+
+	if (slot->hot_count == 0)
+		slot->hot_first = id;
+	else
+		hot_generations[slot->hot_last].next = id;
+	slot->hot_last = id;
+	slot->hot_count++;
+	return generation;
+}
+
+void
+hot_extend(HotGeneration *generation)
+{
+	uint32 chunk = use_reserved();
+
+	hot_next[generation->last] = chunk;
+	generation->last = chunk;
+	generation->tail = 0;
+	generation->chunks++;
+}
+
+/* Lets go of a generation; who does so last frees it. */
+static void
+release(uint32 id)
+{
+	HotGeneration *generation = &hot_generations[id];
+
+	if (pg_atomic_sub_fetch_u32(&generation->pins, 1) > 0)
+		return;
+	LWLockAcquire(&hot_shared->lock, LW_EXCLUSIVE);
+	if (generation->live_before != HOT_NONE)
+		hot_generations[generation->live_before].live_next = generation->live_next;
+	else
+		hot_shared->live = generation->live_next;
+	if (generation->live_next != HOT_NONE)
+		hot_generations[generation->live_next].live_before = generation->live_before;
+	free_chain(id, generation->last, generation->chunks);
+	LWLockRelease(&hot_shared->lock);
+	pg_atomic_fetch_sub_u32(&hot_shared->generations, 1);
+	ConditionVariableBroadcast(&hot_shared->freed);
+}
+
+void
+hot_unlink_first(TsSlot *slot)
+{
+	uint32 id = slot->hot_first;
+	HotGeneration *generation = &hot_generations[id];
+
+	Assert(LWLockHeldByMeInMode(&slot->lock, LW_EXCLUSIVE));
+	Assert(slot->hot_count > 0);
+	slot->hot_first = generation->next;
+	slot->hot_count--;
+	generation->linked = false;
+	pg_atomic_fetch_add_u64(&hot_shared->drops, 1);
+	release(id);
+}
+
+void
+ts_hot_drop(TsSlot *slot)
+{
+	while (slot->hot_count > 0)
+		hot_unlink_first(slot);
+}
+
+/* ---- pins ---- */
+
+int
+ts_hot_pin(const TsTable *table, int shard, TsLogPos from, TsLogPos to,
+		   TsHotRange *ranges)
+{
+	TsSlotKey key;
+	TsSlot *slot;
+	uint64 ticket;
+	uint32 id;
+
+	Assert(npinned == 0);
+	if (hot_chunks == 0 || pg_atomic_read_u32(&hot_shared->generations) == 0 ||
+		RecoveryInProgress())
+		return 0;
+	ts_slot_key(&key, table, (TsStream) shard);
+	slot = ts_shared_lock(&key, LW_SHARED, &ticket);
+	id = slot->hot_first;
+	for (uint32 i = 0; i < slot->hot_count; i++)
+	{
+		HotGeneration *generation = &hot_generations[id];
+		TsHotRange *range = &ranges[npinned];
+
+		if (generation->to > from && generation->from < to)
+		{
+			range->from = Max(generation->from, from);
+			range->to = Min(generation->to, to);
+			range->generation = id;
+			range->length = generation->length;
+			pg_atomic_fetch_add_u32(&generation->pins, 1);
+			pinned[npinned++] = id;
+		}
+		id = generation->next;
+	}
+	ts_shared_unlock(slot);
+	return npinned;
+}
+
+void
+ts_hot_unpin(void)
+{
+	while (npinned > 0)
+		release(pinned[--npinned]);
+}
+
+void
+hot_let_go(void)
+{
+	ts_hot_unpin();
+	ts_hot_unreserve();
+}
+
+/* ---- questions ---- */
+
+static uint64
+bytes_of(const TsSlot *slot)
+{
+	uint64 bytes = 0;
+	uint32 id = slot->hot_first;
+
+	for (uint32 i = 0; i < slot->hot_count; i++)
+	{
+		bytes += (uint64) hot_generations[id].chunks * HOT_CHUNK;
+		id = hot_generations[id].next;
+	}
+	return bytes;
+}
+
+uint64
+ts_hot_shard_bytes(const TsTable *table, int shard)
+{
+	TsSlotKey key;
+	TsSlot *slot;
+	uint64 ticket;
+	uint64 bytes;
+
+	if (hot_chunks == 0 || RecoveryInProgress())
+		return 0;
+	ts_slot_key(&key, table, (TsStream) shard);
+	slot = ts_shared_lock(&key, LW_SHARED, &ticket);
+	bytes = bytes_of(slot);
+	ts_shared_unlock(slot);
+	return bytes;
+}
+
+/* Those that have at least half of what they would all have on the average. */
+bool
+ts_hot_wants_seal(const TsTable *table, int shard)
+{
+	uint64 used;
+	uint64 bytes;
+
+	if (hot_chunks == 0)
+		return false;
+	used = pg_atomic_read_u32(&hot_shared->used);
+	if (!PRESSED(used))
+		return false;
+	bytes = ts_hot_shard_bytes(table, shard);
+	return bytes > 0 &&
+		   bytes * 2 * pg_atomic_read_u32(&hot_shared->generations) >= used * HOT_CHUNK;
+}
+
+void
+ts_hot_stats(TsHotStats *stats)
+{
+	stats->size = (uint64) hot_chunks * HOT_CHUNK;
+	stats->used = (uint64) pg_atomic_read_u32(&hot_shared->used) * HOT_CHUNK;
+	stats->generations = pg_atomic_read_u32(&hot_shared->generations);
+	stats->drops = pg_atomic_read_u64(&hot_shared->drops);
+	stats->appends = pg_atomic_read_u64(&hot_shared->appends);
+	stats->log_only = pg_atomic_read_u64(&hot_shared->log_only);
+	stats->delays = pg_atomic_read_u64(&hot_shared->delays);
+	stats->delay_micros = pg_atomic_read_u64(&hot_shared->delay_micros);
+	stats->rows_read = pg_atomic_read_u64(&hot_shared->rows_read);
+}
