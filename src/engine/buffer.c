@@ -119,21 +119,34 @@ get_entry(Relation rel)
 	return entry;
 }
 
-/* Entries do not outlive a flush: a utility statement may change what they say. */
+static void
+drop_entry(BufferEntry *entry)
+{
+	Assert(dlist_is_empty(&entry->runs));
+	pfree(entry->table);
+	if (entry->series_key.data != NULL)
+		pfree(entry->series_key.data);
+	if (entry->probe.data != NULL)
+		pfree(entry->probe.data);
+	hash_search(ts_buffer.entries, &entry->key, HASH_REMOVE, NULL);
+}
+
+/*
+ * Entries without runs do not outlive a flush, since a utility statement may change what
+ * they say, nor the abort of a subtransaction, with which the lock on the table may have
+ * gone.
+ */
 static void
 forget_entries(void)
 {
 	HASH_SEQ_STATUS status;
 	BufferEntry *entry;
 
-	Assert(dlist_is_empty(&ts_buffer.runs));
 	hash_seq_init(&status, ts_buffer.entries);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		pfree(entry->table);
-		pfree(entry->series_key.data);
-		pfree(entry->probe.data);
-		hash_search(ts_buffer.entries, &entry->key, HASH_REMOVE, NULL);
+		if (dlist_is_empty(&entry->runs))
+			drop_entry(entry);
 	}
 }
 
@@ -352,6 +365,7 @@ ts_buffer_flush(void)
 
 		ts_buffer_leave(entry, dlist_tail_element(BufferRun, in_entry, &entry->runs));
 	}
+	Assert(dlist_is_empty(&ts_buffer.runs));
 	forget_entries();
 }
 
@@ -365,10 +379,7 @@ ts_buffer_discard(const TsTable *table)
 	while (!dlist_is_empty(&entry->runs))
 		ts_buffer_unlink(dlist_head_element(BufferRun, in_entry, &entry->runs));
 	/* The file gets a new storage id: forget the old one, and its series. */
-	pfree(entry->table);
-	pfree(entry->series_key.data);
-	pfree(entry->probe.data);
-	hash_search(ts_buffer.entries, &entry->key, HASH_REMOVE, NULL);
+	drop_entry(entry);
 }
 
 bool
@@ -527,6 +538,8 @@ on_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId p
 		else
 			ts_buffer_unlink(run);
 	}
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		forget_entries();
 }
 
 static void
