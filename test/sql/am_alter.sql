@@ -152,6 +152,46 @@ SELECT count(*), sum(w) FROM on_t;
 ALTER TABLE t DROP COLUMN v;
 DROP VIEW on_t;
 
+-- in children, too
+CREATE TABLE base (time timestamptz, k int, v int) USING mytsdb WITH (mytsdb.series_by = 'k');
+CREATE TABLE derived (more int) INHERITS (base) USING mytsdb WITH (mytsdb.series_by = 'k, more');
+INSERT INTO derived VALUES ('2024-01-01', 1, 2, 3);
+ALTER TABLE base RENAME k TO kk;
+SELECT kept('base'), kept('derived');
+SELECT * FROM base WHERE kk = 1;
+ALTER TABLE derived RENAME more TO most;
+ALTER TABLE base DROP COLUMN v;
+SELECT * FROM derived WHERE most = 3;
+DROP TABLE base CASCADE;
+-- in transactions that are prepared, or fail half way
+BEGIN;
+CREATE TABLE two (time timestamptz, v int) USING mytsdb WITH (mytsdb.shards = 1);
+INSERT INTO two VALUES ('2024-01-01', 1);
+ALTER TABLE two ADD COLUMN w int DEFAULT 2;
+PREPARE TRANSACTION 'am_alter';
+COMMIT PREPARED 'am_alter';
+BEGIN;
+DROP TABLE two;
+PREPARE TRANSACTION 'am_alter';
+ROLLBACK PREPARED 'am_alter';
+SELECT kept('two'), v, w FROM two;
+DROP TABLE two;
+DO $$
+BEGIN
+    BEGIN
+        CREATE TABLE two (time timestamptz, k int) USING mytsdb WITH (mytsdb.series_by = 'k');
+        INSERT INTO two VALUES ('2024-01-01', 1);
+        RAISE division_by_zero;
+    EXCEPTION WHEN division_by_zero THEN
+        CREATE TABLE two (time timestamptz) USING mytsdb WITH (mytsdb.shards = 2);
+        INSERT INTO two VALUES ('2024-01-02');
+    END;
+END
+$$;
+SELECT kept('two'), * FROM two;
+DROP TABLE two;
+SELECT more_storages();
+
 -- ---- other access methods ----
 
 CREATE TABLE h (time timestamptz, host text, v int, gone int);

@@ -207,6 +207,19 @@ COPY frozen FROM :'file' (FORMAT binary, FREEZE);
 COMMIT;
 SELECT count(*), sum(v) FROM frozen;
 
+-- into partitions, in turn
+CREATE TABLE parts (time timestamptz, host text, v int) PARTITION BY HASH (host);
+CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 0) USING mytsdb
+    WITH (mytsdb.series_by = 'host');
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 1) USING mytsdb;
+COPY parts FROM :'file' (FORMAT binary);
+SELECT count(*), sum(v), count(DISTINCT tableoid) FROM parts;
+-- into two tables in one statement
+TRUNCATE u, frozen;
+WITH a AS (INSERT INTO u SELECT * FROM t RETURNING *), b AS (INSERT INTO frozen SELECT * FROM a RETURNING v)
+SELECT count(*), sum(v) FROM b;
+SELECT (SELECT sum(v) FROM u), (SELECT sum(v) FROM frozen);
+
 -- ---- DDL in the same transaction ----
 
 BEGIN;
