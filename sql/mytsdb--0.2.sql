@@ -362,6 +362,10 @@ CREATE FUNCTION mytsdb.sizes_of("table" regclass, OUT storage bigint, OUT shards
         OUT log_bytes bigint, OUT pending_bytes bigint, OUT free_bytes bigint, OUT total_bytes bigint) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'mytsdb_sizes_of' LANGUAGE C STABLE STRICT;
 
+CREATE FUNCTION mytsdb.lock_waits(OUT waits bigint, OUT seconds double precision)
+    AS 'MODULE_PATHNAME', 'mytsdb_lock_waits' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION mytsdb.lock_waits() IS 'how often and how long sessions waited for the engine''s own locks since the server started';
+
 CREATE VIEW mytsdb.series AS
     SELECT c.oid::regclass AS rel, s.id, s.key
     FROM pg_class c JOIN pg_am a ON a.oid = c.relam, mytsdb.series_of(c.oid) s

@@ -32,12 +32,14 @@
 #include "ts_pages.h"
 #include "ts_scan.h"
 #include "ts_series.h"
+#include "ts_shared.h"
 #include "ts_table.h"
 
 PG_FUNCTION_INFO_V1(mytsdb_series_of);
 PG_FUNCTION_INFO_V1(mytsdb_shards_of);
 PG_FUNCTION_INFO_V1(mytsdb_blocks_of);
 PG_FUNCTION_INFO_V1(mytsdb_sizes_of);
+PG_FUNCTION_INFO_V1(mytsdb_lock_waits);
 
 extern Datum mytsdb_labels_to_jsonb(PG_FUNCTION_ARGS);
 
@@ -361,4 +363,23 @@ mytsdb_sizes_of(PG_FUNCTION_ARGS)
 	tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 	relation_close(rel, AccessShareLock);
 	return (Datum) 0;
+}
+
+/* How often, and for how long together, backends have waited for the locks of streams
+ * since the server started. */
+Datum
+mytsdb_lock_waits(PG_FUNCTION_ARGS)
+{
+	TupleDesc desc;
+	uint64 waits;
+	uint64 microseconds;
+	Datum row[2];
+	bool nulls[2] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	ts_shared_wait_stats(&waits, &microseconds);
+	row[0] = Int64GetDatum((int64) waits);
+	row[1] = Float8GetDatum((double) microseconds / 1e6);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls)));
 }

@@ -59,3 +59,4 @@ SELECT count(*), count(DISTINCT dev), sum(v) FROM st_many;
 DROP TABLE st, st_labels, st_one, st_many;
 DROP ROLE st_reader;
 SELECT count(*) FROM mytsdb.stat_table WHERE rel::text LIKE 'st%';
+SELECT waits >= 0 AS waits, seconds >= 0 AS seconds FROM mytsdb.lock_waits();
