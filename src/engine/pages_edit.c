@@ -2,9 +2,9 @@
  * pages_edit.c
  *	  Stamps, edits and copies of pages, and the errors about them.
  *
- * An edit is a generic WAL record with up to TS_EDIT_PAGES pages. Its pages are private
- * copies until ts_edit_finish(), which applies them to the buffers and writes WAL in one
- * critical section; before that nothing is changed, so an error needs no cleaning up
+ * An edit is a WAL record with up to TS_EDIT_PAGES pages. Its pages are private copies
+ * until ts_edit_finish(), which applies them to the buffers and writes WAL in one critical
+ * section (pages_delta.c); before that nothing is changed, so an error needs no cleaning up
  * beyond the transaction's own (locks, pins, memory).
  *
  * What always holds: pages are stamped when taken over and checked whenever they are
@@ -12,23 +12,19 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
 #include "access/xlog.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
 #include "pages_internal.h"
 
-StaticAssertDecl(TS_EDIT_PAGES == MAX_GENERIC_XLOG_PAGES, "one record an edit");
-
 struct TsEdit
 {
 	uint64 storage;
 	Relation rel;
-	GenericXLogState *record;
 	int count;
-	Buffer buffers[TS_EDIT_PAGES];
-	Page pages[TS_EDIT_PAGES]; /* copies, in the record's state */
+	TsEditPage pages[TS_EDIT_PAGES];
+	PGAlignedBlock copies[TS_EDIT_PAGES];
 };
 
 /* ---- stamps ---- */
@@ -168,7 +164,6 @@ ts_edit_start_storage(Relation rel, uint64 storage)
 	edit->storage = storage;
 	edit->rel = rel;
 	edit->count = 0;
-	edit->record = GenericXLogStart(rel);
 	return edit;
 }
 
@@ -182,17 +177,19 @@ ts_edit_start(Relation rel, const TsTable *table)
 static Page
 register_page(TsEdit *edit, Buffer buffer, const TsOwner *owner, bool fresh)
 {
-	Page page = GenericXLogRegisterBuffer(edit->record, buffer,
-										  fresh ? GENERIC_XLOG_FULL_IMAGE : 0);
+	TsEditPage *taken = &edit->pages[edit->count];
 
 	Assert(edit->count < TS_EDIT_PAGES);
 	Assert(owner->storage == edit->storage);
-	if (fresh)
-		ts_stamp_page(page, owner);
-	edit->buffers[edit->count] = buffer;
-	edit->pages[edit->count] = page;
+	taken->buffer = buffer;
+	taken->fresh = fresh;
+	taken->page = (Page) edit->copies[edit->count].data;
 	edit->count++;
-	return page;
+	if (fresh)
+		ts_stamp_page(taken->page, owner);
+	else
+		memcpy(taken->page, BufferGetPage(buffer), BLCKSZ);
+	return taken->page;
 }
 
 Page
@@ -237,7 +234,7 @@ static void
 unlock_and_free(TsEdit *edit)
 {
 	for (int i = 0; i < edit->count; i++)
-		LockBuffer(edit->buffers[i], BUFFER_LOCK_UNLOCK);
+		LockBuffer(edit->pages[i].buffer, BUFFER_LOCK_UNLOCK);
 	pfree(edit);
 }
 
@@ -248,22 +245,21 @@ ts_edit_finish(TsEdit *edit)
 #ifdef USE_ASSERT_CHECKING
 	for (int i = 0; i < edit->count; i++)
 	{
-		PageHeader header = (PageHeader) edit->pages[i];
+		PageHeader header = (PageHeader) edit->pages[i].page;
 
 		Assert(header->pd_lower >= MAXALIGN(SizeOfPageHeaderData));
 		Assert(header->pd_lower <= TS_PAGE_SPECIAL);
 		Assert(header->pd_upper == TS_PAGE_SPECIAL);
-		Assert(TsPageStamp(edit->pages[i])->storage == edit->storage);
+		Assert(TsPageStamp(edit->pages[i].page)->storage == edit->storage);
 	}
 #endif
-	GenericXLogFinish(edit->record);
+	ts_pages_write_edit(edit->rel, edit->pages, edit->count);
 	unlock_and_free(edit);
 }
 
 void
 ts_edit_give_up(TsEdit *edit)
 {
-	GenericXLogAbort(edit->record);
 	unlock_and_free(edit);
 }
 

@@ -3,6 +3,7 @@
  *	  What the files of the pages module share with each other only.
  *
  * pages_edit.c		stamps, edits, copies of pages, errors about pages
+ * pages_delta.c	edited pages into buffers and WAL
  * pages_meta.c		the metapage
  * pages_directory.c	the directory and the streams
  * pages_block.c	bytes of sealed blocks
@@ -47,6 +48,19 @@ extern void ts_page_unexpected(Relation rel, BlockNumber block, const TsOwner *e
 							   Page found) pg_attribute_noreturn();
 extern void ts_page_damaged(Relation rel, BlockNumber block, const char *what)
 	pg_attribute_noreturn();
+
+/* ---- pages_delta.c ---- */
+
+/* A page of an edit: the new one, and the buffer it is for, which is locked. */
+typedef struct TsEditPage
+{
+	Buffer buffer;
+	Page page;
+	bool fresh; /* the buffer's content does not matter */
+} TsEditPage;
+
+/* Puts pages into their buffers and logs that, in one record. */
+extern void ts_pages_write_edit(Relation rel, const TsEditPage *pages, int count);
 
 /* ---- pages_meta.c ---- */
 
