@@ -9,7 +9,7 @@ use strict;
 use warnings;
 
 use File::Temp;
-use List::Util qw(min sum0);
+use List::Util qw(min);
 use POSIX qw(WNOHANG);
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -445,62 +445,91 @@ sub vacuum_full
 	return;
 }
 
-# Runs writers, does something to them after a moment, waits, compares. stop: a stop point
-# for a session of its own, with the script it runs or the kinds of transactions it writes.
+# Starts the session that is to stop.
+sub start_stop
+{
+	my ($round, $sent) = @_;
+	my $script = $round->{script}
+	  // write_script(0, $sent, map { @{ $round->{kinds} } } 1 .. 20);
+	return { %{ start_job($script, $round->{stop}) }, writer => 0 };
+}
+
+# Starts the other writers, and perhaps somebody who seals, merges and vacuums.
+sub start_others
+{
+	my ($round, $sent) = @_;
+	my @jobs;
+	for my $writer (1 .. $writers - 1)
+	{
+		my $script = write_script($writer, $sent,
+			map { $round->{write} // $usual[ rand @usual ] } 1 .. ($round->{stop} ? 25 : 120));
+
+		# There is somebody to kill until somebody is.
+		$script .= "SELECT pg_sleep(30);\n" unless $round->{stop};
+		push @jobs, { %{ start_job($script) }, writer => $writer };
+	}
+	push @jobs, start_job($upkeep)
+	  unless $round->{script} || $round->{quiet} || rand 2 < 1;
+	return @jobs;
+}
+
+# What writers' outputs say after a letter, as a set of ids.
+sub said
+{
+	my ($letter, @jobs) = @_;
+	my %said;
+	for my $job (grep { defined $_->{writer} } @jobs)
+	{
+		$said{"$job->{writer}/$_"} = 1 for slurp($job->{out}) =~ /^$letter (\d+)$/mg;
+	}
+	return \%said;
+}
+
+# Errors of sessions that are no crash and no stop point's.
+sub errors
+{
+	return map { slurp($_->{err}) =~ /^(.*ERROR: (?! stopped at).*)$/mg } @_;
+}
+
+# Runs writers, does something to them after a moment, waits, compares.
+#	kill	what to do
+#	stop	or: a stop point for a session of its own, which runs
+#	script	this, or
+#	kinds	these kinds of transactions
+#	alone	nobody else is there
+#	before	to be done first
+#	write	the kind of transactions that the others run
+#	quiet	nobody else seals, merges or vacuums
 sub round
 {
 	my ($name, %round) = @_;
+	my $crashes;
 	my %sent;
-	my (@jobs, %acknowledged, %prepared);
-	my $stop_job;
-	my $stopped = 0;
-	my $crashes = crash_count();
+	my @jobs;
 
 	$round{before}->() if $round{before};
-	my $start_stop = sub {
-		my $script = $round{script}
-		  // write_script(0, \%sent, map { @{ $round{kinds} } } 1 .. 20);
-		$stop_job = start_job($script, $round{stop});
-		$stop_job->{writer} = 0;
-		push @jobs, $stop_job;
-	};
-	$start_stop->() if $round{stop} && $round{first};
-	finish_jobs(@jobs) if $round{first};
-	for my $writer (1 .. $writers - 1)
-	{
-		last if $round{first};
-		my $script = write_script($writer, \%sent,
-			map { $round{write} // $usual[ rand @usual ] } 1 .. ($round{stop} ? 25 : 120));
-
-		# There is somebody to kill until somebody is.
-		$script .= "SELECT pg_sleep(30);\n" unless $round{stop};
-		push @jobs, { %{ start_job($script) }, writer => $writer };
-	}
-	push @jobs, start_job($upkeep) if !$round{first} && !$round{script} && !$round{quiet} && rand 2 < 1;
+	$crashes = crash_count();
+	@jobs = start_others(\%round, \%sent) unless $round{alone};
 	if ($round{stop})
 	{
-		$start_stop->() unless $stop_job;
+		my $job = start_stop(\%round, \%sent);
+		push @jobs, $job;
+		finish_jobs(@jobs);
+		my $crash = $round{stop} =~ /=crash/;
+		my $stopped = like(slurp($job->{err}), $crash ? qr/server/ : qr/stopped at/,
+			"$name: stopped");
+		$crashes++ if $stopped && $crash;
 	}
 	else
 	{
 		sleep 0.05 + rand 0.6;
 		ok($round{kill}->(), "$name: killed");
+		finish_jobs(@jobs);
 	}
-	finish_jobs(@jobs);
-	if ($round{stop})
-	{
-		my $said = $round{stop} =~ /=error/ ? qr/stopped at/ : qr/server/;
-		$stopped = like(slurp($stop_job->{err}), $said, "$name: stopped");
-	}
-	wait_for_server($crashes + ($stopped && $round{stop} =~ /=crash/ ? 1 : 0));
-	for my $job (grep { defined $_->{writer} } @jobs)
-	{
-		$acknowledged{"$job->{writer}/$_"} = 1 for slurp($job->{out}) =~ /^A (\d+)$/mg;
-		$prepared{"$job->{writer}/$_"} = 1 for slurp($job->{out}) =~ /^P (\d+)$/mg;
-	}
-	my @wrong = compare_transactions(\%sent, \%acknowledged, \%prepared, end_prepared());
-	push @wrong, map { slurp($_->{err}) =~ /^(.*(?:damaged|XX\d\d\d).*)$/m } @jobs;
-	report("$name: rows", @wrong);
+	wait_for_server($crashes);
+	report("$name: rows",
+		compare_transactions(\%sent, said('A', @jobs), said('P', @jobs), end_prepared()),
+		errors(@jobs));
 	unlink map { @{$_}{qw(out err script)} } @jobs;
 	return;
 }
@@ -525,7 +554,7 @@ sub stop_worker
 	return $done && stop_at_once();
 }
 
-tool(<<"SQL");
+tool(<<"SCRIPT");
 $bin/psql -X -q -h $dir -p $port -U postgres -c 'CREATE DATABASE crash'
 $bin/psql -X -q -h $dir -p $port -U postgres -d crash <<'END'
 CREATE EXTENSION mytsdb;
@@ -533,7 +562,7 @@ CREATE TABLE t (ts timestamptz NOT NULL, host text, writer int, number int, i in
 	v float8, note text)
 	USING mytsdb WITH (mytsdb.series_by = 'host', mytsdb.time_column = 'ts', mytsdb.shards = 4);
 END
-SQL
+SCRIPT
 
 my $seals = "SELECT mytsdb.seal('t'), pg_sleep(0.05);\n" x 60;
 my $merges = "SELECT mytsdb.seal('t');\nSELECT mytsdb.merge('t'), pg_sleep(0.05);\n" x 30;
@@ -542,7 +571,7 @@ my $vacuums = "SELECT mytsdb.seal('t');\nVACUUM (FREEZE) t;\nSELECT pg_sleep(0.0
 # Where sessions stop, and in doing what; the number of the pass at which is random up to
 # the third.
 my @points = (
-	['numbers-raised', 1, kinds => ['single'], before => \&stop_at_once, first => 1],
+	['numbers-raised', 1, kinds => ['single'], before => \&stop_at_once, alone => 1],
 	['append-before-wal', 9, kinds => ['several']],
 	['append-after-wal', 9, kinds => ['several']],
 	['append-between-edits', 9, kinds => ['bulk', 'savepoints']],
