@@ -124,7 +124,8 @@ extern void ts_hot_seal_begins(const TsTable *table, int shard);
 /* It will have covered the log up to here when the transaction commits: what is before is
  * dropped then. */
 extern void ts_hot_seal_ends(const TsTable *table, int shard, TsLogPos upto);
-/* Whether memory is so short that this shard should be sealed for it. */
+/* Whether memory is short, and so much so that this shard should be sealed for it. */
+extern bool ts_hot_pressed(void);
 extern bool ts_hot_wants_seal(const TsTable *table, int shard);
 /* For VACUUM: no entry of the shard has an xid older than cutoff afterwards. */
 extern void ts_hot_freeze(const TsTable *table, int shard, TransactionId cutoff);

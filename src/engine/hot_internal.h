@@ -132,6 +132,11 @@ extern HotGeneration *hot_begin(TsSlot *slot, TsLogPos from);
 extern void hot_extend(HotGeneration *generation);
 /* Takes the slot's first generation from it. */
 extern void hot_unlink_first(TsSlot *slot);
+/*
+ * Pins the next one of the generations that the slot of a key has let go of while others
+ * still read them, and unpins the one before; false when there are no more.
+ */
+extern bool hot_next_unlinked(const TsSlotKey *key, TsHotRange *range);
 /* At the end of an aborted (sub)transaction: pins and reservations go. */
 extern void hot_let_go(void);
 

@@ -274,13 +274,15 @@ freeze_range(const TsHotRange *range, TransactionId cutoff)
 
 /*
  * Records that are appended meanwhile are of transactions that are running, and so are
- * not older than the cutoff.
+ * not older than the cutoff. Those that the slot has let go of may still be read: what it
+ * lets go of after it was asked, it has shown.
  */
 void
 ts_hot_freeze(const TsTable *table, int shard, TransactionId cutoff)
 {
 	TsHotRange ranges[TS_HOT_RANGES];
 	int count = ts_hot_pin(table, shard, 0, PG_UINT64_MAX, ranges);
+	TsSlotKey key;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -288,4 +290,10 @@ ts_hot_freeze(const TsTable *table, int shard, TransactionId cutoff)
 		freeze_range(&ranges[i], cutoff);
 	}
 	ts_hot_unpin();
+
+	if (hot_chunks == 0)
+		return;
+	ts_slot_key(&key, table, (TsStream) shard);
+	while (hot_next_unlinked(&key, &ranges[0]))
+		freeze_range(&ranges[0], cutoff);
 }

@@ -242,7 +242,10 @@ ts_hot_reserve(Size bytes, long *patience)
 	if (wanted <= reserved)
 		return true;
 	if (wanted > hot_chunks)
+	{
+		pg_atomic_fetch_add_u64(&hot_shared->log_only, 1);
 		return false;
+	}
 	missing = (uint32) wanted - reserved;
 	if (PRESSED(pg_atomic_read_u32(&hot_shared->used) + missing))
 		hurry();
@@ -403,6 +406,53 @@ ts_hot_unpin(void)
 		release(pinned[--npinned]);
 }
 
+static bool
+same_key(const TsSlotKey *a, const TsSlotKey *b)
+{
+	return a->storage == b->storage && a->stream == b->stream &&
+		   a->database == b->database && RelFileNodeEquals(a->node, b->node);
+}
+
+/* Pins a generation that the slot has let go of, unless all others have, too. */
+static bool
+pin_unlinked(HotGeneration *generation)
+{
+	uint32 pins = pg_atomic_read_u32(&generation->pins);
+
+	while (pins > 0)
+	{
+		if (pg_atomic_compare_exchange_u32(&generation->pins, &pins, pins + 1))
+			return true;
+	}
+	return false;
+}
+
+bool
+hot_next_unlinked(const TsSlotKey *key, TsHotRange *range)
+{
+	uint32 before = npinned > 0 ? pinned[0] : HOT_NONE;
+	uint32 id;
+
+	Assert(npinned <= 1);
+	LWLockAcquire(&hot_shared->lock, LW_SHARED);
+	id = before == HOT_NONE ? hot_shared->live : hot_generations[before].live_next;
+	while (id != HOT_NONE &&
+		   (hot_generations[id].linked || !same_key(&hot_generations[id].key, key) ||
+			!pin_unlinked(&hot_generations[id])))
+		id = hot_generations[id].live_next;
+	LWLockRelease(&hot_shared->lock);
+
+	ts_hot_unpin();
+	if (id == HOT_NONE)
+		return false;
+	pinned[npinned++] = id;
+	*range = (TsHotRange){.from = hot_generations[id].from,
+						  .to = hot_generations[id].to,
+						  .generation = id,
+						  .length = hot_generations[id].length};
+	return true;
+}
+
 void
 hot_let_go(void)
 {
@@ -443,21 +493,23 @@ ts_hot_shard_bytes(const TsTable *table, int shard)
 	return bytes;
 }
 
+bool
+ts_hot_pressed(void)
+{
+	return hot_chunks > 0 && PRESSED(pg_atomic_read_u32(&hot_shared->used));
+}
+
 /* Those that have at least half of what they would all have on the average. */
 bool
 ts_hot_wants_seal(const TsTable *table, int shard)
 {
-	uint64 used;
 	uint64 bytes;
 
-	if (hot_chunks == 0)
-		return false;
-	used = pg_atomic_read_u32(&hot_shared->used);
-	if (!PRESSED(used))
+	if (!ts_hot_pressed())
 		return false;
 	bytes = ts_hot_shard_bytes(table, shard);
-	return bytes > 0 &&
-		   bytes * 2 * pg_atomic_read_u32(&hot_shared->generations) >= used * HOT_CHUNK;
+	return bytes > 0 && bytes * 2 * pg_atomic_read_u32(&hot_shared->generations) >=
+							(uint64) pg_atomic_read_u32(&hot_shared->used) * HOT_CHUNK;
 }
 
 void

@@ -18,6 +18,7 @@
 
 #include "ts_hot.h"
 #include "ts_series.h"
+#include "ts_stop.h"
 
 #include "scan_internal.h"
 
@@ -249,6 +250,7 @@ load_shard(TsScan *scan, int shard, const TsRowFilter *filter, bool may_spill)
 	{
 		TsHotReader *reader = ts_hot_open(scan->rel, scan->table);
 
+		TS_STOP("scan-hot-pinned");
 		for (int i = 0; fits && i < count; i++)
 		{
 			fits = load_pages(&load, pos, ranges[i].from) &&

@@ -34,6 +34,8 @@ static const char *const points[] = {
 	"append-before-wal",
 	"append-after-wal",
 	"append-between-edits",
+	/* scan_log.c: what hot memory has of a shard is pinned */
+	"scan-hot-pinned",
 	/* buffer_flush.c: before the first and after the last row leaves at commit */
 	"commit-before-flush",
 	"commit-after-flush",

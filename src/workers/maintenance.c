@@ -4,9 +4,10 @@
  *
  * Each step (sealing one shard as far as memory goes, merging one window, retention,
  * freeing pages) is a transaction of its own; between two of them the worker rests as
- * long as the last one took, but at most REST_MS. A table whose lock is not to be had at
- * once is left for the next time, and one that somebody waits for is left in mid-step. An
- * error of one table keeps no other from its turn.
+ * long as the last one took, but at most REST_MS, and not while hot memory is short. A
+ * table whose lock is not to be had at once is left for the next time, and one that
+ * somebody waits for is left in mid-step. An error of one table keeps no other from its
+ * turn.
  */
 #include "postgres.h"
 
@@ -165,7 +166,7 @@ rest(TimestampTz since)
 	long took = TimestampDifferenceMilliseconds(since, GetCurrentTimestamp());
 
 	CHECK_FOR_INTERRUPTS();
-	if (took <= 0)
+	if (took <= 0 || ts_hot_pressed())
 		return;
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 Min(took, REST_MS), PG_WAIT_EXTENSION);

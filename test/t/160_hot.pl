@@ -16,7 +16,6 @@ use constant MB => 1024 * 1024;
 
 Cluster::prepare('assert');
 
-# Hot memory alone is looked at from here on: sessions that write keep no rows back.
 my $node = Cluster->new('hot');
 $node->initdb([], 'mytsdb.hot_memory = 32MB', 'mytsdb.maintenance_interval = 1',
 	'mytsdb.buffer_memory = 512kB', 'work_mem = 16MB', 'shared_buffers = 64MB',
@@ -229,6 +228,38 @@ subtest 'readers while generations are dropped' => sub {
 	is $wrong, 0, "$reads reads are right";
 	is $node->safe_sql('SELECT count(*) FROM differences'), 0, 'both tables are the same';
 	$_->close foreach @writers, @readers, $sealer;
+};
+
+subtest 'a reader keeps what is dropped meanwhile' => sub {
+	my ($holder, $reader) = map { $node->session } 1 .. 2;
+	$node->safe_sql("TRUNCATE m, h; CALL load(25000000, 4000, true)");
+	my $before = $node->safe_sql('SELECT m FROM sums');
+	$holder->query('SELECT pg_advisory_lock(7, 7)');
+	$reader->query("SET mytsdb.stop_point = 'scan-hot-pinned=wait'");
+	$reader->send('SELECT m FROM sums');
+	ok $node->wait_for(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted},
+		'1'), 'it is in the middle of hot memory';
+	$node->safe_sql("SELECT mytsdb.seal('m')");
+	my $kept = stat_of('used');
+	cmp_ok $kept, '>', 0, 'what it reads stays';
+	$node->safe_sql('VACUUM FREEZE m');
+	$node->safe_sql('CALL load(26000000, 4000, true)');
+	$holder->query('SELECT pg_advisory_unlock(7, 7)');
+	is $reader->receive, $before, 'it sees what it should';
+	$node->safe_sql("SELECT mytsdb.seal('m')");
+	is stat_of('used'), 0, 'then it goes';
+
+	$node->safe_sql('CALL load(27000000, 4000, true)');
+	$reader->query("SET mytsdb.stop_point = 'scan-hot-pinned=error'");
+	like $reader->query('SELECT m FROM sums'), qr/stopped at/, 'a reader fails';
+	$reader->query("SET mytsdb.stop_point = 'append-before-wal=error@2'");
+	like $reader->query('BEGIN; INSERT INTO m SELECT * FROM gen(28000000, 500); COMMIT'),
+	  qr/stopped at/, 'so does a writer';
+	$reader->query('ROLLBACK');
+	is $node->safe_sql('SELECT count(*) FROM differences'), 0, 'both tables are the same';
+	$node->safe_sql("SELECT mytsdb.seal('m')");
+	is stat_of('used'), 0, 'neither keeps memory';
+	$_->close foreach $holder, $reader;
 };
 
 # ---- crash and restart ----
