@@ -30,6 +30,12 @@ typedef enum TsStopMost
 	TS_STOP_WAIT
 } TsStopMost;
 
+/*
+ * A fault for a test to find: with the setting mytsdb.skip_abort_check a session takes
+ * transactions that were rolled back for committed ones.
+ */
+extern bool ts_skip_abort_check;
+
 extern bool ts_stop_armed;
 /* At most this may happen here. */
 extern void ts_stop_reached(const char *name, TsStopMost most);
@@ -43,6 +49,7 @@ extern void ts_stop_reached(const char *name, TsStopMost most);
 
 #else
 #define TS_STOP_UP_TO(name, most) ((void) 0)
+#define ts_skip_abort_check       false
 #endif
 
 #define TS_STOP(name)        TS_STOP_UP_TO(name, TS_STOP_WAIT)

@@ -102,6 +102,13 @@ am_relation_set_new_filenode(Relation rel, const RelFileNode *newrnode, char per
 extern void am_relation_nontransactional_truncate(Relation rel);
 extern void am_relation_copy_data(Relation rel, const RelFileNode *newrnode);
 extern bool am_relation_needs_toast_table(Relation rel);
+extern Oid am_relation_toast_am(Relation rel);
+/*
+ * Makes a TOAST table for a table of ours that is about to become a heap: the server asks
+ * the old access method whether one is needed, and gives the new storage one if the old
+ * has it.
+ */
+extern void am_relation_make_toast_table(Oid relid);
 extern void
 am_relation_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages,
 						  double *tuples, double *allvisfrac);

@@ -27,6 +27,7 @@
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
 
+#include "am.h"
 #include "ddl.h"
 #include "ts_scan.h"
 #include "ts_table.h"
@@ -216,15 +217,20 @@ refuse_key_column_everywhere(Oid relid, const char *column, const char *what)
 
 /* ---- the statement ---- */
 
-static bool
-command_sets_our_access_method(AlterTableCmd *cmd)
+/* Which access method the statement sets; InvalidOid: none, or one that is not there. */
+static Oid
+access_method_set_by(AlterTableStmt *stmt)
 {
-	Oid am;
+	ListCell *lc;
 
-	if (cmd->subtype != AT_SetAccessMethod || cmd->name == NULL)
-		return false;
-	am = get_table_am_oid(cmd->name, true);
-	return OidIsValid(am) && am == ts_table_am_oid();
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_SetAccessMethod)
+			return get_table_am_oid(cmd->name, true);
+	}
+	return InvalidOid;
 }
 
 /*
@@ -315,7 +321,8 @@ ddl_before_alter(AlterTableStmt *stmt)
 {
 	Oid relid;
 	bool ours;
-	bool becomes_ours = false;
+	bool becomes_ours;
+	Oid am;
 	ListCell *lc;
 
 	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_MATVIEW)
@@ -324,10 +331,9 @@ ddl_before_alter(AlterTableStmt *stmt)
 	if (!OidIsValid(relid))
 		return; /* the server says so */
 
-	foreach (lc, stmt->cmds)
-		becomes_ours |= command_sets_our_access_method(lfirst_node(AlterTableCmd, lc));
+	am = access_method_set_by(stmt);
 	ours = ddl_is_ours(relid);
-	becomes_ours &= !ours;
+	becomes_ours = !ours && OidIsValid(am) && am == ts_table_am_oid();
 	if (!ours && !becomes_ours && ddl_our_descendants(relid) == NIL)
 		return;
 
@@ -350,6 +356,8 @@ ddl_before_alter(AlterTableStmt *stmt)
 			stmt->cmds = foreach_delete_current(stmt->cmds, lc);
 		}
 	}
+	if (ours && OidIsValid(am) && am != ts_table_am_oid())
+		am_relation_make_toast_table(relid);
 }
 
 /* A table that is no longer ours has no use for our options. */

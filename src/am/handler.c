@@ -60,6 +60,7 @@ static const TableAmRoutine routine = {
 
 	.relation_size = table_block_relation_size,
 	.relation_needs_toast_table = am_relation_needs_toast_table,
+	.relation_toast_am = am_relation_toast_am,
 	.relation_estimate_size = am_relation_estimate_size,
 
 	.scan_sample_next_block = am_scan_sample_next_block,

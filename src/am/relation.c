@@ -11,8 +11,10 @@
 
 #include "access/multixact.h"
 #include "access/xact.h"
+#include "catalog/pg_am.h"
 #include "catalog/storage.h"
 #include "catalog/storage_xlog.h"
+#include "catalog/toasting.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/smgr.h"
@@ -103,11 +105,34 @@ am_relation_copy_data(Relation rel, const RelFileNode *newrnode)
 	smgrclose(target);
 }
 
+static bool making_toast_table = false;
+
 /* Values are kept whole, however long they are. */
 bool
 am_relation_needs_toast_table(Relation rel)
 {
-	return false;
+	return making_toast_table;
+}
+
+Oid
+am_relation_toast_am(Relation rel)
+{
+	return HEAP_TABLE_AM_OID;
+}
+
+void
+am_relation_make_toast_table(Oid relid)
+{
+	PG_TRY();
+	{
+		making_toast_table = true;
+		AlterTableCreateToastTable(relid, (Datum) 0, AccessExclusiveLock);
+	}
+	PG_FINALLY();
+	{
+		making_toast_table = false;
+	}
+	PG_END_TRY();
 }
 
 /*

@@ -168,9 +168,6 @@ ts_log_next(TsLogReader *reader, TsLogRecord *record)
 								 &problem);
 	if (header == NULL)
 		ts_stream_damaged(reader->rel, reader->block, problem);
-	if (header->natts > reader->table->natts)
-		ts_stream_damaged(reader->rel, reader->block,
-						  "a log record has more columns than its table");
 	record->pos = reader->pos;
 	record->next = reader->pos + LogRecordSpace(header->length);
 	record->xid = header->xid;
@@ -391,6 +388,11 @@ ts_log_decode(TsLogReader *reader, const TsLogRecord *record, const TsRowFilter 
 
 	Assert(record->next == reader->pos && reader->loaded);
 	Assert(rows->numbers != NULL);
+	/* Not before somebody wants the rows: a transaction that was rolled back may have
+	 * added columns. */
+	if (record->natts > reader->table->natts)
+		ts_stream_damaged(reader->rel, record->block,
+						  "a log record has more columns than its table");
 	if (reader->column == NULL)
 		prepare_decoding(reader);
 	old = MemoryContextSwitchTo(reader->scratch);

@@ -75,6 +75,7 @@ static const char *const actions[] = {
 };
 
 bool ts_stop_armed = false;
+bool ts_skip_abort_check;
 
 static char *stop_point;
 static StopSetting setting;
@@ -159,6 +160,10 @@ define_settings(void)
 		"mytsdb.stop_point", "Sets where this session crashes, fails or waits.",
 		"For tests. Empty: nowhere.", &stop_point, "", PGC_SUSET, GUC_NOT_IN_SAMPLE,
 		check_stop_point, assign_stop_point, NULL);
+	DefineCustomBoolVariable("mytsdb.skip_abort_check",
+							 "Takes rolled-back transactions for committed ones.",
+							 "For tests, which are to find out.", &ts_skip_abort_check,
+							 false, PGC_SUSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 }
 
 /* Waits while somebody has the lock. Cancelling ends it. */
