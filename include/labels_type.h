@@ -49,5 +49,8 @@ extern void labels_count_limit_error(void);
  */
 extern TsSelector *labels_compile_selector(const char *text, size_t len,
 										   MemoryContext context, TsError *err);
+/* The same, but raises an error as the operator ~ does. */
+extern const TsSelector *
+labels_require_selector(const char *text, size_t len, MemoryContext context);
 
 #endif /* LABELS_TYPE_H */

@@ -1,6 +1,8 @@
 /*
  * ts_catalog.h
- *	  The two heap catalogs that say what is sealed: mytsdb.block and mytsdb.shard.
+ *	  The two heap catalogs that say what is sealed: mytsdb.block and mytsdb.shard. (A third
+ *	  one, mytsdb.label_index, is ts_index.h's; what is said here of all rows is true of
+ *	  its rows, too.)
  *
  * Both are keyed by storage id and live by PostgreSQL's MVCC: a block is visible to whom
  * its publisher is visible to, and that is all the visibility blocks have.
@@ -65,7 +67,7 @@ extern TsBlockInfo *ts_catalog_blocks(uint64 storage, int64 time_min, int64 time
 extern void ts_catalog_drop(uint64 storage);
 
 /*
- * What must be kept: the extents of all blocks and, per shard, the smallest `covered`
+ * What must be kept: the extents of all blocks and segments of the label index and, per shard, the smallest `covered`
  * (PG_UINT64_MAX without a row) over all versions of rows that are not dead to everybody
  * (HeapTupleSatisfiesVacuum).
  */

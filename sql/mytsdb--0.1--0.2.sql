@@ -43,7 +43,21 @@ CREATE TABLE mytsdb.shard (
 ) USING heap WITH (fillfactor = 40, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0.05);
 COMMENT ON TABLE mytsdb.shard IS 'how far the logs of tables USING mytsdb are sealed; kept by the engine alone';
 
-REVOKE ALL ON mytsdb.block, mytsdb.shard FROM PUBLIC;
+-- The segments of the label index: see include/ts_index.h.
+
+CREATE TABLE mytsdb.label_index (
+    storage bigint NOT NULL,
+    id bigint NOT NULL,
+    series_from bigint NOT NULL,
+    series_to bigint NOT NULL,
+    first_page bigint NOT NULL,
+    pages bigint NOT NULL,
+    length bigint NOT NULL,
+    PRIMARY KEY (storage, id)
+) USING heap WITH (autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON TABLE mytsdb.label_index IS 'the label indexes of tables USING mytsdb; kept by the engine alone';
+
+REVOKE ALL ON mytsdb.block, mytsdb.shard, mytsdb.label_index FROM PUBLIC;
 
 -- What others write, replication included, is not for here. The primary keys are what
 -- replication needs to apply, and thus discard, an update.
@@ -67,6 +81,13 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON mytsdb.shard
     FOR EACH STATEMENT EXECUTE FUNCTION mytsdb.refuse_truncate();
 ALTER TABLE mytsdb.shard ENABLE ALWAYS TRIGGER discard_row;
 ALTER TABLE mytsdb.shard ENABLE ALWAYS TRIGGER refuse_truncate;
+
+CREATE TRIGGER discard_row BEFORE INSERT OR UPDATE OR DELETE ON mytsdb.label_index
+    FOR EACH ROW EXECUTE FUNCTION mytsdb.discard_row();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON mytsdb.label_index
+    FOR EACH STATEMENT EXECUTE FUNCTION mytsdb.refuse_truncate();
+ALTER TABLE mytsdb.label_index ENABLE ALWAYS TRIGGER discard_row;
+ALTER TABLE mytsdb.label_index ENABLE ALWAYS TRIGGER refuse_truncate;
 
 ---------------------------------------------------------------------------------------
 -- Maintenance on request

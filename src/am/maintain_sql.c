@@ -25,6 +25,7 @@
 
 #include "ddl.h"
 #include "ts_buffer.h"
+#include "ts_index.h"
 #include "ts_maintain.h"
 #include "ts_table.h"
 
@@ -80,6 +81,16 @@ for_each_table(const char *name, Oid relid, Work work, Datum arg)
 	return sum;
 }
 
+static void
+maintain_index(Relation rel, const TsTable *table, bool all)
+{
+	while (ts_index_maintain(rel, table, all))
+	{
+		CommandCounterIncrement();
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 static int64
 seal_table(Relation rel, const TsTable *table, Datum arg)
 {
@@ -96,6 +107,9 @@ seal_table(Relation rel, const TsTable *table, Datum arg)
 			CommandCounterIncrement();
 		}
 	}
+	/* whoever merges now sees to it himself */
+	if (ts_maintain_lock(table, -1, false))
+		maintain_index(rel, table, false);
 	return rows;
 }
 
@@ -112,6 +126,7 @@ merge_table(Relation rel, const TsTable *table, Datum arg)
 		CommandCounterIncrement();
 		CHECK_FOR_INTERRUPTS();
 	}
+	maintain_index(rel, table, true);
 	return blocks;
 }
 

@@ -42,7 +42,8 @@ static void
 forget(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == known.block || relid == known.block_pkey ||
-		relid == known.block_time || relid == known.shard || relid == known.shard_pkey)
+		relid == known.block_time || relid == known.shard || relid == known.shard_pkey ||
+		relid == known.segment || relid == known.segment_pkey)
 		known_valid = false;
 }
 
@@ -71,10 +72,13 @@ ts_catalog_find(TsCatalogOids *oids, bool missing_ok)
 		oids->block_time = get_relname_relid("block_time", schema);
 		oids->shard = get_relname_relid("shard", schema);
 		oids->shard_pkey = get_relname_relid("shard_pkey", schema);
+		oids->segment = get_relname_relid("label_index", schema);
+		oids->segment_pkey = get_relname_relid("label_index_pkey", schema);
 	}
 	if (OidIsValid(oids->block) && OidIsValid(oids->block_pkey) &&
 		OidIsValid(oids->block_time) && OidIsValid(oids->shard) &&
-		OidIsValid(oids->shard_pkey))
+		OidIsValid(oids->shard_pkey) && OidIsValid(oids->segment) &&
+		OidIsValid(oids->segment_pkey))
 	{
 		known = *oids;
 		known_valid = true;
@@ -431,5 +435,6 @@ ts_catalog_drop(uint64 storage)
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	delete_rows(oids.block, oids.block_pkey, storage, snapshot);
 	delete_rows(oids.shard, oids.shard_pkey, storage, snapshot);
+	delete_rows(oids.segment, oids.segment_pkey, storage, snapshot);
 	UnregisterSnapshot(snapshot);
 }

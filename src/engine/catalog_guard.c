@@ -1,7 +1,7 @@
 /*
  * catalog_guard.c
- *	  The triggers that keep everybody but the engine from writing mytsdb.block and
- *	  mytsdb.shard: SQL of a superuser, and logical replication that applies what another
+ *	  The triggers that keep everybody but the engine from writing mytsdb.block,
+ *	  mytsdb.shard and mytsdb.label_index: SQL of a superuser, and logical replication that applies what another
  *	  server's engine wrote about its own pages.
  *
  * The engine writes the catalogs without firing triggers.

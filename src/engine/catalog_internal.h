@@ -45,6 +45,19 @@ enum
 };
 #define SHARD_NATTS SHARD_COVERED
 
+/* Columns of mytsdb.label_index. */
+enum
+{
+	SEGMENT_STORAGE = 1,
+	SEGMENT_ID,
+	SEGMENT_SERIES_FROM,
+	SEGMENT_SERIES_TO,
+	SEGMENT_FIRST_PAGE,
+	SEGMENT_PAGES,
+	SEGMENT_LENGTH
+};
+#define SEGMENT_NATTS SEGMENT_LENGTH
+
 typedef struct TsCatalogOids
 {
 	Oid block;
@@ -52,6 +65,8 @@ typedef struct TsCatalogOids
 	Oid block_time; /* (storage, span, time_min) */
 	Oid shard;
 	Oid shard_pkey; /* (storage, shard) */
+	Oid segment;
+	Oid segment_pkey; /* (storage, id) */
 } TsCatalogOids;
 
 /* Finds the catalogs; false, or an error unless missing_ok, when one is not there. */

@@ -32,16 +32,49 @@ is_dead(TupleTableSlot *slot, TransactionId horizon)
 	return result == HEAPTUPLE_DEAD;
 }
 
+typedef struct Kept
+{
+	uint64 storage;
+	TransactionId horizon;
+	TsExtent *extents;
+	int n;
+	int room;
+} Kept;
+
+/* Adds the pages that the rows of a catalog name. */
+static void
+add_extents(Kept *kept, Oid heap, Oid index, int first_page, int pages)
+{
+	TsCatalogScan scan;
+
+	ts_catalog_scan(&scan, heap, index, AccessShareLock, SnapshotAny, kept->storage);
+	while (ts_catalog_next(&scan))
+	{
+		TsExtent *extent;
+
+		if (is_dead(scan.slot, kept->horizon))
+			continue;
+		if (kept->n == kept->room)
+		{
+			kept->room *= 2;
+			kept->extents = repalloc_huge(kept->extents, kept->room * sizeof(TsExtent));
+		}
+		extent = &kept->extents[kept->n++];
+		extent->first = (BlockNumber) ts_catalog_value(&scan, first_page);
+		extent->count = (uint32) ts_catalog_value(&scan, pages);
+	}
+	ts_catalog_end(&scan);
+}
+
 TsExtent *
 ts_catalog_kept(Relation rel, uint64 storage, int shards, TsLogPos *covered, int *count)
 {
 	TransactionId horizon = GetOldestNonRemovableTransactionId(rel);
 	TsCatalogOids oids;
 	TsCatalogScan scan;
-	int n = 0;
-	int room = 64;
-	TsExtent *extents = palloc(room * sizeof(TsExtent));
+	Kept kept = {.storage = storage, .horizon = horizon, .room = 64};
 
+	kept.extents = palloc(kept.room * sizeof(TsExtent));
 	for (int i = 0; i < shards; i++)
 		covered[i] = PG_UINT64_MAX;
 	ts_catalog_find(&oids, false);
@@ -59,23 +92,9 @@ ts_catalog_kept(Relation rel, uint64 storage, int shards, TsLogPos *covered, int
 	}
 	ts_catalog_end(&scan);
 
-	ts_catalog_scan(&scan, oids.block, oids.block_pkey, AccessShareLock, SnapshotAny,
-					storage);
-	while (ts_catalog_next(&scan))
-	{
-		if (is_dead(scan.slot, horizon))
-			continue;
-		if (n == room)
-		{
-			room *= 2;
-			extents = repalloc_huge(extents, room * sizeof(TsExtent));
-		}
-		extents[n].first = (BlockNumber) ts_catalog_value(&scan, BLOCK_FIRST_PAGE);
-		extents[n].count = (uint32) ts_catalog_value(&scan, BLOCK_PAGES);
-		n++;
-	}
-	ts_catalog_end(&scan);
-
-	*count = n;
-	return extents;
+	add_extents(&kept, oids.block, oids.block_pkey, BLOCK_FIRST_PAGE, BLOCK_PAGES);
+	add_extents(&kept, oids.segment, oids.segment_pkey, SEGMENT_FIRST_PAGE,
+				SEGMENT_PAGES);
+	*count = kept.n;
+	return kept.extents;
 }

@@ -60,6 +60,9 @@ static const char *const points[] = {
 	"merge-in-part",
 	"merge-written",
 	"merge-deleted",
+	/* index_write.c, index_merge.c: pages are written; the merged ones' rows are deleted */
+	"index-written",
+	"index-merged",
 	/* pages_directory.c, pages_space.c: runs of one page are cut; no free list */
 	"cut-in-part",
 	"free-detached",

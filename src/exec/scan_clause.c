@@ -8,17 +8,22 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/stratnum.h"
+#include "catalog/pg_language_d.h"
 #include "catalog/pg_opfamily_d.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "labels_type.h"
@@ -134,24 +139,39 @@ is_series_clause(Index relid, const TsTable *table, Expr *clause)
 	return true;
 }
 
+bool
+sqlscan_is_labels_function(Oid function, const char *symbol)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool same = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	/* only a superuser can make a function in C */
+	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId)
+	{
+		bool isnull;
+		Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+		char *name = TextDatumGetCString(source);
+
+		same = strcmp(name, symbol) == 0;
+		pfree(name);
+	}
+	ReleaseSysCache(tuple);
+	return same;
+}
+
 /* Whether a function is one of the labels type's, which fail only for bad selectors. */
 static bool
 is_labels_function(Oid function)
 {
-	static const char *const names[] = {"labels_matches",   "labels_not_matches",
-										"labels_get",       "labels_contains",
-										"labels_contained", "labels_exists"};
-	Oid *types;
-	int ntypes;
-	char *name;
+	static const char *const symbols[] = {
+		"mytsdb_labels_matches",  "mytsdb_labels_not_matches", "mytsdb_labels_get",
+		"mytsdb_labels_contains", "mytsdb_labels_contained",   "mytsdb_labels_exists"};
 
-	(void) get_func_signature(function, &types, &ntypes);
-	if (ntypes != 2 || !labels_is_type(types[0]))
-		return false;
-	name = get_func_name(function);
-	for (int i = 0; name != NULL && i < (int) lengthof(names); i++)
+	for (int i = 0; i < (int) lengthof(symbols); i++)
 	{
-		if (strcmp(name, names[i]) == 0)
+		if (sqlscan_is_labels_function(function, symbols[i]))
 			return true;
 	}
 	return false;

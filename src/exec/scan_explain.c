@@ -56,12 +56,27 @@ show_order(const SqlScan *scan, SqlScanOrder order, ExplainState *es)
 		"Order", order == SQLSCAN_DESCENDING ? psprintf("%s DESC", name) : name, es);
 }
 
+/* Segments of the label index that were used, and how many series they cover. */
+static int
+index_segments(const SqlScan *scan, uint32 *covered)
+{
+	*covered = 0;
+	return scan->series != NULL ? sqlscan_series_segments(scan->series, covered) : 0;
+}
+
 /* In text, what belongs together stands on one line. */
 static void
 show_text(const SqlScan *scan, const TsScanStats *stats, ExplainState *es)
 {
 	char *series = psprintf(UINT64_FORMAT " read", stats->series);
+	uint32 covered;
+	int segments = index_segments(scan, &covered);
 
+	if (segments > 0)
+		ExplainPropertyText("Series Index",
+							psprintf("%u series in %d segment%s", covered, segments,
+									 segments == 1 ? "" : "s"),
+							es);
 	if (scan->series != NULL)
 		series = psprintf("%s, " UINT64_FORMAT " keys looked at", series,
 						  sqlscan_series_looked_at(scan->series));
@@ -89,6 +104,10 @@ show_text(const SqlScan *scan, const TsScanStats *stats, ExplainState *es)
 static void
 show_structured(const SqlScan *scan, const TsScanStats *stats, ExplainState *es)
 {
+	uint32 covered;
+
+	ExplainPropertyInteger("Index Segments", NULL, index_segments(scan, &covered), es);
+	ExplainPropertyUInteger("Index Series", NULL, covered, es);
 	ExplainPropertyUInteger("Series Read", NULL, stats->series, es);
 	ExplainPropertyUInteger("Keys Looked At", NULL,
 							scan->series ? sqlscan_series_looked_at(scan->series) : 0,

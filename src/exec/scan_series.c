@@ -2,8 +2,9 @@
  * scan_series.c
  *	  Which series a scan reads: conditions on the key, evaluated once a series.
  *
- * Keys that are named whole are looked up; else, where conditions cannot fail, all keys of
- * the dictionary are walked through; and the rest is judged as the scan meets the series.
+ * Keys that are named whole are looked up; else, where conditions cannot fail, the label
+ * index finds series, and all keys of the dictionary that it does not cover are walked
+ * through; and the rest is judged as the scan meets the series.
  * What was found out stays known for later scans by the same node, until a parameter
  * changes.
  */
@@ -47,6 +48,7 @@ struct SqlScanSeries
 	Bitmapset *params;      /* that conditions depend on */
 	ExprState *named;       /* NULL: keys are not named; else for walking after all */
 	KeyPart *parts;         /* [nkeys], if keys are named */
+	SqlScanIndex *index;    /* NULL: walked conditions are not for the label index */
 	ExprState *walked;      /* NULL: there are none; likewise below */
 	ExprState *judged;
 	uint64 looked_at;
@@ -123,6 +125,9 @@ sqlscan_series_create(Relation rel, const TsTable *table, const CustomScan *plan
 					 list_nth(plan->custom_private, SQLSCAN_KINDS), parent);
 		series->named = ExecInitQual(list_concat_copy(keys, walked), parent);
 	}
+	else
+		series->index = sqlscan_index_create(rel, table, plan->scan.scanrelid, walked,
+											 parent);
 	series->walked = ExecInitQual(walked, parent);
 	series->judged = ExecInitQual(judged, parent);
 	return series;
@@ -145,6 +150,12 @@ uint64
 sqlscan_series_looked_at(const SqlScanSeries *series)
 {
 	return series->looked_at;
+}
+
+int
+sqlscan_series_segments(const SqlScanSeries *series, uint32 *covered)
+{
+	return series->index != NULL ? sqlscan_index_segments(series->index, covered) : 0;
 }
 
 void
@@ -236,18 +247,51 @@ begin_ids(SqlScanSeries *series)
 	return room;
 }
 
+/* Adds the series from `from` on that meet conditions. */
 static void
-walk(SqlScanSeries *series, ExprState *conditions)
+walk(SqlScanSeries *series, ExprState *conditions, uint32 from, uint32 room)
 {
 	uint32 count = ts_series_count(series->rel, series->table);
-	uint32 room = begin_ids(series);
 
-	for (uint32 id = 0; id < count; id++)
+	for (uint32 id = from; id < count; id++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (key_meets(series, id, conditions))
 			add_id(series, &room, id);
 	}
+}
+
+/* Of the series found so far, keeps those that meet other conditions. */
+static void
+keep_met(SqlScanSeries *series, ExprState *conditions)
+{
+	uint32 kept = 0;
+
+	for (uint32 i = 0; i < series->nids; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (key_meets(series, series->ids[i], conditions))
+			series->ids[kept++] = series->ids[i];
+	}
+	series->nids = kept;
+}
+
+static void
+find_walked(SqlScanSeries *series)
+{
+	SqlScanFound found;
+
+	if (series->index == NULL ||
+		!sqlscan_index_find(series->index, series->econtext, series->context, &found))
+	{
+		walk(series, series->walked, 0, begin_ids(series));
+		return;
+	}
+	series->ids = found.ids;
+	series->nids = found.nids;
+	if (found.unanswered != NULL)
+		keep_met(series, found.unanswered);
+	walk(series, series->walked, found.covered, Max(found.nids, 64));
 }
 
 /* ---- keys that are named ---- */
@@ -402,20 +446,6 @@ look_up_keys(SqlScanSeries *series)
 									compare_ids);
 }
 
-/* Of the series that were looked up, keeps those that meet the other conditions. */
-static void
-keep_met(SqlScanSeries *series)
-{
-	uint32 kept = 0;
-
-	for (uint32 i = 0; i < series->nids; i++)
-	{
-		if (key_meets(series, series->ids[i], series->walked))
-			series->ids[kept++] = series->ids[i];
-	}
-	series->nids = kept;
-}
-
 static void
 find_named(SqlScanSeries *series)
 {
@@ -435,12 +465,12 @@ find_named(SqlScanSeries *series)
 		(void) begin_ids(series);
 	else if (combinations > MAX_LOOKUPS &&
 			 combinations > ts_series_count(series->rel, series->table))
-		walk(series, series->named);
+		walk(series, series->named, 0, begin_ids(series));
 	else
 	{
 		look_up_keys(series);
 		if (series->walked != NULL)
-			keep_met(series);
+			keep_met(series, series->walked);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(work);
@@ -454,7 +484,7 @@ sqlscan_series_choose(SqlScanSeries *series, TsScanSpec *spec)
 		if (series->named != NULL)
 			find_named(series);
 		else if (series->walked != NULL)
-			walk(series, series->walked);
+			find_walked(series);
 		series->known = true;
 	}
 	spec->series = series->ids;

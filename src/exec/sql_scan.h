@@ -9,7 +9,8 @@
  * - *time*: a bound of the time column. It is exact, so it is no filter any more.
  * - *key*: an equality that, together with others, names whole keys, which are looked up.
  * - *walked*: a condition on key columns that cannot fail whatever the key is. It is
- *	 evaluated for all series of the dictionary before the scan begins.
+ *	 evaluated for all series of the dictionary before the scan begins, or answered by the
+ *	 label index.
  * - *judged*: any other condition on key columns. Some functions raise errors for some
  *	 values, and the dictionary has keys that no visible row has. So it is evaluated once a
  *	 series, when the scan meets rows of it.
@@ -93,6 +94,9 @@ extern void sqlscan_divide_series(PlannerInfo *root, Index relid, const TsTable 
 								  List *clauses, List **keys, List **values, List **kinds,
 								  List **walked, List **judged);
 
+/* Whether a function is one of the labels type's, by the C function it calls. */
+extern bool sqlscan_is_labels_function(Oid function, const char *symbol);
+
 /* ---- scan_plan.c ---- */
 
 /* Whether a relation is a table of ours. */
@@ -119,6 +123,31 @@ sqlscan_range_create(const TsTable *table, List *times, PlanState *parent);
 extern bool
 sqlscan_range_find(SqlScanRange *range, ExprContext *econtext, int64 *min, int64 *max);
 
+/* ---- scan_index.c ---- */
+
+typedef struct SqlScanIndex SqlScanIndex;
+
+/* Series below `covered` that meet all conditions but those that are unanswered. */
+typedef struct SqlScanFound
+{
+	uint32 covered;
+	uint32 *ids; /* ascending; there is room for 64 at least */
+	uint32 nids;
+	ExprState *unanswered; /* NULL: none are */
+} SqlScanFound;
+
+/*
+ * For conditions of the walked kind. NULL when the table can have no label index, or an
+ * index would answer none of them.
+ */
+extern SqlScanIndex *sqlscan_index_create(Relation rel, const TsTable *table, Index relid,
+										  List *walked, PlanState *parent);
+/* Evaluates the conditions; false when nothing is covered. ids are in `context`. */
+extern bool sqlscan_index_find(SqlScanIndex *index, ExprContext *econtext,
+							   MemoryContext context, SqlScanFound *found);
+/* Segments that were used last, and how many series they cover. */
+extern int sqlscan_index_segments(const SqlScanIndex *index, uint32 *covered);
+
 /* ---- scan_series.c ---- */
 
 typedef struct SqlScanSeries SqlScanSeries;
@@ -132,6 +161,8 @@ extern void sqlscan_series_choose(SqlScanSeries *series, TsScanSpec *spec);
 extern void sqlscan_series_changed(SqlScanSeries *series, const Bitmapset *params);
 /* Series looked at in the dictionary, for EXPLAIN. */
 extern uint64 sqlscan_series_looked_at(const SqlScanSeries *series);
+/* Segments of the label index that were used, and their series, for EXPLAIN. */
+extern int sqlscan_series_segments(const SqlScanSeries *series, uint32 *covered);
 extern void sqlscan_series_free(SqlScanSeries *series);
 
 /* ---- scan_order.c ---- */

@@ -53,22 +53,13 @@ report_limit(const TsError *err, const char *text, size_t len)
 				 "long values, mytsdb.regex_memory.")));
 }
 
-/* Compiles a selector in a context of its own below the parent. */
-static CachedSelector *
-compile_cached(const char *text, size_t len, MemoryContext parent)
+const TsSelector *
+labels_require_selector(const char *text, size_t len, MemoryContext context)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "PromQL selector",
-												  ALLOCSET_SMALL_SIZES);
-	CachedSelector *cached = MemoryContextAlloc(context,
-												offsetof(CachedSelector, text) + len);
 	TsError err;
+	const TsSelector *selector = labels_compile_selector(text, len, context, &err);
 
-	cached->context = context;
-	cached->limits = labels_regex_limits();
-	cached->len = len;
-	memcpy(cached->text, text, len);
-	cached->selector = labels_compile_selector(text, len, context, &err);
-	if (cached->selector == NULL)
+	if (selector == NULL)
 	{
 		labels_count_refused_selector();
 		MemoryContextDelete(context);
@@ -77,7 +68,24 @@ compile_cached(const char *text, size_t len, MemoryContext parent)
 			report_limit(&err, text, len);
 		ts_report(&err, ERRCODE_SYNTAX_ERROR, "invalid PromQL selector", text, len);
 	}
-	labels_count_selector(cached->selector);
+	labels_count_selector(selector);
+	return selector;
+}
+
+/* Compiles a selector in a context of its own below the parent. */
+static CachedSelector *
+compile_cached(const char *text, size_t len, MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "PromQL selector",
+												  ALLOCSET_SMALL_SIZES);
+	CachedSelector *cached = MemoryContextAlloc(context,
+												offsetof(CachedSelector, text) + len);
+
+	cached->context = context;
+	cached->limits = labels_regex_limits();
+	cached->len = len;
+	memcpy(cached->text, text, len);
+	cached->selector = labels_require_selector(text, len, context);
 	return cached;
 }
 

@@ -2,12 +2,12 @@
  * maintenance.c
  *	  A maintenance worker: does what there is to do in one database, and ends.
  *
- * Each step (sealing one shard as far as memory goes, merging one window, retention,
- * freeing pages) is a transaction of its own; between two of them the worker rests as
- * long as the last one took, but at most REST_MS, and not while hot memory is short. A
- * table whose lock is not to be had at once is left for the next time, and one that
- * somebody waits for is left in mid-step. An error of one table keeps no other from its
- * turn.
+ * Each step (sealing one shard as far as memory goes, merging one window, indexing labels,
+ * retention, freeing pages) is a transaction of its own; between two of them the worker
+ * rests as long as the last one took, but at most REST_MS, and not while hot memory is
+ * short. A table whose lock is not to be had at once is left for the next time, and one
+ * that somebody waits for is left in mid-step. An error of one table keeps no other from
+ * its turn.
  */
 #include "postgres.h"
 
@@ -36,6 +36,7 @@
 #include "utils/timestamp.h"
 
 #include "ts_hot.h"
+#include "ts_index.h"
 #include "ts_log.h"
 #include "ts_maintain.h"
 #include "ts_table.h"
@@ -112,6 +113,18 @@ merge_step(Relation rel, const TsTable *table, int shard, bool *worked)
 	if (!ts_maintain_lock(table, -1, false))
 		return false;
 	if (ts_merge_window(rel, table, false) == 0)
+		return false;
+	*worked = true;
+	return true;
+}
+
+/* The label index. */
+static bool
+index_step(Relation rel, const TsTable *table, int shard, bool *worked)
+{
+	if (!table->labels_key || !ts_maintain_lock(table, -1, false))
+		return false;
+	if (!ts_index_maintain(rel, table, false))
 		return false;
 	*worked = true;
 	return true;
@@ -221,6 +234,8 @@ maintain_table(Oid relid)
 			;
 	}
 	while (there && do_step(relid, "merging", merge_step, 0, &worked, &there, &shards))
+		;
+	while (there && do_step(relid, "indexing", index_step, 0, &worked, &there, &shards))
 		;
 	if (there)
 		do_step(relid, "dropping old blocks of", retain_step, 0, &worked, &there,
