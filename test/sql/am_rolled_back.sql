@@ -32,3 +32,16 @@ SELECT reltoastrelid <> 0 AS has FROM pg_class WHERE oid = 'wide'::regclass;
 
 DROP TABLE t, wide;
 DROP SCHEMA am_rolled_back;
+
+-- What a savepoint did to the columns does not stay in the private buffer.
+CREATE TABLE t (time timestamptz, v int, w int) USING mytsdb;
+BEGIN;
+SAVEPOINT s;
+ALTER TABLE t DROP COLUMN w;
+INSERT INTO t VALUES ('2024-01-02', 3);
+ROLLBACK TO s;
+INSERT INTO t VALUES ('2024-01-03', 4, 4);
+SELECT * FROM t;
+COMMIT;
+SELECT * FROM t;
+DROP TABLE t;
