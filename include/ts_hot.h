@@ -129,9 +129,8 @@ extern bool ts_hot_pressed(void);
 extern bool ts_hot_wants_seal(const TsTable *table, int shard);
 /* For VACUUM: no entry of the shard has an xid older than cutoff afterwards. */
 extern void ts_hot_freeze(const TsTable *table, int shard, TransactionId cutoff);
-/* Drops what there is of a file, or of a database. */
+/* Drops what there is of a file. */
 extern void ts_hot_forget_file(const RelFileNode *node);
-extern void ts_hot_forget_database(Oid database);
 /* For shared.c: drops what a slot has. Its lock is held exclusively. */
 extern void ts_hot_drop(TsSlot *slot);
 

@@ -231,6 +231,8 @@ typedef struct TsExtent
 typedef TsExtent *(*TsKeptExtents)(void *arg, int *count);
 extern uint64
 ts_pages_rebuild_free(Relation rel, const TsTable *table, TsKeptExtents kept, void *arg);
+/* Forgets the lists of a database, which moves or goes (ts_shared_forget_database()). */
+extern void ts_free_lists_forget(Oid database);
 /* Free pages on the list now. */
 extern uint64 ts_pages_free_count(const TsTable *table);
 

@@ -76,6 +76,13 @@ extern void ts_shared_unlock(TsSlot *slot);
 /* Forgets the state of a slot that is locked exclusively: in any doubt. */
 extern void ts_shared_forget(TsSlot *slot);
 
+/*
+ * Forgets all slots of a database. One that moves to another tablespace must be forgotten
+ * before: when it moves back its files have their old names, and are not what they were.
+ * Between that and the move nobody uses the database under the names it is to have.
+ */
+extern void ts_shared_forget_database(Oid database);
+
 /* Time spent waiting for slot locks, and how often, since the server started; it counts
  * waits only, by timing those acquisitions that did not succeed at once. */
 extern void ts_shared_wait_stats(uint64 *waits, uint64 *microseconds);

@@ -17,7 +17,8 @@
 #include "ddl.h"
 #include "mytsdb.h"
 #include "ts_buffer.h"
-#include "ts_hot.h"
+#include "ts_pages.h"
+#include "ts_shared.h"
 #include "ts_table.h"
 #include "ts_workers.h"
 
@@ -83,8 +84,11 @@ send_workers_away(Node *stmt)
 	if (OidIsValid(database))
 	{
 		ts_workers_leave(database);
-		if (IsA(stmt, DropdbStmt))
-			ts_hot_forget_database(database);
+		if (IsA(stmt, DropdbStmt) || IsA(stmt, AlterDatabaseStmt))
+		{
+			ts_shared_forget_database(database);
+			ts_free_lists_forget(database);
+		}
 	}
 }
 

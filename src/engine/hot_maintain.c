@@ -104,12 +104,11 @@ end_seals(bool committed)
 
 /* ---- files that go ---- */
 
-/* Files to look for, sorted, or all of a database. */
+/* Files to look for, sorted. */
 typedef struct Gone
 {
 	const RelFileNode *nodes;
 	int count;
-	Oid database; /* InvalidOid: files */
 } Gone;
 
 static int
@@ -121,8 +120,6 @@ compare_nodes(const void *a, const void *b)
 static bool
 is_gone(const Gone *gone, const TsSlotKey *key)
 {
-	if (OidIsValid(gone->database))
-		return key->database == gone->database;
 	return bsearch(&key->node, gone->nodes, gone->count, sizeof(RelFileNode),
 				   compare_nodes) != NULL;
 }
@@ -175,14 +172,6 @@ void
 ts_hot_forget_file(const RelFileNode *node)
 {
 	Gone gone = {.nodes = node, .count = 1};
-
-	forget(&gone);
-}
-
-void
-ts_hot_forget_database(Oid database)
-{
-	Gone gone = {.database = database};
 
 	forget(&gone);
 }

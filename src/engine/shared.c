@@ -419,3 +419,20 @@ ts_shared_forget(TsSlot *slot)
 	slot->ticket = new_ticket();
 	ts_hot_drop(slot);
 }
+
+void
+ts_shared_forget_database(Oid database)
+{
+	for (uint32 i = 0; i < set_count() * WAYS; i++)
+	{
+		TsSlot *slot = &slots[i].slot;
+
+		/* one that gets such a key just now is not of those that matter */
+		if (slot->key.database != database)
+			continue;
+		lock_timed(&slot->lock, LW_EXCLUSIVE);
+		if (slot->key.database == database)
+			ts_shared_forget(slot);
+		LWLockRelease(&slot->lock);
+	}
+}

@@ -200,6 +200,25 @@ ts_free_list_take(const TsSlotKey *key, uint32 least, uint32 most, TsExtent *ext
 	return chosen >= 0;
 }
 
+/* Who detached one of the lists finds that it is another's, as if it had been taken. */
+void
+ts_free_lists_forget(Oid database)
+{
+	LWLockAcquire(&space->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < LIST_SETS * LIST_WAYS; i++)
+	{
+		FreeList *list = &space->lists[i];
+
+		if (list->key.database != database)
+			continue;
+		MemSet(&list->key, 0, sizeof(list->key));
+		list->last_used = 0;
+		list->token = 0;
+		list->count = 0;
+	}
+	LWLockRelease(&space->lock);
+}
+
 uint64
 ts_free_list_pages(const TsSlotKey *key)
 {
