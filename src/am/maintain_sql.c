@@ -108,7 +108,7 @@ seal_table(Relation rel, const TsTable *table, Datum arg)
 		}
 	}
 	/* whoever merges now sees to it himself */
-	if (ts_maintain_lock(table, -1, false))
+	if (table->labels_key && ts_maintain_lock(table, -1, false))
 		maintain_index(rel, table, false);
 	return rows;
 }

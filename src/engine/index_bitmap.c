@@ -16,7 +16,8 @@
 int
 index_compare_strings(TsString a, TsString b)
 {
-	int order = memcmp(a.data, b.data, Min(a.len, b.len));
+	size_t common = Min(a.len, b.len);
+	int order = common > 0 ? memcmp(a.data, b.data, common) : 0;
 
 	if (order != 0)
 		return order;

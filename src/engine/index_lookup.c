@@ -188,7 +188,8 @@ ts_index_keep_named(TsIndex *index, TsString name)
 static bool
 has_prefix(TsString string, TsString prefix)
 {
-	return string.len >= prefix.len && memcmp(string.data, prefix.data, prefix.len) == 0;
+	return prefix.len == 0 || (string.len >= prefix.len &&
+							   memcmp(string.data, prefix.data, prefix.len) == 0);
 }
 
 /*
