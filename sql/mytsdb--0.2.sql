@@ -413,3 +413,10 @@ CREATE VIEW mytsdb.stat_table AS
 COMMENT ON VIEW mytsdb.stat_table IS 'the sizes of tables USING mytsdb';
 
 GRANT SELECT ON mytsdb.series, mytsdb.stat_shard, mytsdb.stat_block, mytsdb.stat_table TO PUBLIC;
+
+CREATE FUNCTION mytsdb.hot_stats(OUT size bigint, OUT used bigint, OUT generations bigint, OUT drops bigint,
+        OUT appends bigint, OUT log_only bigint, OUT delays bigint, OUT delay_ms double precision, OUT rows_read bigint)
+    AS 'MODULE_PATHNAME', 'mytsdb_hot_stats' LANGUAGE C VOLATILE;
+CREATE VIEW mytsdb.stat_hot AS SELECT * FROM mytsdb.hot_stats();
+COMMENT ON VIEW mytsdb.stat_hot IS 'hot memory: how much of it is used, and how often it was short';
+GRANT SELECT ON mytsdb.stat_hot TO PUBLIC;

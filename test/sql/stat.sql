@@ -18,6 +18,7 @@ SELECT rel, shard, covered, log_end > 0 AS has_log, pending_bytes > 0 AS pending
 SELECT mytsdb.seal('st'), mytsdb.seal('st_labels'), mytsdb.seal('st_one');
 SELECT rel, tier, time_min, time_max, series_min, series_max, rows, chunks, bytes > 0 AS bytes, pages
     FROM mytsdb.stat_block WHERE rel::text LIKE 'st%' ORDER BY rel::text, time_min, series_min;
+SELECT size > 0 AS size, used <= size AS within, appends > 0 AS appends FROM mytsdb.stat_hot;
 SELECT mytsdb.merge('st');
 SELECT rel, shards, series, rows, blocks, chunks, fresh_bytes, warm_bytes, pending_bytes, bytes_per_row > 0 AS per_row
     FROM mytsdb.stat_table WHERE rel::text LIKE 'st%' ORDER BY rel::text;
