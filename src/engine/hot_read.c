@@ -352,7 +352,10 @@ ts_hot_decode(TsHotReader *reader, const TsRowFilter *filter, TsRows *rows)
 	MemoryContext old;
 	uint32 count;
 
-	Assert(reader->entry != NULL && reader->entry->natts <= reader->table->natts);
+	Assert(reader->entry != NULL);
+	if (reader->entry->natts > reader->table->natts)
+		elog(ERROR, "rows in hot memory have more columns than table %u",
+			 reader->table->relid);
 	Assert(rows->numbers != NULL);
 	if (filter != NULL && !may_want(reader->entry, filter))
 		return 0;
