@@ -50,6 +50,8 @@ extern void ts_catalog_insert_shards(uint64 storage, int shards);
 /* covered of every shard, as the snapshot sees it; false when there are no rows. */
 extern bool
 ts_catalog_covered(uint64 storage, int shards, Snapshot snapshot, TsLogPos *covered);
+/* The same by the latest snapshot; covered has room for TS_MAX_SHARDS. */
+extern bool ts_catalog_covered_now(const TsTable *table, TsLogPos *covered);
 /* At most once per command and shard: a command does not see what it wrote itself. */
 extern void ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered);
 

@@ -41,6 +41,9 @@ typedef uint64 TsLogPos;
 #define ts_log_ordinal(pos) ((pos) >> TS_LOG_OFFSET_BITS)
 #define ts_log_offset(pos)  ((uint32) ((pos) & ((1 << TS_LOG_OFFSET_BITS) - 1)))
 
+/* Bytes of log between two positions; 0 when they are not in that order. */
+extern uint64 ts_log_distance(TsLogPos from, TsLogPos to);
+
 /*
  * Appends rows order[0 .. n) to the logs of their shards (order NULL: all, as they are).
  * They take `number`, or, when rows have numbers, those. All must fit a record, see

@@ -95,6 +95,8 @@ ts_missing_value(Relation rel, const TsTable *table, AttrNumber attnum, bool *is
 /* A time column's value to and from the engine's time. */
 extern int64 ts_table_time(const TsTable *table, Datum value);
 extern Datum ts_table_time_datum(const TsTable *table, int64 time);
+/* The engine's time for a timestamptz, by the session's time zone where it matters. */
+extern int64 ts_table_time_from_timestamptz(const TsTable *table, TimestampTz time);
 
 /* Whether the access method of the relation (its pg_am row) is ours. */
 extern bool ts_table_is_ours(Relation rel);
@@ -129,13 +131,21 @@ extern bool ts_options_is_ours(const char *element);
 extern int ts_options_shards(const TsOptions *options);
 /* series_by's text, identifiers with commas, to a list of char *. */
 extern List *ts_options_split_names(const char *text);
+/* Which columns are time and key. */
+typedef struct TsKeyColumns
+{
+	AttrNumber time_column;
+	int nkeys;
+	AttrNumber keys[INDEX_MAX_KEYS]; /* nkeys, in the order of series_by */
+} TsKeyColumns;
+
 /*
- * Finds out which columns are key and time. Raises an error when a column is missing,
- * named twice or cannot be what it is to be, or when there are none or several columns
- * that could be the time and none is named.
+ * Finds that out. Raises an error when a column is missing, named twice or cannot be what
+ * it is to be, or when there are none or several columns that could be the time and none
+ * is named.
  */
-extern void ts_options_resolve(const TsOptions *options, TupleDesc desc,
-							   AttrNumber *time_column, int *nkeys, AttrNumber *keys);
+extern void
+ts_options_resolve(const TsOptions *options, TupleDesc desc, TsKeyColumns *columns);
 
 /*
  * While a table is being created its options are not in pg_class yet, and rows may

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "access/attnum.h"
 #include "nodes/parsenodes.h"
 #include "utils/relcache.h"
 
@@ -80,6 +81,8 @@ extern void ddl_refuse_column_constraints(const ColumnDef *column, const char *r
 extern void ddl_refuse_in_create(const CreateStmt *stmt);
 /* A constraint was made, on whichever table, by whatever statement. */
 extern void ddl_constraint_made(Oid constraint);
+/* Raises an error when a column is the time or in the key. what: "drop", ... */
+extern void ddl_refuse_key_column(Oid relid, AttrNumber attnum, const char *what);
 /* Raises an error when an open table that is to be one of ours has what none may have. */
 extern void ddl_refuse_to_become_ours(Relation rel);
 

@@ -70,14 +70,13 @@ static bool
 storage_differs(Relation rel, const TsOptions *old, const TsOptions *new)
 {
 	TupleDesc desc = RelationGetDescr(rel);
-	AttrNumber time_column[2];
-	AttrNumber keys[2][INDEX_MAX_KEYS];
-	int nkeys[2];
+	TsKeyColumns before;
+	TsKeyColumns after;
 
-	ts_options_resolve(old, desc, &time_column[0], &nkeys[0], keys[0]);
-	ts_options_resolve(new, desc, &time_column[1], &nkeys[1], keys[1]);
-	return time_column[0] != time_column[1] || nkeys[0] != nkeys[1] ||
-		   memcmp(keys[0], keys[1], sizeof(AttrNumber) * nkeys[0]) != 0 ||
+	ts_options_resolve(old, desc, &before);
+	ts_options_resolve(new, desc, &after);
+	return before.time_column != after.time_column || before.nkeys != after.nkeys ||
+		   memcmp(before.keys, after.keys, sizeof(AttrNumber) * before.nkeys) != 0 ||
 		   ts_options_shards(old) != ts_options_shards(new);
 }
 
@@ -86,16 +85,14 @@ static Datum
 settle_options(Relation rel, Datum reloptions)
 {
 	TsOptions options;
-	AttrNumber time_column;
-	AttrNumber keys[INDEX_MAX_KEYS];
-	int nkeys;
+	TsKeyColumns columns;
 	char *name;
 
 	ts_options_parse(reloptions, &options);
-	ts_options_resolve(&options, RelationGetDescr(rel), &time_column, &nkeys, keys);
+	ts_options_resolve(&options, RelationGetDescr(rel), &columns);
 	if (options.time_column != NULL)
 		return reloptions;
-	name = ddl_column_names(RelationGetRelid(rel), &time_column, 1);
+	name = ddl_column_names(RelationGetRelid(rel), &columns.time_column, 1);
 	return ddl_merge_options(reloptions, list_make1(ddl_option("time_column", name)),
 							 false);
 }
@@ -175,46 +172,6 @@ change_options(Oid relid, AlterTableCmd *cmd)
 	set_our_options(relid, ddl_concat_options(theirs, reloptions));
 }
 
-/* ---- columns that may not change ---- */
-
-static void
-refuse_key_column(Oid relid, const char *column, const char *what)
-{
-	AttrNumber attnum = get_attnum(relid, column);
-	Relation rel;
-	TsOptions options;
-	AttrNumber time_column;
-	AttrNumber keys[INDEX_MAX_KEYS];
-	int nkeys;
-	bool fixed;
-
-	if (attnum == InvalidAttrNumber)
-		return;
-	rel = relation_open(relid, AccessShareLock);
-	ts_options_read(relid, &options);
-	ts_options_resolve(&options, RelationGetDescr(rel), &time_column, &nkeys, keys);
-	fixed = attnum == time_column;
-	for (int i = 0; i < nkeys; i++)
-		fixed |= attnum == keys[i];
-	if (fixed)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot %s column \"%s\" of table \"%s\"", what, column,
-						RelationGetRelationName(rel)),
-				 errdetail("It is the time column or one that identifies a series."),
-				 errhint("Copy the rows into a new table.")));
-	relation_close(rel, NoLock);
-}
-
-static void
-refuse_key_column_everywhere(Oid relid, const char *column, const char *what)
-{
-	ListCell *lc;
-
-	foreach (lc, ddl_our_descendants(relid))
-		refuse_key_column(lfirst_oid(lc), column, what);
-}
-
 /* ---- the statement ---- */
 
 /* Which access method the statement sets; InvalidOid: none, or one that is not there. */
@@ -267,16 +224,31 @@ become_ours(Oid relid, AlterTableStmt *stmt)
 	ddl_set_reloptions(relid, reloptions);
 }
 
+/* Refuses to change a column, here and in descendants, where it has a role. */
+static void
+refuse_named_column(Oid relid, const char *column, const char *what)
+{
+	ListCell *lc;
+
+	foreach (lc, ddl_our_descendants(relid))
+	{
+		AttrNumber attnum = get_attnum(lfirst_oid(lc), column);
+
+		if (attnum != InvalidAttrNumber)
+			ddl_refuse_key_column(lfirst_oid(lc), attnum, what);
+	}
+}
+
 static void
 check_command(Oid relid, AlterTableCmd *cmd)
 {
 	switch (cmd->subtype)
 	{
 		case AT_DropColumn:
-			refuse_key_column_everywhere(relid, cmd->name, "drop");
+			refuse_named_column(relid, cmd->name, "drop");
 			break;
 		case AT_AlterColumnType:
-			refuse_key_column_everywhere(relid, cmd->name, "change the type of");
+			refuse_named_column(relid, cmd->name, "change the type of");
 			break;
 		case AT_AddConstraint:
 			if (ddl_is_ours(relid))
@@ -389,9 +361,7 @@ ddl_after_alter(AlterTableStmt *stmt)
 typedef struct Renamed
 {
 	Oid relid;
-	AttrNumber time_column;
-	int nkeys;
-	AttrNumber keys[INDEX_MAX_KEYS];
+	TsKeyColumns columns;
 } Renamed;
 
 List *
@@ -417,8 +387,7 @@ ddl_before_rename(RenameStmt *stmt)
 
 		renamed->relid = lfirst_oid(lc);
 		ts_options_read(renamed->relid, &options);
-		ts_options_resolve(&options, RelationGetDescr(rel), &renamed->time_column,
-						   &renamed->nkeys, renamed->keys);
+		ts_options_resolve(&options, RelationGetDescr(rel), &renamed->columns);
 		relation_close(rel, NoLock);
 		list = lappend(list, renamed);
 	}
@@ -435,13 +404,14 @@ ddl_after_rename(List *renamed)
 	foreach (lc, renamed)
 	{
 		Renamed *r = lfirst(lc);
-		List *options = list_make1(
-			ddl_option("time_column", ddl_column_names(r->relid, &r->time_column, 1)));
+		const TsKeyColumns *columns = &r->columns;
+		List *options = list_make1(ddl_option(
+			"time_column", ddl_column_names(r->relid, &columns->time_column, 1)));
 
-		if (r->nkeys > 0)
+		if (columns->nkeys > 0)
 			options = lappend(
-				options,
-				ddl_option("series_by", ddl_column_names(r->relid, r->keys, r->nkeys)));
+				options, ddl_option("series_by", ddl_column_names(r->relid, columns->keys,
+																  columns->nkeys)));
 		ddl_set_reloptions(
 			r->relid, ddl_merge_options(ddl_get_reloptions(r->relid), options, false));
 	}

@@ -128,9 +128,7 @@ ddl_end_create(DdlCreation *creation)
 {
 	Relation rel;
 	TsOptions options;
-	AttrNumber time_column;
-	AttrNumber keys[INDEX_MAX_KEYS];
-	int nkeys;
+	TsKeyColumns columns;
 
 	if (!OidIsValid(creation->relid))
 		return; /* IF NOT EXISTS, and it does */
@@ -138,12 +136,12 @@ ddl_end_create(DdlCreation *creation)
 
 	rel = relation_open(creation->relid, NoLock);
 	ts_options_parse(creation->reloptions, &options);
-	ts_options_resolve(&options, RelationGetDescr(rel), &time_column, &nkeys, keys);
+	ts_options_resolve(&options, RelationGetDescr(rel), &columns);
 	relation_close(rel, NoLock);
 
 	if (options.time_column == NULL)
 	{
-		char *name = ddl_column_names(creation->relid, &time_column, 1);
+		char *name = ddl_column_names(creation->relid, &columns.time_column, 1);
 
 		creation->reloptions = ddl_merge_options(
 			creation->reloptions, list_make1(ddl_option("time_column", name)), false);

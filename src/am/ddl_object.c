@@ -11,7 +11,6 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
@@ -73,31 +72,6 @@ drop_storage(Form_pg_class form)
 }
 
 static void
-refuse_column_drop(Oid relid, AttrNumber attnum)
-{
-	Relation rel = relation_open(relid, NoLock);
-	TsOptions options;
-	AttrNumber time_column;
-	AttrNumber keys[INDEX_MAX_KEYS];
-	int nkeys;
-	bool fixed;
-
-	ts_options_read(relid, &options);
-	ts_options_resolve(&options, RelationGetDescr(rel), &time_column, &nkeys, keys);
-	fixed = attnum == time_column;
-	for (int i = 0; i < nkeys; i++)
-		fixed |= attnum == keys[i];
-	if (fixed)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot drop column \"%s\" of table \"%s\"",
-						get_attname(relid, attnum, false), RelationGetRelationName(rel)),
-				 errdetail("It is the time column or one that identifies a series."),
-				 errhint("Copy the rows into a new table.")));
-	relation_close(rel, NoLock);
-}
-
-static void
 relation_dropped(Oid relid, int column)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
@@ -110,7 +84,7 @@ relation_dropped(Oid relid, int column)
 	if (!OidIsValid(form.relam) || form.relam != ts_table_am_oid())
 		return;
 	if (column > 0)
-		refuse_column_drop(relid, (AttrNumber) column);
+		ddl_refuse_key_column(relid, (AttrNumber) column, "drop");
 	else
 		drop_storage(&form);
 }

@@ -6,6 +6,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
@@ -268,6 +269,29 @@ refuse_concurrent_refresh(const RangeVar *name)
 		 errdetail("That needs a unique index, which materialized views USING mytsdb "
 				   "cannot have."),
 		 errhint("Refresh it without CONCURRENTLY, or create it USING heap.")));
+}
+
+void
+ddl_refuse_key_column(Oid relid, AttrNumber attnum, const char *what)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	TsOptions options;
+	TsKeyColumns columns;
+	bool refused;
+
+	ts_options_read(relid, &options);
+	ts_options_resolve(&options, RelationGetDescr(rel), &columns);
+	refused = attnum == columns.time_column;
+	for (int i = 0; i < columns.nkeys; i++)
+		refused |= attnum == columns.keys[i];
+	if (refused)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot %s column \"%s\" of table \"%s\"", what,
+						get_attname(relid, attnum, false), RelationGetRelationName(rel)),
+				 errdetail("It is the time column or one that identifies a series."),
+				 errhint("Copy the rows into a new table.")));
+	relation_close(rel, NoLock);
 }
 
 void

@@ -12,13 +12,10 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -130,21 +127,6 @@ merge_table(Relation rel, const TsTable *table, Datum arg)
 	return blocks;
 }
 
-/* The table's own time for a timestamptz, by the session's time zone where it matters. */
-static int64
-time_for_table(const TsTable *table, Datum time)
-{
-	switch (table->time_type)
-	{
-		case TIMESTAMPOID:
-			return DatumGetTimestamp(DirectFunctionCall1(timestamptz_timestamp, time));
-		case DATEOID:
-			return DatumGetDateADT(DirectFunctionCall1(timestamptz_date, time));
-		default:
-			return DatumGetTimestampTz(time);
-	}
-}
-
 static int64
 drop_from_table(Relation rel, const TsTable *table, Datum arg)
 {
@@ -152,7 +134,8 @@ drop_from_table(Relation rel, const TsTable *table, Datum arg)
 
 	seal_table(rel, table, (Datum) 0);
 	ts_maintain_lock(table, -1, true);
-	rows = ts_drop_before(rel, table, time_for_table(table, arg));
+	rows = ts_drop_before(
+		rel, table, ts_table_time_from_timestamptz(table, DatumGetTimestampTz(arg)));
 	CommandCounterIncrement();
 	return rows;
 }

@@ -177,15 +177,6 @@ mytsdb_series_of(PG_FUNCTION_ARGS)
 
 /* ---- shards ---- */
 
-static uint64
-log_distance(TsLogPos from, TsLogPos to)
-{
-	if (to <= from)
-		return 0;
-	return (ts_log_ordinal(to) - ts_log_ordinal(from)) * TS_PAGE_ROOM +
-		   ts_log_offset(to) - ts_log_offset(from);
-}
-
 /* Pages that the directory gives a stream. */
 static uint64
 stream_pages(Relation rel, const TsTable *table, TsStream stream)
@@ -206,18 +197,14 @@ mytsdb_shards_of(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Relation rel;
 	TsTable *table;
-	TsLogPos *covered;
-	Snapshot snapshot;
+	TsLogPos covered[TS_MAX_SHARDS] = {0};
 
 	InitMaterializedSRF(fcinfo, 0);
 	rel = open_readable(PG_GETARG_OID(0));
 	if (rel == NULL)
 		return (Datum) 0;
 	table = ts_table_get(rel);
-	covered = palloc0(sizeof(TsLogPos) * table->shards);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	(void) ts_catalog_covered(table->storage, table->shards, snapshot, covered);
-	UnregisterSnapshot(snapshot);
+	(void) ts_catalog_covered_now(table, covered);
 	for (int shard = 0; shard < table->shards; shard++)
 	{
 		TsLogPos end = ts_log_end(rel, table, shard);
@@ -227,7 +214,7 @@ mytsdb_shards_of(PG_FUNCTION_ARGS)
 		row[0] = Int32GetDatum(shard);
 		row[1] = count_datum(covered[shard]);
 		row[2] = count_datum(end);
-		row[3] = count_datum(log_distance(covered[shard], end));
+		row[3] = count_datum(ts_log_distance(covered[shard], end));
 		row[4] = count_datum(stream_pages(rel, table, shard) * BLCKSZ);
 		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 	}
@@ -314,8 +301,7 @@ mytsdb_sizes_of(PG_FUNCTION_ARGS)
 	TsTable *table;
 	TsBlockInfo *blocks;
 	TsTableSize size;
-	TsLogPos *covered;
-	Snapshot snapshot;
+	TsLogPos covered[TS_MAX_SHARDS] = {0};
 	int count;
 	uint64 chunks = 0;
 	uint64 tier_pages[2] = {0};
@@ -337,14 +323,11 @@ mytsdb_sizes_of(PG_FUNCTION_ARGS)
 		chunks += blocks[b].chunks;
 		tier_pages[blocks[b].tier == TS_TIER_FRESH ? 0 : 1] += blocks[b].pages.count;
 	}
-	covered = palloc0(sizeof(TsLogPos) * table->shards);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	(void) ts_catalog_covered(table->storage, table->shards, snapshot, covered);
-	UnregisterSnapshot(snapshot);
+	(void) ts_catalog_covered_now(table, covered);
 	for (int shard = 0; shard < table->shards; shard++)
 	{
 		log_pages += stream_pages(rel, table, shard);
-		pending += log_distance(covered[shard], ts_log_end(rel, table, shard));
+		pending += ts_log_distance(covered[shard], ts_log_end(rel, table, shard));
 	}
 
 	row[i++] = count_datum(table->storage);

@@ -129,6 +129,39 @@ ts_catalog_end(TsCatalogScan *scan)
 	table_close(scan->heap, release);
 }
 
+/* ---- rows ---- */
+
+static HeapTuple
+form_row(Relation rel, const Datum *values)
+{
+	bool nulls[BLOCK_NATTS] = {false}; /* no catalog has more columns */
+
+	Assert(RelationGetNumberOfAttributes(rel) <= BLOCK_NATTS);
+	return heap_form_tuple(RelationGetDescr(rel), unconstify(Datum *, values), nulls);
+}
+
+void
+ts_catalog_insert(Oid heap, const Datum *values)
+{
+	Relation rel = table_open(heap, RowExclusiveLock);
+	HeapTuple tuple = form_row(rel, values);
+
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+	table_close(rel, NoLock);
+}
+
+void
+ts_catalog_delete(Oid heap, const ItemPointerData *tid)
+{
+	Relation rel = table_open(heap, RowExclusiveLock);
+	ItemPointerData position = *tid;
+
+	Assert(ItemPointerIsValid(&position));
+	CatalogTupleDelete(rel, &position);
+	table_close(rel, NoLock);
+}
+
 /* ---- shards ---- */
 
 void
@@ -147,13 +180,12 @@ ts_catalog_insert_shards(uint64 storage, int shards)
 	for (int i = 0; i < shards; i++)
 	{
 		Datum values[SHARD_NATTS];
-		bool nulls[SHARD_NATTS] = {false};
 		HeapTuple tuple;
 
 		values[SHARD_STORAGE - 1] = Int64GetDatum((int64) storage);
 		values[SHARD_SHARD - 1] = Int16GetDatum((int16) i);
 		values[SHARD_COVERED - 1] = Int64GetDatum(0);
-		tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+		tuple = form_row(rel, values);
 		CatalogTupleInsertWithInfo(rel, tuple, indexes);
 		heap_freetuple(tuple);
 	}
@@ -189,6 +221,16 @@ ts_catalog_covered(uint64 storage, int shards, Snapshot snapshot, TsLogPos *cove
 	return found > 0;
 }
 
+bool
+ts_catalog_covered_now(const TsTable *table, TsLogPos *covered)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool known = ts_catalog_covered(table->storage, table->shards, snapshot, covered);
+
+	UnregisterSnapshot(snapshot);
+	return known;
+}
+
 void
 ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered)
 {
@@ -203,14 +245,13 @@ ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered)
 	while (!found && ts_catalog_next(&scan))
 	{
 		Datum *values = scan.slot->tts_values;
-		bool nulls[SHARD_NATTS] = {false};
 		HeapTuple tuple;
 
 		if (DatumGetInt16(values[SHARD_SHARD - 1]) != shard)
 			continue;
 		Assert((TsLogPos) ts_catalog_value(&scan, SHARD_COVERED) <= covered);
 		values[SHARD_COVERED - 1] = Int64GetDatum((int64) covered);
-		tuple = heap_form_tuple(RelationGetDescr(scan.heap), values, nulls);
+		tuple = form_row(scan.heap, values);
 		CatalogTupleUpdate(scan.heap, &scan.slot->tts_tid, tuple);
 		heap_freetuple(tuple);
 		found = true;
@@ -240,10 +281,7 @@ void
 ts_catalog_insert_block(const TsBlockInfo *block)
 {
 	TsCatalogOids oids;
-	Relation rel;
 	Datum values[BLOCK_NATTS];
-	bool nulls[BLOCK_NATTS] = {false};
-	HeapTuple tuple;
 	int span = time_span(block->time_min, block->time_max);
 
 	Assert(block->storage <= PG_INT64_MAX && block->pages.count > 0 && block->rows > 0);
@@ -268,25 +306,16 @@ ts_catalog_insert_block(const TsBlockInfo *block)
 	values[BLOCK_CHUNKS - 1] = Int32GetDatum(block->chunks);
 
 	ts_catalog_find(&oids, false);
-	rel = table_open(oids.block, RowExclusiveLock);
-	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
-	CatalogTupleInsert(rel, tuple);
-	heap_freetuple(tuple);
-	table_close(rel, NoLock);
+	ts_catalog_insert(oids.block, values);
 }
 
 void
 ts_catalog_delete_block(const TsBlockInfo *block)
 {
 	TsCatalogOids oids;
-	Relation rel;
-	ItemPointerData tid = block->tid;
 
-	Assert(ItemPointerIsValid(&tid));
 	ts_catalog_find(&oids, false);
-	rel = table_open(oids.block, RowExclusiveLock);
-	CatalogTupleDelete(rel, &tid);
-	table_close(rel, NoLock);
+	ts_catalog_delete(oids.block, &block->tid);
 }
 
 static void

@@ -4,11 +4,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/indexing.h"
 #include "miscadmin.h"
-#include "utils/rel.h"
 
 #include "catalog_internal.h"
 #include "ts_index.h"
@@ -17,10 +13,7 @@ void
 ts_catalog_insert_segment(const TsIndexSegment *segment)
 {
 	TsCatalogOids oids;
-	Relation rel;
-	HeapTuple tuple;
 	Datum values[SEGMENT_NATTS];
-	bool nulls[SEGMENT_NATTS] = {false};
 
 	Assert(segment->storage <= PG_INT64_MAX && segment->pages.count > 0);
 	Assert(segment->from < segment->to && !IsBinaryUpgrade);
@@ -33,25 +26,16 @@ ts_catalog_insert_segment(const TsIndexSegment *segment)
 	values[SEGMENT_LENGTH - 1] = Int64GetDatum((int64) segment->length);
 
 	ts_catalog_find(&oids, false);
-	rel = table_open(oids.segment, RowExclusiveLock);
-	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
-	CatalogTupleInsert(rel, tuple);
-	heap_freetuple(tuple);
-	table_close(rel, NoLock);
+	ts_catalog_insert(oids.segment, values);
 }
 
 void
 ts_catalog_delete_segment(const TsIndexSegment *segment)
 {
 	TsCatalogOids oids;
-	Relation rel;
-	ItemPointerData tid = segment->tid;
 
-	Assert(ItemPointerIsValid(&tid));
 	ts_catalog_find(&oids, false);
-	rel = table_open(oids.segment, RowExclusiveLock);
-	CatalogTupleDelete(rel, &tid);
-	table_close(rel, NoLock);
+	ts_catalog_delete(oids.segment, &segment->tid);
 }
 
 static int

@@ -89,6 +89,10 @@ extern bool ts_catalog_next(TsCatalogScan *scan);
 /* Ends it; locks for writing stay until the transaction ends. */
 extern void ts_catalog_end(TsCatalogScan *scan);
 
+/* Inserts a row without nulls; deletes the one at a position that was read before. */
+extern void ts_catalog_insert(Oid heap, const Datum *values);
+extern void ts_catalog_delete(Oid heap, const ItemPointerData *tid);
+
 static inline int64
 ts_catalog_value(const TsCatalogScan *scan, int column)
 {

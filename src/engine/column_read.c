@@ -15,14 +15,9 @@
 #include "utils/memutils.h"
 
 #include "column_format.h"
+#include "column_scratch.h"
 #include "ts_column.h"
 #include "ts_report.h"
-
-typedef struct Scratch
-{
-	void *data;
-	Size size;
-} Scratch;
 
 struct TsColumnReader
 {
@@ -37,8 +32,8 @@ struct TsColumnReader
 	bool all_null;
 	bool some_null;
 	const char *problem;
-	Scratch bits;
-	Scratch numbers; /* values as the codec gives them */
+	ColumnScratch bits;
+	ColumnScratch numbers; /* values as the codec gives them */
 };
 
 static void
@@ -86,22 +81,6 @@ const char *
 ts_column_problem(const TsColumnReader *reader)
 {
 	return reader->problem == NULL ? "" : reader->problem;
-}
-
-/* Room for size bytes; what was there before is gone. */
-static void *
-reserve(TsColumnReader *reader, Scratch *scratch, Size size)
-{
-	if (scratch->size < size)
-	{
-		if (scratch->data != NULL)
-			pfree(scratch->data);
-		scratch->data = NULL;
-		scratch->size = 0;
-		scratch->data = MemoryContextAllocHuge(reader->context, size);
-		scratch->size = size;
-	}
-	return scratch->data;
 }
 
 static TsErrorCode
@@ -286,8 +265,8 @@ static TsErrorCode
 decode_nulls(TsColumnReader *reader, uint32 first, uint32 count, uint32 rows, bool *nulls,
 			 bool *has_nulls)
 {
-	uint64 *bits = reserve(reader, &reader->bits,
-						   (Size) count * TS_CODEC_VECTOR / 64 * sizeof(uint64));
+	uint64 *bits = column_scratch(reader->context, &reader->bits,
+								  (Size) count * TS_CODEC_VECTOR / 64 * sizeof(uint64));
 	uint64 any = 0;
 	TsErrorCode code;
 
@@ -312,7 +291,8 @@ static TsErrorCode
 decode_floats(TsColumnReader *reader, uint32 first, uint32 count, uint32 rows,
 			  Datum *values)
 {
-	float4 *floats = reserve(reader, &reader->numbers, rows * sizeof(float4));
+	float4 *floats = column_scratch(reader->context, &reader->numbers,
+									rows * sizeof(float4));
 	TsErrorCode code;
 
 	code = checked(reader, reader->values,
@@ -445,7 +425,8 @@ decode_bytes(TsColumnReader *reader, uint32 first, uint32 count, uint32 rows,
 			 const bool *nulls, Datum *values, MemoryContext context)
 {
 	const TsColumn *column = &reader->column;
-	TsCodecBytes *bytes = reserve(reader, &reader->numbers, rows * sizeof(TsCodecBytes));
+	TsCodecBytes *bytes = column_scratch(reader->context, &reader->numbers,
+										 rows * sizeof(TsCodecBytes));
 	const TsCodecBytes *last = NULL;
 	Size total = 0;
 	Size room = 0;

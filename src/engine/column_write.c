@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "column_format.h"
+#include "column_scratch.h"
 #include "column_stats.h"
 #include "ts_column.h"
 #include "ts_report.h"
@@ -21,22 +22,16 @@
 /* Repeats of one value in the place of nulls may take so much of the encoder's input. */
 #define REPEATS_MAX (1024 * 1024)
 
-typedef struct Scratch
-{
-	void *data;
-	Size size;
-} Scratch;
-
 struct TsColumnWriter
 {
 	MemoryContext context;
 	MemoryContextCallback callback;
 	TsAllocator allocator;
 	TsCodecEncoder *encoder;
-	Scratch filled;  /* Datums, where nulls repeat others */
-	Scratch present; /* Datums, without nulls */
-	Scratch numbers; /* values as the codec wants them, of whatever kind */
-	Scratch bits;
+	ColumnScratch filled;  /* Datums, where nulls repeat others */
+	ColumnScratch present; /* Datums, without nulls */
+	ColumnScratch numbers; /* values as the codec wants them, of whatever kind */
+	ColumnScratch bits;
 };
 
 static void
@@ -67,23 +62,6 @@ void
 ts_column_writer_free(TsColumnWriter *writer)
 {
 	MemoryContextDelete(writer->context);
-}
-
-/* Room for size bytes; what was there before is gone. */
-static void *
-reserve(TsColumnWriter *writer, Scratch *scratch, Size size)
-{
-	if (scratch->size < size)
-	{
-		if (scratch->data != NULL)
-			pfree(scratch->data);
-		scratch->data = NULL;
-		scratch->size = 0;
-		size += size / 4;
-		scratch->data = MemoryContextAllocHuge(writer->context, size);
-		scratch->size = size;
-	}
-	return scratch->data;
 }
 
 /* ---- what surely suffices ---- */
@@ -174,7 +152,7 @@ count_nulls(const bool *nulls, uint32 n)
 static const Datum *
 drop_nulls(TsColumnWriter *writer, const Datum *values, const bool *nulls, uint32 n)
 {
-	Datum *present = reserve(writer, &writer->present, n * sizeof(Datum));
+	Datum *present = column_scratch(writer->context, &writer->present, n * sizeof(Datum));
 	uint32 count = 0;
 
 	for (uint32 i = 0; i < n; i++)
@@ -189,7 +167,7 @@ drop_nulls(TsColumnWriter *writer, const Datum *values, const bool *nulls, uint3
 static const Datum *
 fill_nulls(TsColumnWriter *writer, const Datum *values, const bool *nulls, uint32 n)
 {
-	Datum *filled = reserve(writer, &writer->filled, n * sizeof(Datum));
+	Datum *filled = column_scratch(writer->context, &writer->filled, n * sizeof(Datum));
 	const bool *first = memchr(nulls, false, n);
 	Datum last;
 
@@ -209,8 +187,8 @@ static Size
 write_nulls(TsColumnWriter *writer, const bool *nulls, uint32 n, StringInfo out, Size at)
 {
 	Size words = (n + 63) / 64;
-	uint64 *bits = reserve(writer, &writer->bits,
-						   words * sizeof(uint64) + ts_codec_bits_bound(n));
+	uint64 *bits = column_scratch(writer->context, &writer->bits,
+								  words * sizeof(uint64) + ts_codec_bits_bound(n));
 	uint8 *column = (uint8 *) (bits + words);
 	size_t length;
 	uint8 *p;
@@ -240,7 +218,7 @@ widen_ints(TsColumnWriter *writer, const TsColumn *column, const Datum *values, 
 
 	if (column->length == sizeof(int64))
 		return (const int64 *) values;
-	ints = reserve(writer, &writer->numbers, n * sizeof(int64));
+	ints = column_scratch(writer->context, &writer->numbers, n * sizeof(int64));
 	switch (column->length)
 	{
 		case sizeof(int8):
@@ -264,7 +242,8 @@ widen_ints(TsColumnWriter *writer, const TsColumn *column, const Datum *values, 
 static const float4 *
 narrow_floats(TsColumnWriter *writer, const Datum *values, uint32 n)
 {
-	float4 *floats = reserve(writer, &writer->numbers, n * sizeof(float4));
+	float4 *floats = column_scratch(writer->context, &writer->numbers,
+									n * sizeof(float4));
 
 	/* as bits: a conversion would quiet signalling NaNs on some machines */
 	for (uint32 i = 0; i < n; i++)
@@ -289,7 +268,8 @@ measure(TsColumnWriter *writer, const TsColumn *column, const Datum *values, uin
 			column_stats_floats((const double *) values, n, false, stats);
 			break;
 		case TS_COLUMN_FLOAT4:
-			doubles = reserve(writer, &writer->numbers, n * sizeof(double));
+			doubles = column_scratch(writer->context, &writer->numbers,
+									 n * sizeof(double));
 			for (uint32 i = 0; i < n; i++)
 				doubles[i] = DatumGetFloat4(values[i]);
 			column_stats_floats(doubles, n, true, stats);
@@ -308,7 +288,7 @@ measure(TsColumnWriter *writer, const TsColumn *column, const Datum *values, uin
 static const void *
 join_fixed(TsColumnWriter *writer, Size width, const Datum *values, uint32 n)
 {
-	char *joined = reserve(writer, &writer->numbers, n * width);
+	char *joined = column_scratch(writer->context, &writer->numbers, n * width);
 	char *p = joined;
 
 	for (uint32 i = 0; i < n; i++, p += width)
@@ -339,7 +319,8 @@ static const TsCodecBytes *
 view_bytes(TsColumnWriter *writer, const TsColumn *column, const Datum *values,
 		   const bool *nulls, uint32 n, Size *total)
 {
-	TsCodecBytes *views = reserve(writer, &writer->numbers, n * sizeof(TsCodecBytes));
+	TsCodecBytes *views = column_scratch(writer->context, &writer->numbers,
+										 n * sizeof(TsCodecBytes));
 	TsCodecBytes filler = {(const uint8 *) "", 0};
 	const TsCodecBytes *first = NULL;
 	bool same = true;
@@ -453,28 +434,33 @@ ts_column_encode(TsColumnWriter *writer, const TsColumn *column, const Datum *va
 
 /* ---- columns that are none of a table's ---- */
 
-void
-ts_column_encode_times(TsColumnWriter *writer, const int64 *values, uint32 n,
-					   StringInfo out)
+typedef TsErrorCode (*EncodeIntegers)(TsCodecEncoder *encoder, const int64 *values,
+									  uint32 n, uint8 *out, size_t *length);
+
+static void
+encode_integers(TsColumnWriter *writer, EncodeIntegers encode, const int64 *values,
+				uint32 n, StringInfo out)
 {
 	Size start = (Size) out->len;
 	uint8 *p = reserve_out(out, start, ts_codec_number_bound(n));
 	size_t length;
 
-	check_encoded(ts_codec_encode_time(writer->encoder, values, n, p, &length));
+	check_encoded(encode(writer->encoder, values, n, p, &length));
 	finish_out(out, start + length);
+}
+
+void
+ts_column_encode_times(TsColumnWriter *writer, const int64 *values, uint32 n,
+					   StringInfo out)
+{
+	encode_integers(writer, ts_codec_encode_time, values, n, out);
 }
 
 void
 ts_column_encode_ints(TsColumnWriter *writer, const int64 *values, uint32 n,
 					  StringInfo out)
 {
-	Size start = (Size) out->len;
-	uint8 *p = reserve_out(out, start, ts_codec_number_bound(n));
-	size_t length;
-
-	check_encoded(ts_codec_encode_int(writer->encoder, values, n, p, &length));
-	finish_out(out, start + length);
+	encode_integers(writer, ts_codec_encode_int, values, n, out);
 }
 
 void

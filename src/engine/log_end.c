@@ -163,6 +163,15 @@ ts_log_end(Relation rel, const TsTable *table, int shard)
 	return ts_log_find_end(rel, table, shard, &run);
 }
 
+uint64
+ts_log_distance(TsLogPos from, TsLogPos to)
+{
+	if (to <= from)
+		return 0;
+	return (ts_log_ordinal(to) - ts_log_ordinal(from)) * TS_PAGE_ROOM +
+		   ts_log_offset(to) - ts_log_offset(from);
+}
+
 TimestampTz
 ts_log_pending_since(const TsTable *table, int shard)
 {

@@ -295,37 +295,37 @@ infer_time_column(TupleDesc desc)
 }
 
 void
-ts_options_resolve(const TsOptions *options, TupleDesc desc, AttrNumber *time_column,
-				   int *nkeys, AttrNumber *keys)
+ts_options_resolve(const TsOptions *options, TupleDesc desc, TsKeyColumns *columns)
 {
 	ListCell *lc;
 
-	*time_column = options->time_column ? named_time_column(options->time_column, desc)
-										: infer_time_column(desc);
-	*nkeys = 0;
+	columns->time_column = options->time_column
+							   ? named_time_column(options->time_column, desc)
+							   : infer_time_column(desc);
+	columns->nkeys = 0;
 	foreach (lc, options->series_by)
 	{
 		const char *name = lfirst(lc);
 		AttrNumber attnum = find_column(desc, name, "series_by");
 
-		if (attnum == *time_column)
+		if (attnum == columns->time_column)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 					 errmsg("time column \"%s\" cannot be in option \"mytsdb.series_by\"",
 							name)));
-		for (int i = 0; i < *nkeys; i++)
+		for (int i = 0; i < columns->nkeys; i++)
 		{
-			if (keys[i] == attnum)
+			if (columns->keys[i] == attnum)
 				ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
 								errmsg("column \"%s\" appears twice in option "
 									   "\"mytsdb.series_by\"",
 									   name)));
 		}
-		if (*nkeys == INDEX_MAX_KEYS)
+		if (columns->nkeys == INDEX_MAX_KEYS)
 			ereport(ERROR, (errcode(ERRCODE_TOO_MANY_COLUMNS),
 							errmsg("cannot have more than %d columns in option "
 								   "\"mytsdb.series_by\"",
 								   INDEX_MAX_KEYS)));
-		keys[(*nkeys)++] = attnum;
+		columns->keys[columns->nkeys++] = attnum;
 	}
 }

@@ -16,7 +16,6 @@
 #include "storage/procarray.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "ts_block.h"
 #include "ts_catalog.h"
@@ -92,20 +91,16 @@ collect(Relation rel, const TsTable *table, int shard, TsLogPos from, TsLogPos e
 int64
 ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
 {
-	TsLogPos *covered = palloc(sizeof(TsLogPos) * table->shards);
-	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool known = ts_catalog_covered(table->storage, table->shards, snapshot, covered);
-	TsLogPos from = covered[shard];
+	TsLogPos covered[TS_MAX_SHARDS];
+	TsLogPos from;
 	TsLogPos upto;
 	TsRows *rows;
 	int64 sealed;
 
-	UnregisterSnapshot(snapshot);
-	pfree(covered);
 	*more = false;
-	if (!known)
+	if (!ts_catalog_covered_now(table, covered))
 		return 0;
-
+	from = covered[shard];
 	ts_hot_seal_begins(table, shard);
 	rows = ts_rows_create(CurrentMemoryContext, table, table->natts, true);
 	upto = collect(rel, table, shard, from, ts_log_end(rel, table, shard), rows, more);
@@ -128,19 +123,9 @@ ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
 uint64
 ts_seal_backlog(Relation rel, const TsTable *table, int shard)
 {
-	TsLogPos *covered = palloc(sizeof(TsLogPos) * table->shards);
-	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool known = ts_catalog_covered(table->storage, table->shards, snapshot, covered);
-	TsLogPos from = covered[shard];
-	TsLogPos end;
+	TsLogPos covered[TS_MAX_SHARDS];
 
-	UnregisterSnapshot(snapshot);
-	pfree(covered);
-	if (!known)
+	if (!ts_catalog_covered_now(table, covered))
 		return 0;
-	end = ts_log_end(rel, table, shard);
-	if (end <= from)
-		return 0;
-	return (ts_log_ordinal(end) - ts_log_ordinal(from)) * TS_PAGE_ROOM +
-		   ts_log_offset(end) - ts_log_offset(from);
+	return ts_log_distance(covered[shard], ts_log_end(rel, table, shard));
 }

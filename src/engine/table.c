@@ -16,6 +16,7 @@
 #include "commands/defrem.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -69,10 +70,11 @@ build_table(Relation rel, TupleDesc desc)
 {
 	TsTable *table = palloc0(table_size(desc->natts));
 	TsOptions options;
+	TsKeyColumns columns;
 	TsMeta meta;
 
 	ts_options_read(RelationGetRelid(rel), &options);
-	ts_options_resolve(&options, desc, &table->time_column, &table->nkeys, table->keys);
+	ts_options_resolve(&options, desc, &columns);
 	ts_pages_read_meta(rel, &meta);
 
 	table->relid = RelationGetRelid(rel);
@@ -81,6 +83,9 @@ build_table(Relation rel, TupleDesc desc)
 	table->writer = meta.writer;
 	table->shards = meta.shards;
 	table->replace = options.replace;
+	table->time_column = columns.time_column;
+	table->nkeys = columns.nkeys;
+	memcpy(table->keys, columns.keys, sizeof(AttrNumber) * columns.nkeys);
 	table->natts = desc->natts;
 	for (int i = 0; i < desc->natts; i++)
 		describe_column(&table->columns[i], TupleDescAttr(desc, i));
@@ -152,6 +157,22 @@ ts_table_time_datum(const TsTable *table, int64 time)
 	if (table->time_type == DATEOID)
 		return DateADTGetDatum((DateADT) time);
 	return TimestampGetDatum(time);
+}
+
+int64
+ts_table_time_from_timestamptz(const TsTable *table, TimestampTz time)
+{
+	Datum value = TimestampTzGetDatum(time);
+
+	switch (table->time_type)
+	{
+		case TIMESTAMPOID:
+			return DatumGetTimestamp(DirectFunctionCall1(timestamptz_timestamp, value));
+		case DATEOID:
+			return DatumGetDateADT(DirectFunctionCall1(timestamptz_date, value));
+		default:
+			return time;
+	}
 }
 
 Oid

@@ -26,7 +26,6 @@
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -139,15 +138,7 @@ retention_limit(const TsTable *table, const char *retention)
 	Datum limit = DirectFunctionCall2(
 		timestamptz_mi_interval, TimestampTzGetDatum(GetCurrentTimestamp()), interval);
 
-	switch (table->time_type)
-	{
-		case TIMESTAMPOID:
-			return DatumGetTimestamp(DirectFunctionCall1(timestamptz_timestamp, limit));
-		case DATEOID:
-			return DatumGetDateADT(DirectFunctionCall1(timestamptz_date, limit));
-		default:
-			return DatumGetTimestampTz(limit);
-	}
+	return ts_table_time_from_timestamptz(table, DatumGetTimestampTz(limit));
 }
 
 static bool
