@@ -206,16 +206,20 @@ sub session
 	return $session;
 }
 
-# Waits until a query gives what it should; false after a while.
+# Waits until a query gives what it should; after a while, which is a limit against hanging
+# and no measure, says what it gives instead and is false.
 sub wait_for
 {
-	my ($self, $sql, $result, $seconds) = @_;
+	my ($self, $sql, $result, $seconds, $database) = @_;
 	my $end = time + ($seconds // 60);
+	my $output = '';
 	while (time < $end)
 	{
-		return 1 if $self->sql($sql) eq $result;
+		$output = $self->sql($sql, $database);
+		return 1 if $output eq $result;
 		sleep 0.1;
 	}
+	print STDERR "# $self->{name}: $sql\n# is $output, not $result\n";
 	return 0;
 }
 
