@@ -56,8 +56,6 @@ extern void ts_column_encode_times(TsColumnWriter *writer, const int64 *values, 
 								   StringInfo out);
 extern void ts_column_encode_ints(TsColumnWriter *writer, const int64 *values, uint32 n,
 								  StringInfo out);
-extern void ts_column_encode_bytes(TsColumnWriter *writer, const TsCodecBytes *values,
-								   uint32 n, StringInfo out);
 /* Bytes that surely hold a piece of n values whose by-reference data is `bytes` long. */
 extern Size ts_column_bound(const TsColumn *column, uint32 n, Size bytes);
 /* Bytes of a value's data that count for the bound above (0 for those by value). The
@@ -73,8 +71,8 @@ extern Size ts_column_data_size(const TsColumn *column, Datum value);
  */
 typedef struct TsColumnReader TsColumnReader;
 
+/* Lives in a child context of `parent`, which frees it. */
 extern TsColumnReader *ts_column_reader_create(MemoryContext parent);
-extern void ts_column_reader_free(TsColumnReader *reader);
 
 extern TsErrorCode ts_column_open(TsColumnReader *reader, const TsColumn *column,
 								  const char *data, Size length, uint32 n);
@@ -91,14 +89,9 @@ extern TsErrorCode
 ts_column_open_times(TsColumnReader *reader, const char *data, Size length, uint32 n);
 extern TsErrorCode
 ts_column_open_ints(TsColumnReader *reader, const char *data, Size length, uint32 n);
-extern TsErrorCode
-ts_column_open_bytes(TsColumnReader *reader, const char *data, Size length, uint32 n);
 /* For those opened as times or ints. */
 extern TsErrorCode
 ts_column_decode_ints(TsColumnReader *reader, uint32 first, uint32 count, int64 *values);
-/* For those opened as bytes; the values stay until the reader is used again. */
-extern TsErrorCode ts_column_decode_bytes(TsColumnReader *reader, uint32 first,
-										  uint32 count, TsCodecBytes *values);
 extern const char *ts_column_problem(const TsColumnReader *reader);
 
 #endif /* TS_COLUMN_H */

@@ -83,7 +83,6 @@ extern void ts_pages_read_meta(Relation rel, TsMeta *meta);
 /* For a file that has no relation (yet, or any more); false when it is not ours. */
 extern bool ts_pages_probe(const RelFileNode *node, TsMeta *meta);
 extern void ts_pages_set_writer(Relation rel, TransactionId writer);
-extern void ts_pages_set_shards(Relation rel, int shards); /* only while no log exists */
 
 /*
  * The next `count` (at least 1) numbers of the storage's one ascending sequence; returns

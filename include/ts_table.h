@@ -129,8 +129,6 @@ extern void ts_options_read(Oid relid, TsOptions *options);
 extern bool ts_options_is_ours(const char *element);
 /* Shards that a new storage gets. */
 extern int ts_options_shards(const TsOptions *options);
-/* series_by's text, identifiers with commas, to a list of char *. */
-extern List *ts_options_split_names(const char *text);
 /* Which columns are time and key. */
 typedef struct TsKeyColumns
 {

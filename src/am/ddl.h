@@ -68,14 +68,9 @@ extern void ddl_after_rename(List *renamed);
 /* ---- ddl_refuse.c ---- */
 
 extern void ddl_refuse(Node *stmt);
-/* Whether it is one of ours; InvalidOid when it does not exist or is none. */
-extern Oid ddl_our_relation(RangeVar *name);
 extern bool ddl_is_ours(Oid relid);
 /* The table and what inherits from it, as far as USING mytsdb. */
 extern List *ddl_our_descendants(Oid relid);
-/* what: "indexes", "primary keys", ... */
-extern void
-ddl_refuse_indexes(const char *relname, const char *what) pg_attribute_noreturn();
 extern void ddl_refuse_constraint(const Constraint *constraint, const char *relname);
 extern void ddl_refuse_column_constraints(const ColumnDef *column, const char *relname);
 extern void ddl_refuse_in_create(const CreateStmt *stmt);

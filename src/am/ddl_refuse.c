@@ -37,12 +37,13 @@ ddl_is_ours(Oid relid)
 	return OidIsValid(am) && am == ts_table_am_oid();
 }
 
-Oid
-ddl_our_relation(RangeVar *name)
+/* Whether there is a table of this name, and it is one of ours. */
+static bool
+is_our_table(RangeVar *name)
 {
 	Oid relid = RangeVarGetRelid(name, NoLock, true);
 
-	return OidIsValid(relid) && ddl_is_ours(relid) ? relid : InvalidOid;
+	return OidIsValid(relid) && ddl_is_ours(relid);
 }
 
 List *
@@ -63,8 +64,11 @@ ddl_our_descendants(Oid relid)
 	return ours;
 }
 
-void
-ddl_refuse_indexes(const char *relname, const char *what)
+/* what: "indexes", "primary keys", ... */
+static void refuse_indexes(const char *relname, const char *what) pg_attribute_noreturn();
+
+static void
+refuse_indexes(const char *relname, const char *what)
 {
 	ereport(
 		ERROR,
@@ -130,7 +134,7 @@ void
 ddl_refuse_to_become_ours(Relation rel)
 {
 	if (RelationGetIndexList(rel) != NIL)
-		ddl_refuse_indexes(RelationGetRelationName(rel), "indexes");
+		refuse_indexes(RelationGetRelationName(rel), "indexes");
 	check_constraints(ConstraintRelidTypidNameIndexId, Anum_pg_constraint_conrelid,
 					  RelationGetRelid(rel), true);
 }
@@ -141,13 +145,13 @@ ddl_refuse_constraint(const Constraint *constraint, const char *relname)
 	switch (constraint->contype)
 	{
 		case CONSTR_PRIMARY:
-			ddl_refuse_indexes(relname, "primary keys");
+			refuse_indexes(relname, "primary keys");
 			break;
 		case CONSTR_UNIQUE:
-			ddl_refuse_indexes(relname, "unique constraints");
+			refuse_indexes(relname, "unique constraints");
 			break;
 		case CONSTR_EXCLUSION:
-			ddl_refuse_indexes(relname, "exclusion constraints");
+			refuse_indexes(relname, "exclusion constraints");
 			break;
 		default:
 			break;
@@ -303,18 +307,17 @@ ddl_refuse(Node *node)
 		{
 			IndexStmt *stmt = (IndexStmt *) node;
 
-			if (stmt->relation && OidIsValid(ddl_our_relation(stmt->relation)))
-				ddl_refuse_indexes(stmt->relation->relname, stmt->primary ? "primary keys"
-															: stmt->unique
-																? "unique indexes"
-																: "indexes");
+			if (stmt->relation && is_our_table(stmt->relation))
+				refuse_indexes(stmt->relation->relname, stmt->primary  ? "primary keys"
+														: stmt->unique ? "unique indexes"
+																	   : "indexes");
 			break;
 		}
 		case T_RefreshMatViewStmt:
 		{
 			RefreshMatViewStmt *stmt = (RefreshMatViewStmt *) node;
 
-			if (stmt->concurrent && OidIsValid(ddl_our_relation(stmt->relation)))
+			if (stmt->concurrent && is_our_table(stmt->relation))
 				refuse_concurrent_refresh(stmt->relation);
 			break;
 		}

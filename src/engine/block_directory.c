@@ -290,8 +290,9 @@ decode_entries(BlockDirectory *dir, int column, int64 *entries)
 		ts_block_damaged(dir->bytes, start, ts_column_problem(dir->reader));
 }
 
-const int64 *
-block_directory_entries(BlockDirectory *dir, uint32 group, int column)
+/* The entries of a column in a group of chunks; they stay until the next group. */
+static const int64 *
+group_entries(BlockDirectory *dir, uint32 group, int column)
 {
 	Assert(column < entry_columns(dir->header.natts));
 	if (dir->group != group)
@@ -311,8 +312,8 @@ block_directory_entries(BlockDirectory *dir, uint32 group, int column)
 static inline int64
 chunk_entry(BlockDirectory *dir, uint32 index, int column)
 {
-	return block_directory_entries(dir, index / BLOCK_GROUP_CHUNKS,
-								   column)[index % BLOCK_GROUP_CHUNKS];
+	return group_entries(dir, index / BLOCK_GROUP_CHUNKS,
+						 column)[index % BLOCK_GROUP_CHUNKS];
 }
 
 /* ---- chunks ---- */
@@ -361,7 +362,7 @@ block_directory_find(BlockDirectory *dir, uint32 from, uint32 series)
 		else
 			high = mid;
 	}
-	entries = block_directory_entries(dir, low, ENTRY_SERIES);
+	entries = group_entries(dir, low, ENTRY_SERIES);
 	start = low * BLOCK_GROUP_CHUNKS;
 	end = dir->chunks;
 	i = from > start ? from - start : 0;
@@ -381,8 +382,8 @@ block_directory_find(BlockDirectory *dir, uint32 from, uint32 series)
 static void
 locate_pieces(BlockDirectory *dir, uint32 group, int s)
 {
-	const int64 *lengths = block_directory_entries(dir, group, ENTRY_LENGTH(s));
-	const int64 *backs = block_directory_entries(dir, group, ENTRY_BACK(s));
+	const int64 *lengths = group_entries(dir, group, ENTRY_LENGTH(s));
+	const int64 *backs = group_entries(dir, group, ENTRY_BACK(s));
 	uint64 room = dir->regions[s + 1] - dir->regions[s];
 	uint64 used = dir->bases[s];
 

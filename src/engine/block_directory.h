@@ -46,9 +46,6 @@ typedef struct BlockDirectory
 /* Reads and checks header and groups' entries; in the current context. */
 extern BlockDirectory *
 block_directory_open(TsBlockBytes *bytes, const TsTable *table, const TsBlockInfo *info);
-/* The entries of a column in the group of a chunk; they stay until the next group. */
-extern const int64 *
-block_directory_entries(BlockDirectory *dir, uint32 group, int column);
 /* Fills in what is known of a chunk. */
 extern void block_directory_chunk(BlockDirectory *dir, uint32 index, TsChunk *chunk);
 /* The first chunk at or after `from` whose series is at least `series`; or their number. */

@@ -71,12 +71,6 @@ ts_column_reader_create(MemoryContext parent)
 	return reader;
 }
 
-void
-ts_column_reader_free(TsColumnReader *reader)
-{
-	MemoryContextDelete(reader->context);
-}
-
 const char *
 ts_column_problem(const TsColumnReader *reader)
 {
@@ -237,26 +231,11 @@ ts_column_open_ints(TsColumnReader *reader, const char *data, Size length, uint3
 }
 
 TsErrorCode
-ts_column_open_bytes(TsColumnReader *reader, const char *data, Size length, uint32 n)
-{
-	return open_plain(reader, TS_CODEC_BYTES, data, length, n);
-}
-
-TsErrorCode
 ts_column_decode_ints(TsColumnReader *reader, uint32 first, uint32 count, int64 *values)
 {
 	Assert(reader->open && reader->column.kind == TS_COLUMN_NONE);
 	return checked(reader, reader->values,
 				   ts_codec_decode_int(reader->values, first, count, values));
-}
-
-TsErrorCode
-ts_column_decode_bytes(TsColumnReader *reader, uint32 first, uint32 count,
-					   TsCodecBytes *values)
-{
-	Assert(reader->open && reader->column.kind == TS_COLUMN_NONE);
-	return checked(reader, reader->values,
-				   ts_codec_decode_bytes(reader->values, first, count, values));
 }
 
 /* ---- values passed by value ---- */

@@ -462,19 +462,3 @@ ts_column_encode_ints(TsColumnWriter *writer, const int64 *values, uint32 n,
 {
 	encode_integers(writer, ts_codec_encode_int, values, n, out);
 }
-
-void
-ts_column_encode_bytes(TsColumnWriter *writer, const TsCodecBytes *values, uint32 n,
-					   StringInfo out)
-{
-	Size start = (Size) out->len;
-	Size total = 0;
-	uint8 *p;
-	size_t length;
-
-	for (uint32 i = 0; i < n; i++)
-		total += values[i].size;
-	p = reserve_out(out, start, ts_codec_bytes_bound(n, total));
-	check_encoded(ts_codec_encode_bytes(writer->encoder, values, n, p, &length));
-	finish_out(out, start + length);
-}

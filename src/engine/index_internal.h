@@ -76,10 +76,9 @@ typedef struct IndexReader
 	MemoryContext context;
 } IndexReader;
 
-/* Opens a segment in the current context; the header is verified. */
+/* Opens a segment in the current context, with which it goes; the header is verified. */
 extern void index_reader_open(IndexReader *reader, Relation rel, const TsTable *table,
 							  const TsIndexSegment *segment);
-extern void index_reader_close(IndexReader *reader);
 extern void index_reader_name(IndexReader *reader, uint32 i, IndexName *name);
 extern void index_reader_value(IndexReader *reader, uint32 i, IndexValue *value);
 /* The entry's string. Stays until the next one is asked for. */
@@ -93,8 +92,6 @@ extern bool index_reader_find_value(IndexReader *reader, const IndexName *name,
 /* Adds the ids of a posting list to a bitmap; `slot` is for working with. */
 extern void index_reader_add(IndexReader *reader, const IndexValue *value,
 							 roaring_bitmap_t *to, IndexBitmaps *bitmaps, int slot);
-extern void index_reader_damaged(IndexReader *reader, Size offset, const char *what)
-	pg_attribute_noreturn();
 
 /* ---- index_build.c ---- */
 

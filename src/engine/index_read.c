@@ -15,8 +15,11 @@
 
 #include "index_internal.h"
 
-void
-index_reader_damaged(IndexReader *reader, Size offset, const char *what)
+static void
+damaged(IndexReader *reader, Size offset, const char *what) pg_attribute_noreturn();
+
+static void
+damaged(IndexReader *reader, Size offset, const char *what)
 {
 	ts_block_damaged(reader->entries, offset, what);
 }
@@ -62,7 +65,7 @@ index_reader_open(IndexReader *reader, Relation rel, const TsTable *table,
 
 	ts_block_bytes_read(reader->entries, 0, sizeof(*header), (char *) header);
 	if (!is_header_valid(header))
-		index_reader_damaged(reader, 0, "it does not begin as a label index does");
+		damaged(reader, 0, "it does not begin as a label index does");
 	if (header->version != INDEX_VERSION)
 		ereport(
 			ERROR,
@@ -73,18 +76,7 @@ index_reader_open(IndexReader *reader, Relation rel, const TsTable *table,
 			 errhint("Install the version of mytsdb that wrote it, or a newer one.")));
 	if (header->length != segment->length || header->from != segment->from ||
 		header->to != segment->to || !are_sections_valid(header))
-		index_reader_damaged(reader, 0, "its header is wrong");
-}
-
-void
-index_reader_close(IndexReader *reader)
-{
-	ts_block_bytes_close(reader->entries);
-	ts_block_bytes_close(reader->strings);
-	ts_block_bytes_close(reader->postings);
-	pfree(reader->string);
-	if (reader->bytes != NULL)
-		pfree(reader->bytes);
+		damaged(reader, 0, "its header is wrong");
 }
 
 /* ---- names and values ---- */
@@ -99,7 +91,7 @@ index_reader_name(IndexReader *reader, uint32 i, IndexName *name)
 	ts_block_bytes_read(reader->entries, offset, sizeof(IndexName), (char *) name);
 	if (name->values == 0 || name->first_value >= header->values ||
 		name->values > header->values - name->first_value)
-		index_reader_damaged(reader, offset, "a label's values are outside of it");
+		damaged(reader, offset, "a label's values are outside of it");
 }
 
 void
@@ -118,7 +110,7 @@ index_reader_string(IndexReader *reader, const IndexValue *value)
 	uint64 offset = (uint64) header->strings_at + value->string;
 
 	if (value->string_length == 0 || offset + value->string_length > header->postings_at)
-		index_reader_damaged(reader, header->strings_at, "a string is outside of it");
+		damaged(reader, header->strings_at, "a string is outside of it");
 	ts_block_bytes_read(reader->strings, offset, value->string_length, reader->string);
 	return (TsString){reader->string, value->string_length};
 }
@@ -190,7 +182,7 @@ read_posting(IndexReader *reader, const IndexValue *value)
 	pg_crc32c crc;
 
 	if (offset + sizeof(posting) + value->length > header->length || value->length == 0)
-		index_reader_damaged(reader, header->postings_at, "a set of series is outside");
+		damaged(reader, header->postings_at, "a set of series is outside");
 	if (value->length > reader->bytes_room)
 	{
 		if (reader->bytes != NULL)
@@ -207,7 +199,7 @@ read_posting(IndexReader *reader, const IndexValue *value)
 	COMP_CRC32C(crc, reader->bytes, value->length);
 	FIN_CRC32C(crc);
 	if (crc != posting.crc)
-		index_reader_damaged(reader, offset, "the checksum of a set of series is wrong");
+		damaged(reader, offset, "the checksum of a set of series is wrong");
 	return reader->bytes;
 }
 
@@ -224,8 +216,8 @@ add_bitmap(IndexReader *reader, const IndexValue *value, roaring_bitmap_t *to,
 	if (ids == NULL || roaring_bitmap_get_cardinality(ids) != value->count ||
 		roaring_bitmap_minimum(ids) < reader->segment.from ||
 		roaring_bitmap_maximum(ids) >= reader->segment.to)
-		index_reader_damaged(reader, reader->header.postings_at + value->at,
-							 "a set of series is wrong");
+		damaged(reader, reader->header.postings_at + value->at,
+				"a set of series is wrong");
 	roaring_bitmap_or_inplace(to, ids);
 	index_bitmaps_clear(bitmaps, slot);
 }
@@ -244,8 +236,7 @@ index_reader_add(IndexReader *reader, const IndexValue *value, roaring_bitmap_t 
 	if ((value->form != INDEX_ONE && value->form != INDEX_RANGE) || value->count == 0 ||
 		value->at < segment->from || value->at >= segment->to ||
 		value->count > segment->to - value->at)
-		index_reader_damaged(reader, reader->header.values_at,
-							 "a set of series is wrong");
+		damaged(reader, reader->header.values_at, "a set of series is wrong");
 	if (value->count == 1)
 		roaring_bitmap_add(to, value->at);
 	else

@@ -49,8 +49,9 @@ ts_options_is_ours(const char *element)
 	return strncmp(element, PREFIX, strlen(PREFIX)) == 0;
 }
 
-List *
-ts_options_split_names(const char *text)
+/* series_by's text, identifiers with commas, to a list of char *. */
+static List *
+split_names(const char *text)
 {
 	List *names;
 
@@ -113,7 +114,7 @@ parse_duplicates(const char *value)
 static char *
 parse_name(const char *value)
 {
-	List *names = ts_options_split_names(value);
+	List *names = split_names(value);
 
 	if (list_length(names) != 1)
 		ereport(ERROR,
@@ -142,7 +143,7 @@ parse_option(const char *name, const char *value, TsOptions *options)
 {
 	ts_options_check_name(name);
 	if (strcmp(name, "series_by") == 0)
-		options->series_by = ts_options_split_names(value);
+		options->series_by = split_names(value);
 	else if (strcmp(name, "time_column") == 0)
 		options->time_column = parse_name(value);
 	else if (strcmp(name, "duplicates") == 0)

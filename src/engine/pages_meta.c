@@ -257,18 +257,6 @@ ts_pages_set_writer(Relation rel, TransactionId writer)
 	ReleaseBuffer(buffer);
 }
 
-void
-ts_pages_set_shards(Relation rel, int shards)
-{
-	Buffer buffer;
-	TsEdit *edit;
-
-	Assert(shards >= 1 && shards <= TS_MAX_SHARDS);
-	begin_meta_change(rel, &buffer, &edit)->shards = (uint32) shards;
-	ts_edit_finish(edit);
-	ReleaseBuffer(buffer);
-}
-
 /* ---- numbers ---- */
 
 /* Locks the storage's slot, ready. */

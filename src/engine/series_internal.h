@@ -35,10 +35,7 @@ typedef struct SeriesPages
 	uint64 buckets;
 } SeriesPages;
 
-/* The block of a page, or InvalidBlockNumber when the directory does not map it. */
-extern BlockNumber series_block(Relation rel, const TsTable *table, SeriesPages *pages,
-								SeriesStream stream, uint64 ordinal);
-/* The same, when it must be mapped: an error if not. */
+/* The block of a page that must be mapped: an error if not. */
 extern BlockNumber
 series_known_block(Relation rel, const TsTable *table, SeriesPages *pages,
 				   SeriesStream stream, uint64 ordinal);

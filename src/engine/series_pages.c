@@ -39,9 +39,10 @@ read_directory(Relation rel, const TsTable *table, SeriesPages *pages,
 	pages->directories[stream] = kept;
 }
 
-BlockNumber
-series_block(Relation rel, const TsTable *table, SeriesPages *pages, SeriesStream stream,
-			 uint64 ordinal)
+/* The block of a page, or InvalidBlockNumber when the directory does not map it. */
+static BlockNumber
+find_block(Relation rel, const TsTable *table, SeriesPages *pages, SeriesStream stream,
+		   uint64 ordinal)
 {
 	if (pages->directories[stream])
 	{
@@ -58,7 +59,7 @@ BlockNumber
 series_known_block(Relation rel, const TsTable *table, SeriesPages *pages,
 				   SeriesStream stream, uint64 ordinal)
 {
-	BlockNumber block = series_block(rel, table, pages, stream, ordinal);
+	BlockNumber block = find_block(rel, table, pages, stream, ordinal);
 
 	if (block == InvalidBlockNumber)
 		ereport(ERROR,
@@ -73,7 +74,7 @@ BlockNumber
 series_make_block(Relation rel, const TsTable *table, SeriesPages *pages,
 				  SeriesStream stream, uint64 ordinal)
 {
-	BlockNumber block = series_block(rel, table, pages, stream, ordinal);
+	BlockNumber block = find_block(rel, table, pages, stream, ordinal);
 
 	if (block != InvalidBlockNumber)
 		return block;
@@ -102,7 +103,7 @@ bool
 series_any(Relation rel, const TsTable *table, SeriesPages *pages)
 {
 	PGAlignedBlock copy;
-	BlockNumber block = series_block(rel, table, pages, SERIES_DICTIONARY, 0);
+	BlockNumber block = find_block(rel, table, pages, SERIES_DICTIONARY, 0);
 
 	return block != InvalidBlockNumber &&
 		   ts_pages_copy(rel, table, block, TS_STREAM_DICTIONARY, 0, (Page) copy.data,
@@ -128,7 +129,7 @@ series_copy_bucket(Relation rel, const TsTable *table, SeriesPages *pages, uint6
 
 	if (missing_ok)
 	{
-		block = series_block(rel, table, pages, SERIES_HASH, ordinal);
+		block = find_block(rel, table, pages, SERIES_HASH, ordinal);
 		if (block == InvalidBlockNumber)
 			return false;
 	}
@@ -144,7 +145,7 @@ bool
 series_copy_locator(Relation rel, const TsTable *table, SeriesPages *pages,
 					uint64 ordinal, Page page, uint32 *count)
 {
-	BlockNumber block = series_block(rel, table, pages, SERIES_LOCATOR, ordinal);
+	BlockNumber block = find_block(rel, table, pages, SERIES_LOCATOR, ordinal);
 
 	if (block == InvalidBlockNumber ||
 		!ts_pages_copy(rel, table, block, TS_STREAM_LOCATOR, ordinal, page, true))
