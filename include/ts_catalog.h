@@ -69,9 +69,9 @@ extern TsBlockInfo *ts_catalog_blocks(uint64 storage, int64 time_min, int64 time
 extern void ts_catalog_drop(uint64 storage);
 
 /*
- * What must be kept: the extents of all blocks and segments of the label index and, per shard, the smallest `covered`
- * (PG_UINT64_MAX without a row) over all versions of rows that are not dead to everybody
- * (HeapTupleSatisfiesVacuum).
+ * What must be kept: the extents of all blocks and segments of the label index and, per
+ * shard, the smallest `covered` (PG_UINT64_MAX without a row) over all versions of rows
+ * that are not dead to everybody (HeapTupleSatisfiesVacuum).
  */
 extern TsExtent *
 ts_catalog_kept(Relation rel, uint64 storage, int shards, TsLogPos *covered, int *count);

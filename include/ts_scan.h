@@ -34,13 +34,9 @@
 
 typedef struct TsScanSpec
 {
-	int64 time_min; /* inclusive */
-	int64 time_max; /* inclusive */
-	/*
-	 * Series wanted: NULL: all. Else ascending ids; a bitmap form comes with the label
-	 * index.
-	 */
-	const uint32 *series;
+	int64 time_min;       /* inclusive */
+	int64 time_max;       /* inclusive */
+	const uint32 *series; /* those wanted, ascending; NULL: all */
 	uint32 nseries;
 	/*
 	 * Not NULL: asked, once for each group, whether a series that has rows there is

@@ -1,8 +1,8 @@
 /*
  * catalog_guard.c
  *	  The triggers that keep everybody but the engine from writing mytsdb.block,
- *	  mytsdb.shard and mytsdb.label_index: SQL of a superuser, and logical replication that applies what another
- *	  server's engine wrote about its own pages.
+ *	  mytsdb.shard and mytsdb.label_index: SQL of a superuser, and logical replication that
+ *	  applies what another server's engine wrote about its own pages.
  *
  * The engine writes the catalogs without firing triggers.
  */
