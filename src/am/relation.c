@@ -64,7 +64,11 @@ am_relation_set_new_filenode(Relation rel, const RelFileNode *newrnode, char per
 
 	if (!RelFileNodeEquals(rel->rd_node, *newrnode) &&
 		ts_pages_probe(&rel->rd_node, &old))
+	{
+		/* a TRUNCATE that is no utility statement: one that was replicated */
+		ts_buffer_flush();
 		ts_catalog_drop(old.storage);
+	}
 
 	smgrclose(RelationCreateStorage(*newrnode, persistence, true));
 	insert_shards(ts_pages_create(newrnode, shards), shards);

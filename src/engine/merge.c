@@ -31,7 +31,7 @@
 #define WORTH_MERGING 4
 /* Blocks read at once: bounds memory, since each takes a reader. */
 #define MAX_INPUTS 256
-/* A chunk's rows in memory: wide values make shorter chunks. */
+/* A chunk is cut when its rows take so much memory: wide values make shorter chunks. */
 #define MAX_BYTES (16 * 1024 * 1024)
 
 typedef struct Window
@@ -87,15 +87,19 @@ compare_windows(const void *a, const void *b)
 }
 
 /*
- * Whether two blocks, neighbours by series, are as good as merged: they do not meet, and
- * together they would be too large for one block, or nearly.
+ * Whether two blocks, neighbours by series, are as good as merged: they do not meet, but
+ * for the series between them, of which one has the beginning and the other the rest,
+ * and together they would be too large for one block, or nearly. Whether they share that
+ * series' times can be told only of blocks that have no other series; with others it
+ * hardly matters.
  */
 static bool
 settled(const TsBlockInfo *a, const TsBlockInfo *b)
 {
+	bool one_series = a->series_min == a->series_max && b->series_min == b->series_max;
 	bool apart = a->series_max < b->series_min ||
 				 (a->series_max == b->series_min &&
-				  (a->time_max < b->time_min || b->time_max < a->time_min));
+				  (!one_series || a->time_max <= b->time_min));
 
 	return apart && (a->chunks + b->chunks > TS_BLOCK_MAX_CHUNKS / 4 * 3 ||
 					 a->length + b->length > TS_BLOCK_MAX_SIZE / 4 * 3);
@@ -109,7 +113,11 @@ compare_series(const void *a, const void *b)
 
 	if (x->series_min != y->series_min)
 		return x->series_min < y->series_min ? -1 : 1;
-	return x->time_min < y->time_min ? -1 : x->time_min > y->time_min;
+	if (x->series_max != y->series_max)
+		return x->series_max < y->series_max ? -1 : 1;
+	if (x->time_min != y->time_min)
+		return x->time_min < y->time_min ? -1 : 1;
+	return x->time_max < y->time_max ? -1 : x->time_max > y->time_max;
 }
 
 /* Whether merging these would give as many blocks again. Sorts them by series. */
@@ -147,33 +155,71 @@ worth_merging(Window *windows, int count, bool all)
 	return all_settled(windows, take) ? 0 : take;
 }
 
-/* Hands the rows of a series over to the writer. */
-static void
-write_chunk(TsBlockWriter *writer, TsRows *rows)
+/* A merge on its way. */
+typedef struct Merge
 {
-	TsVectors chunk;
-
-	if (rows->n == 0)
-		return;
-	chunk.series = rows->series[0];
-	chunk.n = rows->n;
-	chunk.times = rows->times;
-	chunk.numbers = rows->numbers;
-	chunk.values = rows->values;
-	chunk.nulls = rows->nulls;
-	ts_block_writer_add(writer, &chunk);
-	ts_rows_clear(rows);
-}
+	Relation rel;
+	TsBlockWriter *writer;
+	TsRows *rows;    /* of one series, not written yet */
+	TsVectors chunk; /* those of them that are being written */
+} Merge;
 
 static void
-finish_block(TsBlockWriter *writer, Relation rel)
+finish_block(Merge *merge)
 {
 	TsBlockInfo info;
 
-	if (ts_block_writer_chunks(writer) == 0)
+	if (ts_block_writer_chunks(merge->writer) == 0)
 		return;
-	ts_block_writer_finish(writer, rel, TS_TIER_WARM, &info);
+	ts_block_writer_finish(merge->writer, merge->rel, TS_TIER_WARM, &info);
 	ts_catalog_insert_block(&info);
+}
+
+/* How many rows, from `from` on, a chunk takes. */
+static uint32
+chunk_rows(const TsRows *rows, uint32 from)
+{
+	uint32 most = rows->n - from;
+	Size bytes = 0;
+
+	if (rows->bytes <= MAX_BYTES)
+		return most;
+	for (uint32 k = 0; k < most; k++)
+	{
+		bytes += ts_rows_row_size(rows, from + k);
+		if (bytes > MAX_BYTES)
+			return Max(k, 1);
+	}
+	return most;
+}
+
+/* Hands the rows of a series over to the writer. */
+static void
+write_rows(Merge *merge)
+{
+	TsRows *rows = merge->rows;
+	TsVectors *chunk = &merge->chunk;
+
+	for (uint32 from = 0; from < rows->n; from += chunk->n)
+	{
+		ts_maintain_check_waiters(merge->rel);
+		if (ts_block_writer_full(merge->writer))
+		{
+			finish_block(merge);
+			TS_STOP("merge-in-part");
+		}
+		chunk->series = rows->series[from];
+		chunk->n = chunk_rows(rows, from);
+		chunk->times = rows->times + from;
+		chunk->numbers = rows->numbers + from;
+		for (int i = 0; i < rows->natts; i++)
+		{
+			chunk->values[i] = rows->values[i] == NULL ? NULL : rows->values[i] + from;
+			chunk->nulls[i] = rows->nulls[i] == NULL ? NULL : rows->nulls[i] + from;
+		}
+		ts_block_writer_add(merge->writer, chunk);
+	}
+	ts_rows_clear(rows);
 }
 
 static void
@@ -186,36 +232,30 @@ merge_blocks(Relation rel, const TsTable *table, const TsBlockInfo *blocks, int 
 					   .numbers = true,
 					   .only_blocks = blocks,
 					   .nonly_blocks = count};
-	TsBlockWriter *writer = ts_block_writer_create(CurrentMemoryContext, table,
-												   table->natts);
+	Merge merge = {.rel = rel};
 	TsRows *rows = ts_rows_create(CurrentMemoryContext, table, table->natts, true);
 	TsScan *scan = ts_scan_begin(rel, snapshot, &spec);
 	TsBatch batch;
 
+	merge.writer = ts_block_writer_create(CurrentMemoryContext, table, table->natts);
+	merge.rows = rows;
+	merge.chunk.values = palloc(sizeof(Datum *) * table->natts);
+	merge.chunk.nulls = palloc(sizeof(bool *) * table->natts);
 	while (ts_scan_next(scan, &batch))
 	{
-		if (rows->n > 0 &&
-			(rows->series[0] != batch.series || rows->n + batch.n > TS_CODEC_MAX_VALUES))
-		{
-			bool same = rows->series[0] == batch.series;
-
-			write_chunk(writer, rows);
-			ts_maintain_check_waiters(rel);
-			/* a block ends between two series, so that chunks of one stay together */
-			if (!same && ts_block_writer_full(writer))
-			{
-				finish_block(writer, rel);
-				TS_STOP("merge-in-part");
-			}
-		}
+		if (rows->n > 0 && (rows->series[0] != batch.series || rows->bytes >= MAX_BYTES ||
+							rows->n + batch.n > TS_CODEC_MAX_VALUES))
+			write_rows(&merge);
 		ts_rows_put_vectors(rows, NULL, batch.series, batch.times, batch.numbers, 0,
 							batch.values, batch.nulls, table->natts, batch.n);
 	}
 	ts_scan_end(scan);
-	write_chunk(writer, rows);
-	finish_block(writer, rel);
+	write_rows(&merge);
+	finish_block(&merge);
+	pfree(merge.chunk.values);
+	pfree(merge.chunk.nulls);
 	ts_rows_free(rows);
-	ts_block_writer_free(writer);
+	ts_block_writer_free(merge.writer);
 }
 
 int

@@ -394,6 +394,9 @@ SELECT left(doc, 1), length(doc) FROM wide WHERE time = '2024-01-03' ORDER BY 1;
 COMMIT;
 SELECT left(doc, 1), length(doc) FROM wide WHERE time = '2024-01-03' ORDER BY 1;
 SELECT mytsdb.seal('wide') >= 0 AS sealed, mytsdb.merge('wide') >= 0 AS merged;
+-- a chunk has 16 MB of values, or a single row
+SELECT sum(chunks) >= 200 * 9.5 * 4000 * 32 / (16 << 20) AS chunks FROM mytsdb.stat_block WHERE rel = 'wide'::regclass;
+SELECT mytsdb.merge('wide');
 SELECT count(*), sum(length(doc)), count(DISTINCT md5(doc)) FROM wide;
 -- many columns
 DO $$
