@@ -47,13 +47,17 @@ typedef struct DdlCreation
 	const char *name; /* of the relation */
 	Datum reloptions; /* our options */
 	Oid relid;        /* once it exists */
+	bool settled;     /* its options are in pg_class */
 } DdlCreation;
 
 extern DdlCreation *ddl_creation; /* innermost; NULL: none */
 
 /* The parts of CREATE TABLE and CREATE TABLE AS that matter; changes the statement. */
 extern DdlCreation *ddl_begin_create(Node *stmt);
-extern void ddl_end_create(DdlCreation *creation);
+/* Writes the options of what was created to pg_class, unless that was done already. */
+extern void ddl_settle_creation(DdlCreation *creation);
+/* The CREATE TABLE AS in a utility statement: itself, or what EXPLAIN explains; or NULL. */
+extern CreateTableAsStmt *ddl_create_as(Node *stmt);
 /* A relation of ours was made: by the object access hook. */
 extern void ddl_relation_made(Oid relid);
 
@@ -69,7 +73,8 @@ extern void ddl_after_rename(List *renamed);
 
 extern void ddl_refuse(Node *stmt);
 extern bool ddl_is_ours(Oid relid);
-/* The table and what inherits from it, as far as USING mytsdb. */
+/* The table and what inherits from it, as far as USING mytsdb; of a composite type, the
+ * tables OF it and what inherits from them. */
 extern List *ddl_our_descendants(Oid relid);
 extern void ddl_refuse_constraint(const Constraint *constraint, const char *relname);
 extern void ddl_refuse_column_constraints(const ColumnDef *column, const char *relname);

@@ -297,7 +297,8 @@ ddl_before_alter(AlterTableStmt *stmt)
 	Oid am;
 	ListCell *lc;
 
-	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_MATVIEW)
+	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_MATVIEW &&
+		stmt->objtype != OBJECT_TYPE)
 		return;
 	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 	if (!OidIsValid(relid))
@@ -371,7 +372,8 @@ ddl_before_rename(RenameStmt *stmt)
 	Oid relid;
 	ListCell *lc;
 
-	if (stmt->renameType != OBJECT_COLUMN || stmt->relation == NULL)
+	if ((stmt->renameType != OBJECT_COLUMN && stmt->renameType != OBJECT_ATTRIBUTE) ||
+		stmt->relation == NULL)
 		return NIL;
 	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 	if (!OidIsValid(relid) || !pg_class_ownercheck(relid, GetUserId()))

@@ -4,9 +4,10 @@
  *
  * The server refuses options in namespaces it does not know. So they are taken out of the
  * statement before it runs, are pending (ts_options_set_pending) while it runs, since
- * CREATE TABLE AS already writes rows, and are written to pg_class when it has run. Then
- * the time column, if it was inferred, is written down, too: a later ALTER TABLE must not
- * change which one it is.
+ * CREATE TABLE AS already writes rows, and are written to pg_class when it has run, or
+ * before another utility statement runs within it: one of an event trigger, for example,
+ * may change the options. Then the time column, if it was inferred, is written down, too:
+ * a later ALTER TABLE must not change which one it is.
  */
 #include "postgres.h"
 
@@ -83,10 +84,25 @@ begin(RangeVar *name, char **access_method, List **options)
 	return creation;
 }
 
+CreateTableAsStmt *
+ddl_create_as(Node *stmt)
+{
+	if (IsA(stmt, ExplainStmt))
+	{
+		Query *query = castNode(Query, ((ExplainStmt *) stmt)->query);
+
+		if (query->commandType != CMD_UTILITY)
+			return NULL;
+		stmt = query->utilityStmt;
+	}
+	return IsA(stmt, CreateTableAsStmt) ? (CreateTableAsStmt *) stmt : NULL;
+}
+
 DdlCreation *
 ddl_begin_create(Node *node)
 {
 	DdlCreation *creation;
+	CreateTableAsStmt *create_as = ddl_create_as(node);
 
 	if (IsA(node, CreateStmt))
 	{
@@ -103,9 +119,9 @@ ddl_begin_create(Node *node)
 			ddl_refuse_in_create(stmt);
 		return creation;
 	}
-	if (IsA(node, CreateTableAsStmt))
+	if (create_as != NULL)
 	{
-		IntoClause *into = ((CreateTableAsStmt *) node)->into;
+		IntoClause *into = create_as->into;
 
 		return begin(into->rel, &into->accessMethod, &into->options);
 	}
@@ -124,14 +140,15 @@ ddl_relation_made(Oid relid)
 }
 
 void
-ddl_end_create(DdlCreation *creation)
+ddl_settle_creation(DdlCreation *creation)
 {
 	Relation rel;
 	TsOptions options;
 	TsKeyColumns columns;
 
-	if (!OidIsValid(creation->relid))
-		return; /* IF NOT EXISTS, and it does */
+	if (creation->settled || !OidIsValid(creation->relid))
+		return; /* IF NOT EXISTS, and it does; or a mere EXPLAIN */
+	creation->settled = true;
 	ts_workers_wake();
 
 	rel = relation_open(creation->relid, NoLock);
@@ -149,4 +166,5 @@ ddl_end_create(DdlCreation *creation)
 	ddl_set_reloptions(
 		creation->relid,
 		ddl_concat_options(ddl_get_reloptions(creation->relid), creation->reloptions));
+	ts_options_set_pending(InvalidOid, (Datum) 0);
 }

@@ -8,11 +8,16 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "nodes/nodes.h"
+#include "miscadmin.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/syscache.h"
 
 #include "ddl.h"
 #include "mytsdb.h"
@@ -28,6 +33,8 @@ static ProcessUtility_hook_type prev_process_utility = NULL;
 static bool
 cannot_matter(Node *stmt)
 {
+	if (ddl_create_as(stmt) != NULL)
+		return false;
 	switch (nodeTag(stmt))
 	{
 		case T_TransactionStmt:
@@ -48,40 +55,75 @@ cannot_matter(Node *stmt)
 	}
 }
 
+static const DefElem *
+find_option(List *options, const char *name)
+{
+	ListCell *lc;
+
+	foreach (lc, options)
+	{
+		const DefElem *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, name) == 0 && option->arg != NULL)
+			return option;
+	}
+	return NULL;
+}
+
+/* The database that a statement wants nobody to be connected to, or NULL. */
+static const char *
+database_to_leave(Node *stmt)
+{
+	if (IsA(stmt, DropdbStmt))
+		return ((DropdbStmt *) stmt)->dbname;
+	if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
+		return ((RenameStmt *) stmt)->subname;
+	if (IsA(stmt, AlterDatabaseStmt) &&
+		find_option(((AlterDatabaseStmt *) stmt)->options, "tablespace") != NULL)
+		return ((AlterDatabaseStmt *) stmt)->dbname;
+	if (IsA(stmt, CreatedbStmt))
+	{
+		const DefElem *template = find_option(((CreatedbStmt *) stmt)->options,
+											  "template");
+
+		return template ? defGetString((DefElem *) template) : "template1";
+	}
+	return NULL;
+}
+
+static bool
+may_create_databases(void)
+{
+	HeapTuple tuple;
+	bool may = superuser();
+
+	if (may)
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	if (HeapTupleIsValid(tuple))
+	{
+		may = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+		ReleaseSysCache(tuple);
+	}
+	return may;
+}
+
 /*
  * Dropping, copying, moving or renaming a database wants nobody connected to it: our
- * worker leaves, and comes back later.
+ * worker leaves, and comes back later. Not for those whom the server will refuse.
  */
 static void
 send_workers_away(Node *stmt)
 {
-	const char *name = NULL;
+	const char *name = database_to_leave(stmt);
 	Oid database;
 
-	if (IsA(stmt, DropdbStmt))
-		name = ((DropdbStmt *) stmt)->dbname;
-	else if (IsA(stmt, RenameStmt) &&
-			 ((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
-		name = ((RenameStmt *) stmt)->subname;
-	else if (IsA(stmt, AlterDatabaseStmt))
-		name = ((AlterDatabaseStmt *) stmt)->dbname;
-	else if (IsA(stmt, CreatedbStmt))
-	{
-		ListCell *lc;
-
-		name = "template1";
-		foreach (lc, ((CreatedbStmt *) stmt)->options)
-		{
-			DefElem *option = lfirst_node(DefElem, lc);
-
-			if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
-				name = defGetString(option);
-		}
-	}
 	if (name == NULL)
 		return;
 	database = get_database_oid(name, true);
-	if (OidIsValid(database))
+	if (OidIsValid(database) &&
+		(IsA(stmt, CreatedbStmt) ? may_create_databases()
+								 : pg_database_ownercheck(database, GetUserId())))
 	{
 		ts_workers_leave(database);
 		if (IsA(stmt, DropdbStmt) || IsA(stmt, AlterDatabaseStmt))
@@ -95,8 +137,8 @@ send_workers_away(Node *stmt)
 static bool
 changes_statement(Node *stmt)
 {
-	return IsA(stmt, CreateStmt) || IsA(stmt, CreateTableAsStmt) ||
-		   IsA(stmt, AlterTableStmt);
+	return IsA(stmt, CreateStmt) || IsA(stmt, AlterTableStmt) ||
+		   ddl_create_as(stmt) != NULL;
 }
 
 static void
@@ -116,7 +158,7 @@ static void
 leave_creation(DdlCreation *outer)
 {
 	ddl_creation = outer;
-	if (outer != NULL && OidIsValid(outer->relid))
+	if (outer != NULL && OidIsValid(outer->relid) && !outer->settled)
 		ts_options_set_pending(outer->relid, outer->reloptions);
 	else
 		ts_options_set_pending(InvalidOid, (Datum) 0);
@@ -135,7 +177,7 @@ run_creating(DdlCreation *creation, PlannedStmt *pstmt, const char *query,
 		ddl_creation = creation;
 		run(pstmt, query, read_only_tree, context, params, env, dest, qc);
 		if (creation != NULL)
-			ddl_end_create(creation);
+			ddl_settle_creation(creation);
 	}
 	PG_CATCH();
 	{
@@ -161,6 +203,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		return;
 	}
 	ts_buffer_flush();
+	if (ddl_creation != NULL)
+		ddl_settle_creation(ddl_creation);
 	send_workers_away(pstmt->utilityStmt);
 
 	if (read_only_tree && changes_statement(pstmt->utilityStmt))

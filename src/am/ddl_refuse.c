@@ -46,6 +46,26 @@ is_our_table(RangeVar *name)
 	return OidIsValid(relid) && ddl_is_ours(relid);
 }
 
+/* Tables (of whatever access method) that were made OF a type. */
+static List *
+tables_of_type(Oid type)
+{
+	Relation pg_class = table_open(RelationRelationId, AccessShareLock);
+	List *tables = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	ScanKeyInit(&key, Anum_pg_class_reloftype, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(type));
+	scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		tables = lappend_oid(tables, ((Form_pg_class) GETSTRUCT(tuple))->oid);
+	systable_endscan(scan);
+	table_close(pg_class, AccessShareLock);
+	return tables;
+}
+
 List *
 ddl_our_descendants(Oid relid)
 {
@@ -54,6 +74,12 @@ ddl_our_descendants(Oid relid)
 
 	if (!OidIsValid(ts_table_am_oid()))
 		return NIL;
+	if (get_rel_relkind(relid) == RELKIND_COMPOSITE_TYPE)
+	{
+		foreach (lc, tables_of_type(get_rel_type_id(relid)))
+			ours = list_concat(ours, ddl_our_descendants(lfirst_oid(lc)));
+		return ours;
+	}
 	if (!has_subclass(relid))
 		return ddl_is_ours(relid) ? list_make1_oid(relid) : NIL;
 	foreach (lc, find_all_inheritors(relid, NoLock, NULL))

@@ -22,6 +22,7 @@
 #include "utils/date.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
@@ -128,7 +129,7 @@ key_json(const TsTable *table, TupleDesc desc, FmgrInfo *to_jsonb, const Datum *
 }
 
 static void
-put_series(Relation rel, ReturnSetInfo *result)
+put_keys(Relation rel, ReturnSetInfo *result)
 {
 	TsTable *table = ts_table_get(rel);
 	uint32 count = ts_series_count(rel, table);
@@ -156,6 +157,25 @@ put_series(Relation rel, ReturnSetInfo *result)
 		MemoryContextReset(context);
 	}
 	ts_series_close(reader);
+}
+
+/*
+ * A type's owner says by a cast what to_jsonb() makes of its values. Such a function runs
+ * as the table's owner, not as whoever looks at the series.
+ */
+static void
+put_series(Relation rel, ReturnSetInfo *result)
+{
+	int nest = NewGUCNestLevel();
+	Oid user;
+	int context;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(rel->rd_rel->relowner,
+						   context | SECURITY_RESTRICTED_OPERATION);
+	put_keys(rel, result);
+	AtEOXact_GUC(false, nest);
+	SetUserIdAndSecContext(user, context);
 }
 
 /* mytsdb.series_of(regclass): id, key */

@@ -30,6 +30,9 @@
 /* More logs than this help no machine of today, and each costs a page at least. */
 #define MAX_DEFAULT_SHARDS 32
 
+/* So long ago times can be told from any moment on. */
+#define MAX_RETENTION_YEARS 5000
+
 static const char *const option_names[] = {"series_by", "time_column", "duplicates",
 										   "shards", "retention"};
 
@@ -80,12 +83,13 @@ parse_shards(const char *value)
 	return (int) shards;
 }
 
-/* Raises an error unless the text is an interval that reaches back. */
+/* Raises an error unless the text is an interval that reaches back, to a time there is. */
 static void
 check_retention(const char *value)
 {
 	Interval *interval;
 	Interval zero = {0};
+	Interval most = {.month = MAX_RETENTION_YEARS * MONTHS_PER_YEAR};
 
 	interval = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(value),
 													 ObjectIdGetDatum(InvalidOid),
@@ -96,6 +100,13 @@ check_retention(const char *value)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"mytsdb.retention\": \"%s\"", value),
 				 errdetail("It is an interval greater than zero, such as '30 days'.")));
+	if (DatumGetBool(DirectFunctionCall2(interval_gt, IntervalPGetDatum(interval),
+										 IntervalPGetDatum(&most))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"mytsdb.retention\": \"%s\"", value),
+				 errdetail("It is at most %d years.", MAX_RETENTION_YEARS),
+				 errhint("To keep all rows, RESET (mytsdb.retention).")));
 }
 
 static bool

@@ -42,6 +42,22 @@ BEGIN READ ONLY;
 SELECT mytsdb.merge('st');
 ROLLBACK;
 
+-- a function of a type's owner runs as the owner of the table, whoever looks
+CREATE ROLE st_owner;
+CREATE SCHEMA st_own AUTHORIZATION st_owner;
+SET ROLE st_owner;
+CREATE TYPE st_own.colour AS ENUM ('red', 'green');
+CREATE FUNCTION st_own.shown(st_own.colour) RETURNS json LANGUAGE sql AS 'SELECT to_json(current_user)';
+CREATE CAST (st_own.colour AS json) WITH FUNCTION st_own.shown(st_own.colour);
+CREATE TABLE st_own.painted (time timestamptz, colour st_own.colour) USING mytsdb WITH (mytsdb.series_by = 'colour');
+INSERT INTO st_own.painted VALUES ('2026-01-01', 'red');
+RESET ROLE;
+SELECT key, current_user = 'st_owner' AS stayed FROM mytsdb.series WHERE rel = 'st_own.painted'::regclass;
+SET client_min_messages = warning;
+DROP SCHEMA st_own CASCADE;
+RESET client_min_messages;
+DROP ROLE st_owner;
+
 -- whole blocks that end before a time go
 SELECT mytsdb.drop_before('st_one', '2026-01-02');
 SELECT * FROM st_one;

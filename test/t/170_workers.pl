@@ -70,8 +70,14 @@ $node->safe_sql('CREATE EXTENSION mytsdb', 'one');
 $node->safe_sql(q{CREATE TABLE t (time timestamptz, v int) USING mytsdb}, 'one');
 $node->safe_sql("INSERT INTO t VALUES ('2026-01-01', 1)", 'one');
 ok($node->wait_for($pending, '0', 60, 'one'), 'the worker finds another database');
+$node->safe_sql('CREATE ROLE nobody');
+$node->sql("SET ROLE nobody; $_")
+  for 'DROP DATABASE one', 'ALTER DATABASE one SET TABLESPACE pg_default',
+  'ALTER DATABASE one RENAME TO mine', 'CREATE DATABASE mine TEMPLATE one';
+$node->safe_sql("INSERT INTO t VALUES ('2026-01-01', 0)", 'one');
+ok($node->wait_for($pending, '0', 30, 'one'), 'who may not drop it sends nobody away');
 $node->safe_sql('CREATE DATABASE two TEMPLATE one');
-is($node->sql('SELECT count(*) FROM t', 'two'), '1', 'a copied database has the rows');
+is($node->sql('SELECT count(*) FROM t', 'two'), '2', 'a copied database has the rows');
 $node->safe_sql("INSERT INTO t VALUES ('2026-01-02', 2)", 'two');
 is($node->sql('SELECT sum(v) FROM t', 'two') . ' ' . $node->sql('SELECT sum(v) FROM t', 'one'),
 	'3 1', 'and goes its own way');
