@@ -12,6 +12,9 @@
 #include "utils/rel.h"
 
 #include "block_directory.h"
+#ifdef USE_ASSERT_CHECKING
+#include "column_stats.h"
+#endif
 
 /* How far ahead of a reader that goes through a region pages are asked for. */
 #define READ_AHEAD (16 * TS_PAGE_ROOM)
@@ -280,6 +283,71 @@ fill_values(Datum *values, bool *nulls, uint32 n, Datum value, bool null)
 	memset(nulls, null, n);
 }
 
+#ifdef USE_ASSERT_CHECKING
+
+/* What the statistics of values should be; nulls is left alone. */
+static void
+measure_again(const TsColumn *column, const Datum *values, const bool *nulls, uint32 n,
+			  TsColumnStats *stats)
+{
+	double *doubles = palloc(n * sizeof(double));
+	int64 *ints = palloc(n * sizeof(int64));
+	uint32 present = 0;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			continue;
+		if (column->kind == TS_COLUMN_FLOAT8)
+			doubles[present++] = DatumGetFloat8(values[i]);
+		else if (column->kind == TS_COLUMN_FLOAT4)
+			doubles[present++] = DatumGetFloat4(values[i]);
+		else
+			ints[present++] = column->length == 2   ? DatumGetInt16(values[i])
+							  : column->length == 4 ? DatumGetInt32(values[i])
+													: DatumGetInt64(values[i]);
+	}
+	if (present == 0)
+		stats->known = false;
+	else if (column->kind == TS_COLUMN_INT)
+		column_stats_ints(ints, present, stats);
+	else
+		column_stats_floats(doubles, present, column->kind == TS_COLUMN_FLOAT4, stats);
+	pfree(doubles);
+	pfree(ints);
+}
+
+/*
+ * Whether what the directory says of a column of a chunk is true of its values. A column
+ * may be a number now, by a change of its type, that was none when the block was written:
+ * then nothing is known.
+ */
+static bool
+stats_are_right(TsBlockReader *reader, const TsChunk *chunk, int i, const Datum *values,
+				const bool *nulls)
+{
+	const TsColumn *column = &reader->table->columns[i];
+	TsColumnStats kept;
+	TsColumnStats found = {0};
+
+	if (!block_directory_stats(reader->dir, chunk->index, i, &kept))
+		return true;
+	for (uint32 r = 0; r < chunk->rows; r++)
+		found.nulls += nulls[r];
+	if (kept.nulls != found.nulls || !kept.known)
+		return kept.nulls == found.nulls;
+	measure_again(column, values, nulls, chunk->rows, &found);
+	if (!found.known || kept.sum != found.sum || kept.int_exact != found.int_exact ||
+		kept.int_sum != found.int_sum)
+		return false;
+	if (column->kind == TS_COLUMN_FLOAT8)
+		return DatumGetFloat8(kept.min) == DatumGetFloat8(found.min) &&
+			   DatumGetFloat8(kept.max) == DatumGetFloat8(found.max);
+	return kept.min == found.min && kept.max == found.max;
+}
+
+#endif
+
 static void
 decode_values(TsBlockReader *reader, const TsChunk *chunk, uint32 first, uint32 count,
 			  int i, TsVectors *to, MemoryContext context)
@@ -306,6 +374,8 @@ decode_values(TsBlockReader *reader, const TsChunk *chunk, uint32 first, uint32 
 	check_decoded(reader, slot,
 				  ts_column_decode(slot->reader, first, count, to->values[i],
 								   to->nulls[i], &has_nulls, context));
+	Assert(n < chunk->rows ||
+		   stats_are_right(reader, chunk, i, to->values[i], to->nulls[i]));
 }
 
 void
