@@ -13,6 +13,7 @@
 
 #include "access/relation.h"
 #include "access/tableam.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "utils/guc.h"
@@ -27,11 +28,12 @@
 
 DdlCreation *ddl_creation = NULL;
 
+/* Also without a word of it: in the schema pg_temp, by name or by search_path. */
 static bool
-is_temporary(const RangeVar *name)
+is_temporary(RangeVar *name)
 {
 	return name->relpersistence == RELPERSISTENCE_TEMP ||
-		   (name->schemaname && strcmp(name->schemaname, "pg_temp") == 0);
+		   isTempNamespace(RangeVarGetCreationNamespace(name));
 }
 
 /*

@@ -67,18 +67,24 @@ count_datum(uint64 count)
 	return Int64GetDatum((int64) count);
 }
 
-/* A time of the table as timestamptz, for people to read. */
+/*
+ * A time of the table as timestamptz, for people to read. Some dates and timestamps have
+ * no counterpart there: they are shown as infinite.
+ */
 static Datum
 shown_time(const TsTable *table, int64 time)
 {
 	Datum value = ts_table_time_datum(table, time);
+	int overflow = 0;
 
 	switch (table->time_type)
 	{
 		case DATEOID:
-			return DirectFunctionCall1(date_timestamptz, value);
+			return TimestampTzGetDatum(
+				date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow));
 		case TIMESTAMPOID:
-			return DirectFunctionCall1(timestamp_timestamptz, value);
+			return TimestampTzGetDatum(
+				timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow));
 		default:
 			return value;
 	}

@@ -64,6 +64,11 @@ SELECT * FROM st_one;
 SELECT mytsdb.drop_before('st_one', 'infinity');
 SELECT count(*) FROM st_one;
 
+-- a time that timestamptz has no counterpart of
+INSERT INTO st_one VALUES ('5874897-12-31', 1);
+SELECT mytsdb.seal('st_one');
+SELECT time_min, time_max FROM mytsdb.stat_block WHERE rel = 'st_one'::regclass;
+
 -- more series than a block holds: merging comes to an end
 CREATE TABLE st_many (time timestamptz, dev int, v int) USING mytsdb WITH (mytsdb.series_by = 'dev', mytsdb.shards = 2);
 INSERT INTO st_many SELECT '2026-01-01 00:00', i, i FROM generate_series(1, 70000) i;
