@@ -29,8 +29,17 @@ typedef struct PendingSeal
 	TsLogPos upto;
 } PendingSeal;
 
+/* Files to look for, sorted. */
+typedef struct Gone
+{
+	const RelFileNode *nodes;
+	int count;
+} Gone;
+
 /* Of this transaction, in TopTransactionContext. */
 static List *pending_seals = NIL;
+/* Files that the transaction made which is being prepared; likewise. */
+static Gone made_files;
 /* This backend counts in hot_shared->seals. */
 static bool sealing = false;
 
@@ -104,13 +113,6 @@ end_seals(bool committed)
 
 /* ---- files that go ---- */
 
-/* Files to look for, sorted. */
-typedef struct Gone
-{
-	const RelFileNode *nodes;
-	int count;
-} Gone;
-
 static int
 compare_nodes(const void *a, const void *b)
 {
@@ -176,22 +178,50 @@ ts_hot_forget_file(const RelFileNode *node)
 	forget(&gone);
 }
 
-/* Forgets the files that this (sub)transaction's commit, or abort, removes. */
-static void
-forget_files(bool commit)
+/* The files that this (sub)transaction's commit, or abort, removes. palloc'd. */
+static Gone
+find_files(bool commit)
 {
 	RelFileNode *nodes;
 	Gone gone = {0};
 
+	gone.count = smgrGetPendingDeletes(commit, &nodes);
+	if (gone.count > 0)
+		qsort(nodes, gone.count, sizeof(RelFileNode), compare_nodes);
+	gone.nodes = nodes;
+	return gone;
+}
+
+/* Forgets these files. */
+static void
+forget_files(bool commit)
+{
+	Gone gone;
+
 	if (hot_chunks == 0 || pg_atomic_read_u32(&hot_shared->generations) == 0)
 		return;
-	gone.count = smgrGetPendingDeletes(commit, &nodes);
+	gone = find_files(commit);
 	if (gone.count == 0)
 		return;
-	qsort(nodes, gone.count, sizeof(RelFileNode), compare_nodes);
-	gone.nodes = nodes;
 	forget(&gone);
-	pfree(nodes);
+	pfree(unconstify(RelFileNode *, gone.nodes));
+}
+
+/*
+ * Whoever ends a prepared transaction may be anybody, who does not come by here. So those
+ * files that it would remove if it rolled back are forgotten when it is prepared, after
+ * its last rows were appended. Which they are is found out while that may still fail.
+ */
+static void
+find_made_files(void)
+{
+	MemoryContext old;
+
+	if (hot_chunks == 0)
+		return;
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	made_files = find_files(false);
+	MemoryContextSwitchTo(old);
 }
 
 /* ---- the ends of transactions ---- */
@@ -202,16 +232,23 @@ on_transaction(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			forget_files(true);
+			break;
 		case XACT_EVENT_PRE_PREPARE:
 			forget_files(true);
+			find_made_files();
 			break;
 		case XACT_EVENT_COMMIT:
 			end_seals(true);
 			break;
 		case XACT_EVENT_PREPARE:
 			end_seals(false);
+			if (made_files.count > 0)
+				forget(&made_files);
+			made_files.count = 0;
 			break;
 		case XACT_EVENT_ABORT:
+			made_files.count = 0;
 			hot_let_go();
 			end_seals(false);
 			forget_files(false);

@@ -140,6 +140,15 @@ subtest 'rows come back from hot memory' => sub {
 		SET LOCAL application_name = 'x'; ANALYZE other;
 		ROLLBACK TO s; DROP TABLE kinds, kinds_heap CASCADE; COMMIT});
 	is stat_of('used'), 0, 'so do those that are dropped or were never there';
+	foreach my $end ('ROLLBACK', 'COMMIT')
+	{
+		$node->safe_sql(q{BEGIN; CREATE TABLE made (LIKE m) USING mytsdb; INSERT INTO made SELECT * FROM gen(1, 900);
+			SELECT count(*) FROM made; PREPARE TRANSACTION 'p'});
+		$node->safe_sql("$end PREPARED 'p'");
+	}
+	is $node->safe_sql('SELECT count(*) FROM made'), 900, 'a prepared transaction made it';
+	is stat_of('used'), 0, 'one that was rolled back leaves nothing';
+	$node->safe_sql('DROP TABLE made');
 };
 
 # ---- ten times as much as there is room for ----
