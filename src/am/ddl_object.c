@@ -6,6 +6,11 @@
  * A drop takes the catalog rows of the table's storage with it, in the same transaction,
  * so that both stay or go. The file a rewrite leaves behind is dropped as the rewrite's
  * transient table: that, too, comes by here.
+ *
+ * Rows that wait in the private buffer are appended when a statement begins, but an event
+ * trigger may insert some after that, into the very table that is to be changed. So they
+ * are appended once more before anything of a relation is changed, and before a rewrite,
+ * which begins by making its transient table.
  */
 #include "postgres.h"
 
@@ -25,6 +30,7 @@
 #include "utils/syscache.h"
 
 #include "ddl.h"
+#include "ts_buffer.h"
 #include "ts_catalog.h"
 #include "ts_pages.h"
 #include "ts_table.h"
@@ -98,6 +104,8 @@ on_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *
 		ddl_constraint_made(object);
 	if (class != RelationRelationId)
 		return;
+	if (access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP)
+		ts_buffer_flush();
 
 	if (access == OAT_POST_CREATE && sub == 0 && ddl_creation != NULL &&
 		!OidIsValid(ddl_creation->relid) &&

@@ -101,6 +101,8 @@ am_relation_copy_data(Relation rel, const RelFileNode *newrnode)
 	char persistence = rel->rd_rel->relpersistence;
 	SMgrRelation target;
 
+	/* An event trigger may have inserted since the statement began. */
+	ts_buffer_flush();
 	/* The file is read directly, so what is in buffers has to be in it. */
 	FlushRelationBuffers(rel);
 	target = RelationCreateStorage(*newrnode, persistence, true);
