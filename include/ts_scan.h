@@ -17,6 +17,14 @@
  * ascend), which needs less memory.
  *
  * Log rows beyond work_mem spill to disk.
+ *
+ * Processes that run one parallel query may divide a scan: each begins a scan of its own,
+ * with the same snapshot, and all have one TsScanShare. Who asks for rows claims a *unit* of
+ * the work and reads it; together they read every row once. All that a unit has of a series
+ * and a group comes from it, so that duplicates are resolved as ever; with `by_series` all
+ * rows of a series belong to one unit (and series ascend within a unit only). Only what is
+ * in relations is divided: a transaction's own rows must be in the logs before parallel
+ * mode begins, and the executor's hook sees to that (am/running.c).
  */
 #ifndef TS_SCAN_H
 #define TS_SCAN_H
@@ -31,6 +39,8 @@
 #include "ts_table.h"
 
 #define TS_SCAN_BATCH 1024 /* rows of a batch at most */
+
+typedef struct TsScanShare TsScanShare;
 
 typedef struct TsScanSpec
 {
@@ -58,6 +68,11 @@ typedef struct TsScanSpec
 	 */
 	const TsBlockInfo *only_blocks;
 	int nonly_blocks;
+	/*
+	 * Not NULL: the scan is divided with all who have the same share. Not with
+	 * newest_first or only_blocks, and such a scan cannot be narrowed.
+	 */
+	TsScanShare *share;
 } TsScanSpec;
 
 /* What a scan did, for EXPLAIN and for statistics. */
@@ -105,6 +120,15 @@ extern void ts_scan_narrow(TsScan *scan, int64 time_min, int64 time_max);
 extern const TsScanStats *ts_scan_stats(const TsScan *scan);
 extern const TsTable *ts_scan_table(const TsScan *scan);
 extern void ts_scan_end(TsScan *scan);
+
+/*
+ * What the processes that divide a scan share; in shared memory. Everybody's specs must be
+ * the same but for memory addresses, and for series that have no visible rows. A reset
+ * makes it new, when nobody reads: then all start over.
+ */
+extern Size ts_scan_share_size(const TsTable *table);
+extern void ts_scan_share_init(TsScanShare *share, const TsTable *table);
+extern void ts_scan_share_reset(TsScanShare *share);
 
 /* Estimates for the planner, from catalogs and log sizes, without reading data. */
 typedef struct TsTableSize

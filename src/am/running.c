@@ -26,10 +26,18 @@ ts_running_query(void)
 	return running;
 }
 
+/*
+ * Parallel workers see pages only, and in parallel mode nothing can be written. So what
+ * waits in private memory leaves before, whatever the query reads: workers may call
+ * functions that read more.
+ */
 static void
 executor_run(QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once)
 {
 	QueryDesc *outer = running;
+
+	if (query->plannedstmt->parallelModeNeeded && !IsInParallelMode())
+		ts_buffer_flush();
 
 	running = query;
 	PG_TRY();

@@ -9,6 +9,10 @@
  * appended after a log's end was fixed are not visible to the snapshot anyway. Own rows
  * move from private runs to the logs and to blocks at any time: the catalogs are read, the
  * ends fixed and the runs pinned with nothing in between that may flush.
+ *
+ * For the same reason processes that divide a scan need not agree on any of this: with the
+ * same snapshot they all see the same blocks and the same rows of the logs, wherever
+ * these end for them.
  */
 #include "postgres.h"
 
@@ -57,6 +61,7 @@ set_spec(TsScan *scan, const TsScanSpec *spec)
 	Assert(spec->series != NULL || spec->nseries == 0);
 	Assert(!scan->fixed ||
 		   (spec->only_blocks != NULL) == (scan->spec.only_blocks != NULL));
+	Assert(spec->share == NULL || (!spec->newest_first && spec->only_blocks == NULL));
 
 	scan->spec = *spec;
 	scan->by_reference = false;
@@ -86,6 +91,8 @@ ts_scan_rescan(TsScan *scan, const TsScanSpec *spec)
 		ts_scan_end_group(scan);
 	reuse_retired(scan);
 	scan->last_series = -1;
+	if (scan->spec.share != NULL || spec->share != NULL)
+		ts_scan_free_log(scan); /* it is one unit's, or would be taken for one's */
 	set_spec(scan, spec);
 }
 
@@ -93,6 +100,7 @@ void
 ts_scan_narrow(TsScan *scan, int64 time_min, int64 time_max)
 {
 	Assert(time_min >= scan->narrow_min && time_max <= scan->narrow_max);
+	Assert(scan->spec.share == NULL);
 
 	scan->narrow_min = time_min;
 	scan->narrow_max = time_max;
@@ -312,6 +320,8 @@ static void
 start(TsScan *scan)
 {
 	const TsScanSpec *spec = &scan->spec;
+	static const ScanUnit everything = {
+		.series_max = PG_UINT32_MAX, .shard = -1, .blocks = true, .log = true};
 
 	MemoryContextReset(scan->group_context);
 	MemoryContextReset(scan->run);
@@ -319,17 +329,25 @@ start(TsScan *scan)
 	scan->counted = 0;
 	scan->next_group = 0;
 	scan->ngroups = 0;
+	scan->unit = everything;
+	scan->division = NULL;
+	scan->one_rank = false;
 	scan->running = true;
 	if (spec->time_min > spec->time_max || (spec->series != NULL && spec->nseries == 0))
 		return;
 
+	if (spec->share != NULL)
+		ts_scan_join(scan);
 	if (scan->visible &&
 		(spec->time_min < scan->blocks_min || spec->time_max > scan->blocks_max))
 		read_blocks(scan, Min(spec->time_min, scan->blocks_min),
 					Max(spec->time_max, scan->blocks_max));
 	find_missing(scan);
 	ts_scan_make_groups(scan);
-	ts_scan_load_log(scan);
+	if (spec->share != NULL)
+		ts_scan_divide(scan);
+	else
+		ts_scan_load_log(scan);
 	if (scan->out == NULL)
 		scan->out = ts_scan_get_buffer(scan);
 	scan->out->pos = scan->out->end = 0;

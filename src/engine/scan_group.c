@@ -15,6 +15,8 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "ts_series.h"
+
 #include "scan_internal.h"
 
 /* ---- making groups ---- */
@@ -37,19 +39,30 @@ find_wanted(const TsScanSpec *spec, uint32 from, uint64 series)
 	return from;
 }
 
+/* Whether a block may have series that the spec, and the unit, ask for. */
+static bool
+has_wanted_series(const TsScan *scan, const TsBlockInfo *block)
+{
+	const TsScanSpec *spec = &scan->spec;
+	uint32 min = Max(block->series_min, scan->unit.series_min);
+	uint32 max = Min(block->series_max, scan->unit.series_max);
+	uint32 at;
+
+	if (spec->series == NULL)
+		return min <= max;
+	at = find_wanted(spec, 0, min);
+	return at < spec->nseries && spec->series[at] <= max;
+}
+
 /* Whether a block may have rows that the spec asks for. */
 static bool
 block_matters(const TsScan *scan, const TsBlockInfo *block)
 {
 	const TsScanSpec *spec = &scan->spec;
-	uint32 at;
 
 	if (block->time_max < spec->time_min || block->time_min > spec->time_max)
 		return false;
-	if (spec->series == NULL)
-		return true;
-	at = find_wanted(spec, 0, block->series_min);
-	return at < spec->nseries && spec->series[at] <= block->series_max;
+	return spec->share != NULL || has_wanted_series(scan, block);
 }
 
 void
@@ -100,6 +113,8 @@ ts_scan_group_rank(const TsScan *scan, int64 time)
 	int low = 0;
 	int high = scan->ngroups - 1;
 
+	if (scan->one_rank)
+		return 0;
 	while (low < high)
 	{
 		int mid = low + (high - low) / 2;
@@ -232,16 +247,35 @@ countable(const TsScan *scan, const TsBlockInfo *block)
 
 	return spec->count_only && spec->series == NULL && spec->accept == NULL &&
 		   !scan->table->replace && block->time_min >= spec->time_min &&
-		   block->time_max <= spec->time_max;
+		   block->time_max <= spec->time_max && scan->unit.shard < 0 &&
+		   block->series_min >= scan->unit.series_min &&
+		   block->series_max <= scan->unit.series_max;
 }
 
-bool
-ts_scan_next_group(TsScan *scan)
+static void
+add_block_source(TsScan *scan, const TsBlockInfo *block)
 {
-	MemoryContext old;
+	if (!has_wanted_series(scan, block))
+	{
+		/* In a scan that is divided; one of its units tells. */
+		scan->stats.blocks_skipped += scan->unit.series_min == 0 && scan->unit.shard <= 0;
+	}
+	else if (countable(scan, block))
+	{
+		scan->counted += block->rows;
+		scan->stats.blocks_skipped++;
+	}
+	else
+		add_source(scan, SCAN_SOURCE_BLOCK, block->pages.id, block->series_min)->block =
+			block;
+}
+
+/* Goes on to the next group of all; false when there is none. */
+static bool
+choose_group(TsScan *scan)
+{
 	ScanGroup *group;
 	int at = scan->next_group;
-	int room;
 
 	if (at == scan->ngroups)
 		return false;
@@ -252,10 +286,23 @@ ts_scan_next_group(TsScan *scan)
 	scan->next_group++;
 	group->time_min = Max(group->time_min, scan->narrow_min);
 	group->time_max = Min(group->time_max, scan->narrow_max);
+	scan->group = group;
+	return true;
+}
+
+bool
+ts_scan_next_group(TsScan *scan)
+{
+	MemoryContext old;
+	ScanGroup *group;
+	int room;
+
+	if (scan->division != NULL ? !ts_scan_claim(scan) : !choose_group(scan))
+		return false;
+	group = scan->group;
 	room = group->count + 1 + scan->nown;
 
 	old = MemoryContextSwitchTo(scan->group_context);
-	scan->group = group;
 	scan->nsources = 0;
 	scan->sources = palloc_extended(sizeof(ScanSource) * room,
 									MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -263,22 +310,13 @@ ts_scan_next_group(TsScan *scan)
 	scan->tied = palloc(sizeof(ScanSource *) * room);
 	scan->by_series = binaryheap_allocate(room, compare_series, NULL);
 	scan->by_time = binaryheap_allocate(room, compare_time, NULL);
-	for (int i = group->first; i < group->first + group->count; i++)
+	for (int i = group->first; scan->unit.blocks && i < group->first + group->count; i++)
+		add_block_source(scan, scan->chosen[i]);
+	if (scan->unit.log)
 	{
-		const TsBlockInfo *block = scan->chosen[i];
-		ScanSource *source;
-
-		if (countable(scan, block))
-		{
-			scan->counted += block->rows;
-			scan->stats.blocks_skipped++;
-			continue;
-		}
-		source = add_source(scan, SCAN_SOURCE_BLOCK, block->pages.id, block->series_min);
-		source->block = block;
+		add_log_source(scan);
+		add_own_sources(scan);
 	}
-	add_log_source(scan);
-	add_own_sources(scan);
 	for (int i = 0; i < scan->nsources; i++)
 		binaryheap_add(scan->by_series, PointerGetDatum(&scan->sources[i]));
 	scan->wanted_at = 0;
@@ -307,14 +345,23 @@ static bool
 next_wanted(TsScan *scan, uint64 *series)
 {
 	const TsScanSpec *spec = &scan->spec;
+	const ScanUnit *unit = &scan->unit;
 
-	if (spec->series == NULL)
-		return *series <= PG_UINT32_MAX;
-	scan->wanted_at = find_wanted(spec, scan->wanted_at, *series);
-	if (scan->wanted_at == spec->nseries)
-		return false;
-	*series = spec->series[scan->wanted_at];
-	return true;
+	*series = Max(*series, unit->series_min);
+	for (;; ++*series)
+	{
+		if (spec->series != NULL)
+		{
+			scan->wanted_at = find_wanted(spec, scan->wanted_at, *series);
+			if (scan->wanted_at == spec->nseries)
+				return false;
+			*series = spec->series[scan->wanted_at];
+		}
+		if (*series > unit->series_max)
+			return false;
+		if (unit->shard < 0 || ts_series_shard(scan->table, *series) == unit->shard)
+			return true;
+	}
 }
 
 /* Places the heap's first source anew, or takes it out when it is at its end. */
@@ -374,13 +421,6 @@ ts_scan_next_series(TsScan *scan)
 	{
 		if (spec->accept == NULL || spec->accept(spec->accept_arg, scan->series))
 			return true;
-
-		/* What is on disk can only be passed over by reading it. */
-		for (int i = 0; i < scan->nactive; i++)
-		{
-			if (scan->active[i]->kind == SCAN_SOURCE_SPILL)
-				(void) ts_source_count(scan, scan->active[i]);
-		}
 		ts_scan_end_series(scan);
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -96,6 +96,18 @@ typedef struct ScanGroup
 	int count;
 } ScanGroup;
 
+/* What is read at a time of a scan that is divided; else all there is. */
+typedef struct ScanUnit
+{
+	uint32 series_min; /* inclusive */
+	uint32 series_max;
+	int shard;   /* of the series; -1: any */
+	bool blocks; /* it has rows of blocks, ... */
+	bool log;    /* ... of logs and private runs */
+} ScanUnit;
+
+typedef struct ScanDivision ScanDivision;
+
 /* A private run, as it was pinned. */
 typedef struct ScanOwnRun
 {
@@ -175,6 +187,9 @@ struct TsScan
 	int ngroups;
 	int next_group; /* how many were begun */
 	uint64 counted; /* rows counted without being read, to be told */
+	ScanUnit unit;
+	ScanDivision *division; /* NULL: not divided */
+	bool one_rank;          /* log rows are of no group */
 
 	/* the group being read */
 	bool in_group;
@@ -212,7 +227,8 @@ extern void ts_scan_retire_buffer(TsScan *scan, ScanBuffer *buffer);
 
 /* ---- scan_group.c ---- */
 
-/* Chooses blocks and makes groups for the spec. */
+/* Chooses blocks and makes groups for the spec. A scan that is divided chooses by time
+ * alone: who divides it may not have the same series. */
 extern void ts_scan_make_groups(TsScan *scan);
 /* The group that a time belongs to, as a rank in the order in which groups are read. */
 extern int ts_scan_group_rank(const TsScan *scan, int64 time);
@@ -222,6 +238,15 @@ extern bool ts_scan_next_group(TsScan *scan);
 extern bool ts_scan_next_series(TsScan *scan);
 extern void ts_scan_end_series(TsScan *scan);
 extern void ts_scan_end_group(TsScan *scan);
+
+/* ---- scan_share.c ---- */
+
+/* The range of time that those who divide the scan agree on becomes the spec's. */
+extern void ts_scan_join(TsScan *scan);
+/* Divides the groups. */
+extern void ts_scan_divide(TsScan *scan);
+/* Claims the next unit, and sets it and its group; false when none is left. */
+extern bool ts_scan_claim(TsScan *scan);
 
 /* ---- scan_source.c ---- */
 
@@ -248,7 +273,7 @@ extern uint64 ts_scan_series_count(TsScan *scan);
 
 /* ---- scan_log.c ---- */
 
-/* Sees that the log's rows that the spec asks for are loaded. */
+/* Sees that the log's rows that the spec (and the unit, by its shard) asks for are loaded. */
 extern void ts_scan_load_log(TsScan *scan);
 extern void ts_scan_free_log(TsScan *scan);
 
@@ -268,6 +293,8 @@ extern void ts_spill_write(ScanSpill *spill, const TsScan *scan, const TsRows *r
 /* From the first row on; may be called again. */
 extern void ts_spill_start(ScanSpill *spill);
 extern bool ts_spill_head(const ScanSpill *spill, ScanSpillHead *head);
+/* Passes over what comes before a series of a group. */
+extern void ts_spill_skip(ScanSpill *spill, int32 rank, uint64 series);
 /* Takes rows of the first row's group and series, as many as there is room for. */
 extern void ts_spill_take(ScanSpill *spill, ScanBuffer *buffer, uint32 room);
 extern uint64 ts_spill_bytes(const ScanSpill *spill);

@@ -10,6 +10,8 @@
  * A rescan uses what is loaded if it asks for no more. A scan that starts over with ever
  * other series or times (the inner side of a nested loop) loads all there is the second
  * time, if it fits into memory, and need not load again.
+ *
+ * A scan that is divided loads what its unit asks for: one shard's rows, or all.
  */
 #include "postgres.h"
 
@@ -277,6 +279,8 @@ wanted_shards(const TsScan *scan)
 		for (uint32 i = 0; i < spec->nseries; i++)
 			wanted[ts_series_shard(scan->table, spec->series[i])] = true;
 	}
+	for (int shard = 0; shard < scan->table->shards && scan->unit.shard >= 0; shard++)
+		wanted[shard] &= shard == scan->unit.shard;
 	return wanted;
 }
 
@@ -356,7 +360,12 @@ ts_scan_load_log(TsScan *scan)
 
 	if (!scan->visible)
 		return;
-	if (!is_loaded(scan))
+	if (scan->spec.share != NULL)
+	{
+		ts_scan_free_log(scan);
+		load(scan, false, true);
+	}
+	else if (!is_loaded(scan))
 	{
 		bool loaded = false;
 

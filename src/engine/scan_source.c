@@ -304,6 +304,7 @@ place_spill(const TsScan *scan, ScanSource *source, uint64 series)
 {
 	ScanSpillHead head;
 
+	ts_spill_skip(scan->log.spill, scan->next_group - 1, series);
 	if (!ts_spill_head(scan->log.spill, &head) || head.rank != scan->next_group - 1)
 		return false;
 	Assert(head.series >= series);

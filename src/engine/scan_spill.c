@@ -327,6 +327,32 @@ ts_spill_head(const ScanSpill *spill, ScanSpillHead *head)
 	return true;
 }
 
+/* The first row is done with. */
+static void
+go_on(ScanSpill *spill)
+{
+	SpillRun *run = first_run(spill);
+
+	run->used += run->head.size;
+	if (read_head(spill, run))
+		binaryheap_replace_first(spill->heap, PointerGetDatum(run));
+	else
+		binaryheap_remove_first(spill->heap);
+}
+
+void
+ts_spill_skip(ScanSpill *spill, int32 rank, uint64 series)
+{
+	ScanSpillHead head;
+
+	while (ts_spill_head(spill, &head) &&
+		   (head.rank < rank || (head.rank == rank && head.series < series)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		go_on(spill);
+	}
+}
+
 /* Copies the run's row into vectors. */
 static void
 get_row(const ScanSpill *spill, const SpillRun *run, ScanBuffer *buffer, uint32 at)
@@ -379,11 +405,7 @@ ts_spill_take(ScanSpill *spill, ScanBuffer *buffer, uint32 room)
 		if (run->head.rank != rank || run->head.series != series)
 			break;
 		get_row(spill, run, buffer, n++);
-		run->used += run->head.size;
-		if (read_head(spill, run))
-			binaryheap_replace_first(spill->heap, PointerGetDatum(run));
-		else
-			binaryheap_remove_first(spill->heap);
+		go_on(spill);
 	}
 	buffer->vectors->series = series;
 	buffer->vectors->n = n;

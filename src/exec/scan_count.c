@@ -255,6 +255,8 @@ add_count_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped)
 		path->path.pathtype = T_CustomScan;
 		path->path.parent = grouped;
 		path->path.pathtarget = grouped->reltarget;
+		path->path.parallel_safe = grouped->consider_parallel &&
+								   child->path.parallel_safe;
 		path->path.rows = 1;
 		path->path.startup_cost = child->path.total_cost +
 								  grouped->reltarget->cost.startup;

@@ -321,5 +321,10 @@ const CustomExecMethods sqlscan_exec_methods = {
 	.ExecCustomScan = exec_scan,
 	.EndCustomScan = end_scan,
 	.ReScanCustomScan = rescan,
+	.EstimateDSMCustomScan = sqlscan_dsm_size,
+	.InitializeDSMCustomScan = sqlscan_dsm_init,
+	.ReInitializeDSMCustomScan = sqlscan_dsm_reset,
+	.InitializeWorkerCustomScan = sqlscan_worker_init,
+	.ShutdownCustomScan = sqlscan_shutdown,
 	.ExplainCustomScan = sqlscan_explain,
 };

@@ -56,30 +56,21 @@ show_order(const SqlScan *scan, SqlScanOrder order, ExplainState *es)
 		"Order", order == SQLSCAN_DESCENDING ? psprintf("%s DESC", name) : name, es);
 }
 
-/* Segments of the label index that were used, and how many series they cover. */
-static int
-index_segments(const SqlScan *scan, uint32 *covered)
-{
-	*covered = 0;
-	return scan->series != NULL ? sqlscan_series_segments(scan->series, covered) : 0;
-}
-
 /* In text, what belongs together stands on one line. */
 static void
-show_text(const SqlScan *scan, const TsScanStats *stats, ExplainState *es)
+show_text(const SqlScan *scan, const SqlScanCounts *counts, ExplainState *es)
 {
+	const TsScanStats *stats = &counts->stats;
 	char *series = psprintf(UINT64_FORMAT " read", stats->series);
-	uint32 covered;
-	int segments = index_segments(scan, &covered);
 
-	if (segments > 0)
+	if (counts->segments > 0)
 		ExplainPropertyText("Series Index",
-							psprintf("%u series in %d segment%s", covered, segments,
-									 segments == 1 ? "" : "s"),
+							psprintf("%u series in %d segment%s", counts->covered,
+									 counts->segments, counts->segments == 1 ? "" : "s"),
 							es);
 	if (scan->series != NULL)
 		series = psprintf("%s, " UINT64_FORMAT " keys looked at", series,
-						  sqlscan_series_looked_at(scan->series));
+						  counts->looked_at);
 	ExplainPropertyText("Series", series, es);
 	ExplainPropertyText("Blocks",
 						psprintf(UINT64_FORMAT " read, " UINT64_FORMAT " skipped",
@@ -102,16 +93,14 @@ show_text(const SqlScan *scan, const TsScanStats *stats, ExplainState *es)
 }
 
 static void
-show_structured(const SqlScan *scan, const TsScanStats *stats, ExplainState *es)
+show_structured(const SqlScan *scan, const SqlScanCounts *counts, ExplainState *es)
 {
-	uint32 covered;
+	const TsScanStats *stats = &counts->stats;
 
-	ExplainPropertyInteger("Index Segments", NULL, index_segments(scan, &covered), es);
-	ExplainPropertyUInteger("Index Series", NULL, covered, es);
+	ExplainPropertyInteger("Index Segments", NULL, counts->segments, es);
+	ExplainPropertyUInteger("Index Series", NULL, counts->covered, es);
 	ExplainPropertyUInteger("Series Read", NULL, stats->series, es);
-	ExplainPropertyUInteger("Keys Looked At", NULL,
-							scan->series ? sqlscan_series_looked_at(scan->series) : 0,
-							es);
+	ExplainPropertyUInteger("Keys Looked At", NULL, counts->looked_at, es);
 	ExplainPropertyUInteger("Blocks Read", NULL, stats->blocks_read, es);
 	ExplainPropertyUInteger("Blocks Skipped", NULL, stats->blocks_skipped, es);
 	ExplainPropertyUInteger("Chunks Read", NULL, stats->chunks_read, es);
@@ -122,6 +111,20 @@ show_structured(const SqlScan *scan, const TsScanStats *stats, ExplainState *es)
 	ExplainPropertyUInteger("Log Rows Spilled", "kB", (stats->spilled + 1023) / 1024, es);
 	ExplainPropertyInteger("Sort Disk", "kB",
 						   scan->sorter ? sqlscan_sorter_disk(scan->sorter) : 0, es);
+}
+
+/*
+ * Whether it is known what was read. A scan that workers ran each for itself, without
+ * dividing it, leaves nothing behind in the leader.
+ */
+static bool
+is_known(const SqlScan *scan, const SqlScanCounts *counts)
+{
+	static const SqlScanCounts none = {0};
+	const Instrumentation *instrument = scan->css.ss.ps.instrument;
+
+	return scan->scan != NULL || scan->started || instrument == NULL ||
+		   instrument->nloops == 0 || memcmp(counts, &none, sizeof(none)) != 0;
 }
 
 void
@@ -143,12 +146,14 @@ sqlscan_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 
 	if (es->analyze)
 	{
-		static const TsScanStats nothing = {0};
-		const TsScanStats *stats = scan->scan ? ts_scan_stats(scan->scan) : &nothing;
+		SqlScanCounts counts;
 
+		sqlscan_count_all(scan, &counts);
+		if (!is_known(scan, &counts))
+			return;
 		if (es->format == EXPLAIN_FORMAT_TEXT)
-			show_text(scan, stats, es);
+			show_text(scan, &counts, es);
 		else
-			show_structured(scan, stats, es);
+			show_structured(scan, &counts, es);
 	}
 }

@@ -7,13 +7,15 @@
  *
  * - the path that reads the table in any order,
  * - one in the order of time, if the query asks for that first,
- * - paths that take bounds of time or keys from other relations of a nested loop.
+ * - paths that take bounds of time or keys from other relations of a nested loop,
+ * - a partial path: the one in any order, divided among parallel workers.
  */
 #include "postgres.h"
 
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "nodes/makefuncs.h"
@@ -48,7 +50,6 @@
 #define MAX_OUTERS 10
 
 static set_rel_pathlist_hook_type prev_set_rel_pathlist = NULL;
-static get_relation_info_hook_type prev_get_relation_info = NULL;
 
 bool
 sqlscan_is_ours(Oid relid)
@@ -219,6 +220,7 @@ make_path(PlannerInfo *root, RelOptInfo *rel, const TsTable *table, double serie
 	path->path.parent = rel;
 	path->path.pathtarget = rel->reltarget;
 	path->path.param_info = param;
+	path->path.parallel_safe = rel->consider_parallel;
 	path->path.rows = param ? param->ppi_rows : rel->rows;
 	path->path.startup_cost = cost.startup + rel->reltarget->cost.startup;
 	path->path.total_cost = path->path.startup_cost + cost.run +
@@ -288,6 +290,76 @@ add_ordered_path(PlannerInfo *root, RelOptInfo *rel, const TsTable *table,
 					  root, rel, table, series_count, rel->lateral_relids, key,
 					  key->pk_strategy == BTLessStrategyNumber ? SQLSCAN_ASCENDING
 															   : SQLSCAN_DESCENDING));
+}
+
+/* ---- parallel workers ---- */
+
+/*
+ * How many workers the scan is worth. The server decides this by the pages of a table; a
+ * table of ours has a tenth or less of the pages that a heap has, and as much work in
+ * them. So it is asked with the pages that a heap of the rows would have, of which none but
+ * those that are read count.
+ */
+static int
+workers_for(RelOptInfo *rel, const Estimate *estimate)
+{
+	double row = MAXALIGN(SizeofHeapTupleHeader) + sizeof(ItemIdData) +
+				 MAXALIGN(rel->reltarget->width);
+
+	return compute_parallel_worker(rel, ceil(estimate->rows_read * row / BLCKSZ), -1,
+								   max_parallel_workers_per_gather);
+}
+
+/* Processes that divide the work: the leader has less time the more workers it serves. */
+static double
+count_processes(int workers)
+{
+	double leader = 1 - 0.3 * workers;
+
+	return parallel_leader_participation && leader > 0 ? workers + leader : workers;
+}
+
+/* A row's ctid is its position in the scan: of several scans it would say nothing. */
+static bool
+uses_ctid(RelOptInfo *rel)
+{
+	Bitmapset *attrs = NULL;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &attrs);
+	pull_varattnos((Node *) get_actual_clauses(rel->baserestrictinfo), rel->relid,
+				   &attrs);
+	return bms_is_member(
+		SelfItemPointerAttributeNumber - FirstLowInvalidHeapAttributeNumber, attrs);
+}
+
+/*
+ * All processes find the series of the conditions, so what comes before the first row is
+ * not divided.
+ */
+static void
+add_partial(PlannerInfo *root, RelOptInfo *rel, const TsTable *table, double series_count)
+{
+	CustomPath *path;
+	SqlScanClauses clauses;
+	Estimate cost;
+	double processes;
+	int workers;
+
+	if (!rel->consider_parallel || !bms_is_empty(rel->lateral_relids) || uses_ctid(rel))
+		return;
+	sqlscan_sort_clauses(root, rel, table, rel->baserestrictinfo, &clauses);
+	estimate(root, rel, table, series_count, &clauses, &cost);
+	workers = workers_for(rel, &cost);
+	if (workers <= 0)
+		return;
+	processes = count_processes(workers);
+	path = make_path(root, rel, table, series_count, NULL, NULL, SQLSCAN_UNORDERED);
+	path->path.parallel_aware = true;
+	path->path.parallel_workers = workers;
+	path->path.rows = clamp_row_est(path->path.rows / processes);
+	path->path.total_cost = path->path.startup_cost +
+							(path->path.total_cost - path->path.startup_cost) / processes;
+	add_partial_path(rel, &path->path);
 }
 
 /* ---- parameters from other relations ---- */
@@ -409,6 +481,7 @@ replace_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 									 NULL, SQLSCAN_UNORDERED));
 	add_ordered_path(root, rel, table, series_count);
 	add_parameterized_paths(root, rel, table, series_count);
+	add_partial(root, rel, table, series_count);
 	table_close(relation, NoLock);
 }
 
@@ -422,24 +495,12 @@ set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *r
 		replace_paths(root, rel, rte->relid);
 }
 
-/* Parallel workers do not see the leader's own rows. */
-static void
-relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
-{
-	if (prev_get_relation_info)
-		prev_get_relation_info(root, relid, inhparent, rel);
-	if (sqlscan_is_ours(relid))
-		rel->rel_parallel_workers = 0;
-}
-
 static void
 install_hooks(void)
 {
 	RegisterCustomScanMethods(&sqlscan_plan_methods);
 	prev_set_rel_pathlist = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = set_rel_pathlist;
-	prev_get_relation_info = get_relation_info_hook;
-	get_relation_info_hook = relation_info;
 	sqlscan_count_init();
 	sqlscan_refuse_init();
 }

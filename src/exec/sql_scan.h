@@ -169,6 +169,19 @@ extern void sqlscan_series_free(SqlScanSeries *series);
 
 typedef struct SqlScanSorter SqlScanSorter;
 
+/* ---- scan_parallel.c ---- */
+
+/* What a scan did, for EXPLAIN. */
+typedef struct SqlScanCounts
+{
+	TsScanStats stats;
+	uint64 looked_at; /* keys in the dictionary */
+	int segments;     /* of the label index, that were used last */
+	uint32 covered;   /* series of these */
+} SqlScanCounts;
+
+typedef struct SqlScanShare SqlScanShare;
+
 /* ---- scan_exec.c ---- */
 
 typedef struct SqlScan
@@ -192,6 +205,9 @@ typedef struct SqlScan
 	TsBatch batch;
 	uint32 next; /* rows of the batch below are taken */
 	uint64 position;
+
+	SqlScanShare *share;     /* in a parallel worker: what it reports to */
+	SqlScanCounts by_others; /* in the leader: what the workers did that are done */
 } SqlScan;
 
 extern const CustomScanMethods sqlscan_plan_methods;
@@ -207,6 +223,21 @@ extern void sqlscan_restart(SqlScan *scan);
 extern bool sqlscan_next_batch(SqlScan *scan);
 /* The number of rows, where no filter is left; reads them all. */
 extern uint64 sqlscan_count_rows(SqlScan *scan);
+
+/* ---- scan_parallel.c, again ---- */
+
+struct ParallelContext;
+struct shm_toc;
+
+extern Size sqlscan_dsm_size(CustomScanState *node, struct ParallelContext *pcxt);
+extern void
+sqlscan_dsm_init(CustomScanState *node, struct ParallelContext *pcxt, void *place);
+extern void
+sqlscan_dsm_reset(CustomScanState *node, struct ParallelContext *pcxt, void *place);
+extern void sqlscan_worker_init(CustomScanState *node, struct shm_toc *toc, void *place);
+extern void sqlscan_shutdown(CustomScanState *node);
+/* What the scan did, in all processes that divided it. */
+extern void sqlscan_count_all(const SqlScan *scan, SqlScanCounts *counts);
 
 /* ---- scan_order.c, again ---- */
 

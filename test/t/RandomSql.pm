@@ -102,6 +102,22 @@ sub settings
 	return join "\n", map { "SET $_ = '$set{$_}';" } sort keys %set;
 }
 
+# From here on, queries are divided among workers, or not.
+sub parallel
+{
+	my ($self) = @_;
+	my $dear = one_of(0, 0, 1);
+	my %set = (
+		parallel_setup_cost => $dear ? 1000 : 0,
+		parallel_tuple_cost => $dear ? 0.1 : 0,
+		min_parallel_table_scan_size => $dear ? '8MB' : one_of(0, 0, '64kB'),
+		max_parallel_workers_per_gather => one_of(0, 1, 2, 3),
+		parallel_leader_participation => one_of('on', 'on', 'off'),
+		force_parallel_mode => one_of('off', 'off', 'off', 'regress'),
+	);
+	$self->emit(join "\n", map { "SET $_ = '$set{$_}';" } sort keys %set);
+}
+
 sub start_session
 {
 	my ($self) = @_;
@@ -110,6 +126,7 @@ sub start_session
 		"CREATE SCHEMA IF NOT EXISTS $schema;\n"
 		  . "SET search_path = $schema, public;\nSET timezone = 'UTC';\n"
 		  . "$self->{settings}");
+	$self->parallel;
 }
 
 # ---- the table ----
@@ -748,14 +765,15 @@ my %alone = (begin => 12, vacuum => 6);
 my %always = (
 	insert => 30, insert_returning => 2, insert_wide => 2, insert_self => 3, copy => 8,
 	procedure => 1, fail => 3, query_rows => 20, query_aggregate => 14, query_newest => 10,
-	query_join => 8, query_window => 4, query_prepared => 3, query_cursor => 3, whole_table => 4);
+	query_join => 8, query_window => 4, query_prepared => 3, query_cursor => 3, whole_table => 4,
+	parallel => 2);
 my %changes = (
 	add_column => 2, drop_column => 2, rename_column => 2, retype_column => 1, truncate => 2,
 	set_access_method => 1, set_tablespace => 1, rename_table => 1, copy_table => 1,
 	analyze => 1, maintain => 10);
 # What does not change the rows of a table.
 my %reading = map { $_ => 1 } qw(query_rows query_aggregate query_newest query_join
-  query_window query_prepared whole_table vacuum);
+  query_window query_prepared whole_table parallel vacuum);
 
 sub commit { $_[0]->end_transaction('COMMIT') }
 sub rollback { $_[0]->end_transaction('ROLLBACK') }
