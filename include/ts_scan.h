@@ -89,6 +89,14 @@ typedef struct TsScanStats
 	uint64 spilled;     /* bytes of log rows that went to disk */
 } TsScanStats;
 
+/*
+ * To be called before the series that a scan wants are looked up in the dictionary, which
+ * knows no snapshots; a scan's first fetch does the same. Raises 40001 when the snapshot
+ * cannot judge the table's storage, and leaves the mark of a serializable reader: who asks
+ * for a series that there is not has read, too.
+ */
+extern void ts_scan_admit(Relation rel, const TsTable *table, Snapshot snapshot);
+
 typedef struct TsScan TsScan;
 
 /* A batch; all of it stays until the next call. */

@@ -165,18 +165,39 @@ register_snapshot(TsScan *scan)
  * there is no third case.)
  */
 static void
-check_writer(TsScan *scan)
+check_writer(Relation rel, const TsTable *table, Snapshot snapshot)
 {
-	TransactionId writer = scan->table->writer;
+	TransactionId writer = table->writer;
 
 	if (!TransactionIdIsNormal(writer) || TransactionIdIsCurrentTransactionId(writer))
 		return;
-	if (XidInMVCCSnapshot(writer, scan->snapshot))
+	if (XidInMVCCSnapshot(writer, snapshot))
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("table \"%s\" was rewritten by a transaction that this "
 							   "snapshot does not see",
-							   RelationGetRelationName(scan->rel)),
+							   RelationGetRelationName(rel)),
 						errhint("Retry the transaction.")));
+}
+
+/* With it, pages that an old snapshot wants are freed under it. */
+static void
+check_threshold(void)
+{
+	if (old_snapshot_threshold >= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tables USING mytsdb cannot be read with old_snapshot_threshold"),
+				 errhint("Set old_snapshot_threshold to -1 and restart the server.")));
+}
+
+void
+ts_scan_admit(Relation rel, const TsTable *table, Snapshot snapshot)
+{
+	Assert(IsMVCCSnapshot(snapshot));
+
+	check_threshold();
+	PredicateLockRelation(rel, snapshot);
+	check_writer(rel, table, snapshot);
 }
 
 static int
@@ -244,16 +265,11 @@ fix_by_snapshot(TsScan *scan)
 {
 	const TsTable *table = scan->table;
 
-	/* with it, pages that an old snapshot wants are freed under it */
-	if (old_snapshot_threshold >= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("tables USING mytsdb cannot be read with old_snapshot_threshold"),
-				 errhint("Set old_snapshot_threshold to -1 and restart the server.")));
+	check_threshold();
 	register_snapshot(scan);
 	if (scan->given != NULL)
 		PredicateLockRelation(scan->rel, scan->given);
-	check_writer(scan);
+	check_writer(scan->rel, table, scan->snapshot);
 
 	scan->covered = palloc0(sizeof(TsLogPos) * table->shards);
 	scan->ends = palloc0(sizeof(TsLogPos) * table->shards);

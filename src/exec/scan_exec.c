@@ -17,7 +17,6 @@
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "pgstat.h"
-#include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -164,9 +163,8 @@ sqlscan_start(SqlScan *scan)
 	ResetExprContext(econtext);
 	if (!scan->empty && scan->series != NULL)
 	{
-		/* Not to find a series is to have read, too, so others must not make it. */
-		PredicateLockRelation(scan->css.ss.ss_currentRelation,
-							  scan->css.ss.ps.state->es_snapshot);
+		ts_scan_admit(scan->css.ss.ss_currentRelation, scan->table,
+					  scan->css.ss.ps.state->es_snapshot);
 		sqlscan_series_choose(scan->series, &scan->spec);
 		scan->empty = scan->spec.series != NULL && scan->spec.nseries == 0;
 	}
