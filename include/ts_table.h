@@ -121,7 +121,9 @@ typedef struct TsOptions
  * that is none of ours.
  */
 extern void ts_options_parse(Datum reloptions, TsOptions *options);
-/* Raises an error unless there is such an option (without its namespace). */
+/* Whether there is such an option (without its namespace). */
+extern bool ts_options_is_name(const char *name);
+/* Raises an error unless there is. */
 extern void ts_options_check_name(const char *name);
 /* The options of a relation: those in its pg_class row, or the pending ones. */
 extern void ts_options_read(Oid relid, TsOptions *options);

@@ -24,6 +24,8 @@
  * back as DefElems with plain names and no namespace; *options keeps the others.
  */
 extern List *ddl_take_options(List **options);
+/* Raises an error if there is one of ours among them that lacks its namespace. */
+extern void ddl_refuse_bare_options(List *others);
 /* Our elements (DefElems as above) added to an array of reloptions; values replace older
  * ones. reset: removed. */
 extern Datum ddl_merge_options(Datum reloptions, List *elements, bool reset);

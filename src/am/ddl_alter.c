@@ -132,9 +132,11 @@ static Datum
 change_server_options(Oid relid, Datum reloptions, List *options, bool reset)
 {
 	static char *namespaces[] = HEAP_RELOPT_NAMESPACES;
-	Datum theirs = transformRelOptions(ddl_strip_options(reloptions), options, NULL,
-									   namespaces, false, reset);
+	Datum theirs;
 
+	ddl_refuse_bare_options(options);
+	theirs = transformRelOptions(ddl_strip_options(reloptions), options, NULL, namespaces,
+								 false, reset);
 	(void) heap_reloptions(get_rel_relkind(relid), theirs, true);
 	return theirs;
 }

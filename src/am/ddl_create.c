@@ -78,6 +78,7 @@ begin(RangeVar *name, char **access_method, List **options)
 		refuse_options(ours, name);
 		return NULL;
 	}
+	ddl_refuse_bare_options(*options);
 	creation = palloc0(sizeof(*creation));
 	creation->name = name->relname;
 	creation->reloptions = ddl_merge_options((Datum) 0, ours, false);

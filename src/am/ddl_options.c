@@ -61,6 +61,24 @@ ddl_take_options(List **options)
 	return ours;
 }
 
+void
+ddl_refuse_bare_options(List *others)
+{
+	ListCell *lc;
+
+	foreach (lc, others)
+	{
+		DefElem *def = lfirst_node(DefElem, lc);
+
+		if (!def->defnamespace && ts_options_is_name(def->defname))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unrecognized parameter \"%s\"", def->defname),
+					 errhint("The option of tables USING mytsdb is called mytsdb.%s.",
+							 def->defname)));
+	}
+}
+
 /* Whether an element "mytsdb.name=value" is of one of these options. */
 static bool
 element_named(const char *element, List *options)

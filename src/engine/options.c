@@ -135,14 +135,22 @@ parse_name(const char *value)
 	return linitial(names);
 }
 
-void
-ts_options_check_name(const char *name)
+bool
+ts_options_is_name(const char *name)
 {
 	for (int i = 0; i < (int) lengthof(option_names); i++)
 	{
 		if (strcmp(name, option_names[i]) == 0)
-			return;
+			return true;
 	}
+	return false;
+}
+
+void
+ts_options_check_name(const char *name)
+{
+	if (ts_options_is_name(name))
+		return;
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("unrecognized option \"mytsdb.%s\"", name),
 					errhint("Options are mytsdb.series_by, mytsdb.time_column, "

@@ -73,6 +73,7 @@ CREATE TABLE wrong (d date, t timestamp) USING mytsdb;
 CREATE TABLE wrong (t timestamptz, u timestamptz) USING mytsdb;
 CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (fillfactor = 1);
 CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (colour = 'blue');
+CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (series_by = 't');
 CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (paint.colour = 'blue');
 CREATE TABLE wrong (t timestamptz) USING heap WITH (mytsdb.shards = 1);
 CREATE TABLE wrong (t timestamptz) PARTITION BY RANGE (t) WITH (mytsdb.shards = 1);
@@ -170,6 +171,8 @@ ALTER TABLE dumped SET (mytsdb.retention = '1 day', mytsdb.retention = '2 days')
 ALTER TABLE dumped SET (mytsdb.retention = 'soon');
 ALTER TABLE dumped SET (fillfactor = 1000);
 ALTER TABLE dumped SET (paint.colour = 'blue');
+ALTER TABLE dumped SET (retention = '1 day');
+ALTER TABLE dumped RESET (retention);
 ALTER TABLE dumped SET (mytsdb.time_column = 'host');
 ALTER TABLE dumped SET (mytsdb.series_by = 'nowhere');
 SELECT kept('dumped');
