@@ -151,5 +151,7 @@ typedef struct TsHotStats
 } TsHotStats;
 
 extern void ts_hot_stats(TsHotStats *stats);
+/* Bytes in use by a shard now. */
+extern uint64 ts_hot_shard_bytes(const TsTable *table, int shard);
 
 #endif /* TS_HOT_H */

@@ -16,6 +16,7 @@
 #include "utils/relcache.h"
 
 #include "ts_log.h"
+#include "ts_shared.h"
 #include "ts_table.h"
 
 /* Raises 25001 unless the transaction is READ COMMITTED and not READ ONLY. */
@@ -56,5 +57,18 @@ extern int64 ts_drop_before(Relation rel, const TsTable *table, int64 time);
 
 /* Frees pages: cuts logs, rebuilds the free list. */
 extern void ts_free_pages(Relation rel, const TsTable *table);
+
+/* ---- counts ---- */
+
+/*
+ * One seal of a shard, of so many rows (shard -1: one merge, of so many blocks): counts
+ * when the transaction commits.
+ */
+extern void ts_maintain_count(const TsTable *table, int shard, uint64 amount);
+/*
+ * What has been counted. It is kept in shared memory only: since the server started at the
+ * most, and less when the slot had to make room; a new storage begins with nothing.
+ */
+extern void ts_maintain_counts(const TsTable *table, int shard, TsSlotCounts *counts);
 
 #endif /* TS_MAINTAIN_H */

@@ -31,6 +31,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 #include "storage/relfilenode.h"
@@ -48,6 +49,15 @@ typedef struct TsSlotKey
 	uint64 storage;
 } TsSlotKey;
 
+/* What maintenance has done for a stream since its slot was made (ts_maintain.h). */
+typedef struct TsSlotCounts
+{
+	TimestampTz since;
+	TimestampTz last; /* 0: never */
+	uint64 times;
+	uint64 amount;
+} TsSlotCounts;
+
 typedef struct TsSlot
 {
 	LWLock lock;
@@ -59,8 +69,9 @@ typedef struct TsSlot
 	TsRun run;          /* streams: the run that `end` is in, count 0 when not known */
 	uint64 next_number; /* storage: next number, and the metapage's bound */
 	uint64 number_bound;
-	uint64 aux[4];    /* the owning module's own */
-	uint32 hot_first; /* streams: generations of hot memory (ts_hot.h) ... */
+	uint64 aux[4];       /* the owning module's own */
+	TsSlotCounts counts; /* known even when the slot is not ready */
+	uint32 hot_first;    /* streams: generations of hot memory (ts_hot.h) ... */
 	uint32 hot_last;
 	uint32 hot_count;      /* ... and how many there are */
 	pg_atomic_uint32 used; /* for the clock that chooses a slot to take */

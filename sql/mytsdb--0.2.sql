@@ -372,7 +372,8 @@ COMMENT ON AGGREGATE last(anyelement, "any") IS 'the value of the row with the g
 CREATE FUNCTION mytsdb.series_of("table" regclass, OUT id bigint, OUT key jsonb) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'mytsdb_series_of' LANGUAGE C STABLE STRICT;
 CREATE FUNCTION mytsdb.shards_of("table" regclass, OUT shard integer, OUT covered bigint, OUT log_end bigint,
-        OUT pending_bytes bigint, OUT log_bytes bigint) RETURNS SETOF record
+        OUT pending_bytes bigint, OUT log_bytes bigint, OUT hot_bytes bigint, OUT seals bigint, OUT rows_sealed bigint,
+        OUT last_seal timestamptz, OUT counted_since timestamptz) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'mytsdb_shards_of' LANGUAGE C STABLE STRICT;
 CREATE FUNCTION mytsdb.blocks_of("table" regclass, OUT id bigint, OUT tier text, OUT time_min timestamptz,
         OUT time_max timestamptz, OUT series_min bigint, OUT series_max bigint, OUT rows bigint, OUT chunks integer,
@@ -380,7 +381,9 @@ CREATE FUNCTION mytsdb.blocks_of("table" regclass, OUT id bigint, OUT tier text,
     AS 'MODULE_PATHNAME', 'mytsdb_blocks_of' LANGUAGE C STABLE STRICT;
 CREATE FUNCTION mytsdb.sizes_of("table" regclass, OUT storage bigint, OUT shards integer, OUT series bigint,
         OUT rows bigint, OUT blocks bigint, OUT chunks bigint, OUT fresh_bytes bigint, OUT warm_bytes bigint,
-        OUT log_bytes bigint, OUT pending_bytes bigint, OUT free_bytes bigint, OUT total_bytes bigint) RETURNS SETOF record
+        OUT log_bytes bigint, OUT pending_bytes bigint, OUT free_bytes bigint, OUT total_bytes bigint,
+        OUT hot_bytes bigint, OUT seals bigint, OUT rows_sealed bigint, OUT last_seal timestamptz, OUT merges bigint,
+        OUT blocks_merged bigint, OUT last_merge timestamptz, OUT counted_since timestamptz) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'mytsdb_sizes_of' LANGUAGE C STABLE STRICT;
 
 CREATE FUNCTION mytsdb.lock_waits(OUT waits bigint, OUT seconds double precision)
@@ -397,7 +400,7 @@ CREATE VIEW mytsdb.stat_shard AS
     SELECT c.oid::regclass AS rel, s.*
     FROM pg_class c JOIN pg_am a ON a.oid = c.relam, mytsdb.shards_of(c.oid) s
     WHERE a.amname = 'mytsdb' AND c.relkind IN ('r', 'm');
-COMMENT ON VIEW mytsdb.stat_shard IS 'the logs of tables USING mytsdb';
+COMMENT ON VIEW mytsdb.stat_shard IS 'the logs of tables USING mytsdb, and what was sealed of them';
 
 CREATE VIEW mytsdb.stat_block AS
     SELECT c.oid::regclass AS rel, b.*
@@ -410,7 +413,7 @@ CREATE VIEW mytsdb.stat_table AS
         CASE WHEN s.rows > 0 THEN round(s.total_bytes::numeric / s.rows, 2) END AS bytes_per_row
     FROM pg_class c JOIN pg_am a ON a.oid = c.relam, mytsdb.sizes_of(c.oid) s
     WHERE a.amname = 'mytsdb' AND c.relkind IN ('r', 'm');
-COMMENT ON VIEW mytsdb.stat_table IS 'the sizes of tables USING mytsdb';
+COMMENT ON VIEW mytsdb.stat_table IS 'the sizes of tables USING mytsdb, and what maintenance has done';
 
 GRANT SELECT ON mytsdb.series, mytsdb.stat_shard, mytsdb.stat_block, mytsdb.stat_table TO PUBLIC;
 

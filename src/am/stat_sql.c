@@ -29,7 +29,9 @@
 #include "utils/timestamp.h"
 
 #include "ts_catalog.h"
+#include "ts_hot.h"
 #include "ts_log.h"
+#include "ts_maintain.h"
 #include "ts_pages.h"
 #include "ts_scan.h"
 #include "ts_series.h"
@@ -216,7 +218,17 @@ stream_pages(Relation rel, const TsTable *table, TsStream stream)
 	return pages;
 }
 
-/* mytsdb.shards_of(regclass): shard, covered, log_end, pending_bytes, log_bytes */
+static Datum
+time_datum(TimestampTz time, bool *isnull)
+{
+	*isnull = time == 0;
+	return TimestampTzGetDatum(time);
+}
+
+/*
+ * mytsdb.shards_of(regclass): shard, covered, log_end, pending_bytes, log_bytes,
+ * hot_bytes, seals, rows_sealed, last_seal, counted_since
+ */
 Datum
 mytsdb_shards_of(PG_FUNCTION_ARGS)
 {
@@ -234,14 +246,24 @@ mytsdb_shards_of(PG_FUNCTION_ARGS)
 	for (int shard = 0; shard < table->shards; shard++)
 	{
 		TsLogPos end = ts_log_end(rel, table, shard);
-		Datum row[5];
-		bool nulls[5] = {false};
+		TsSlotCounts seals;
+		Datum row[10];
+		bool nulls[10] = {false};
+		int i = 0;
 
-		row[0] = Int32GetDatum(shard);
-		row[1] = count_datum(covered[shard]);
-		row[2] = count_datum(end);
-		row[3] = count_datum(ts_log_distance(covered[shard], end));
-		row[4] = count_datum(stream_pages(rel, table, shard) * BLCKSZ);
+		ts_maintain_counts(table, shard, &seals);
+		row[i++] = Int32GetDatum(shard);
+		row[i++] = count_datum(covered[shard]);
+		row[i++] = count_datum(end);
+		row[i++] = count_datum(ts_log_distance(covered[shard], end));
+		row[i++] = count_datum(stream_pages(rel, table, shard) * BLCKSZ);
+		row[i++] = count_datum(ts_hot_shard_bytes(table, shard));
+		row[i++] = count_datum(seals.times);
+		row[i++] = count_datum(seals.amount);
+		row[i] = time_datum(seals.last, &nulls[i]);
+		i++;
+		row[i++] = TimestampTzGetDatum(seals.since);
+		Assert(i == lengthof(row));
 		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 	}
 	relation_close(rel, AccessShareLock);
@@ -315,46 +337,65 @@ mytsdb_blocks_of(PG_FUNCTION_ARGS)
 
 /* ---- sizes ---- */
 
+/* All of a table's shards. */
+typedef struct ShardSums
+{
+	uint64 log_pages;
+	uint64 pending;
+	uint64 hot;
+	TsSlotCounts seals; /* since: when the last of them began to be counted */
+} ShardSums;
+
+static void
+sum_shards(Relation rel, const TsTable *table, ShardSums *sums)
+{
+	TsLogPos covered[TS_MAX_SHARDS] = {0};
+
+	*sums = (ShardSums){0};
+	(void) ts_catalog_covered_now(table, covered);
+	for (int shard = 0; shard < table->shards; shard++)
+	{
+		TsSlotCounts seals;
+
+		sums->log_pages += stream_pages(rel, table, shard);
+		sums->pending += ts_log_distance(covered[shard], ts_log_end(rel, table, shard));
+		sums->hot += ts_hot_shard_bytes(table, shard);
+		ts_maintain_counts(table, shard, &seals);
+		sums->seals.times += seals.times;
+		sums->seals.amount += seals.amount;
+		sums->seals.last = Max(sums->seals.last, seals.last);
+		sums->seals.since = Max(sums->seals.since, seals.since);
+	}
+}
+
 /*
  * mytsdb.sizes_of(regclass): storage, shards, series, rows, blocks, chunks, fresh_bytes,
- * warm_bytes, log_bytes, pending_bytes, free_bytes, total_bytes
+ * warm_bytes, log_bytes, pending_bytes, free_bytes, total_bytes, hot_bytes, seals,
+ * rows_sealed, last_seal, merges, blocks_merged, last_merge, counted_since
  */
-Datum
-mytsdb_sizes_of(PG_FUNCTION_ARGS)
+static void
+put_sizes(Relation rel, ReturnSetInfo *result)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Relation rel;
-	TsTable *table;
-	TsBlockInfo *blocks;
+	TsTable *table = ts_table_get(rel);
 	TsTableSize size;
-	TsLogPos covered[TS_MAX_SHARDS] = {0};
+	ShardSums shards;
+	TsSlotCounts merges;
 	int count;
+	TsBlockInfo *blocks = latest_blocks(table, &count);
 	uint64 chunks = 0;
 	uint64 tier_pages[2] = {0};
-	uint64 log_pages = 0;
-	uint64 pending = 0;
-	Datum row[12];
-	bool nulls[12] = {false};
+	Datum row[20];
+	bool nulls[20] = {false};
 	int i = 0;
 
-	InitMaterializedSRF(fcinfo, 0);
-	rel = open_readable(PG_GETARG_OID(0));
-	if (rel == NULL)
-		return (Datum) 0;
-	table = ts_table_get(rel);
-	ts_table_size(rel, &size);
-	blocks = latest_blocks(table, &count);
 	for (int b = 0; b < count; b++)
 	{
 		chunks += blocks[b].chunks;
 		tier_pages[blocks[b].tier == TS_TIER_FRESH ? 0 : 1] += blocks[b].pages.count;
 	}
-	(void) ts_catalog_covered_now(table, covered);
-	for (int shard = 0; shard < table->shards; shard++)
-	{
-		log_pages += stream_pages(rel, table, shard);
-		pending += ts_log_distance(covered[shard], ts_log_end(rel, table, shard));
-	}
+	ts_table_size(rel, &size);
+	sum_shards(rel, table, &shards);
+	ts_maintain_counts(table, -1, &merges);
 
 	row[i++] = count_datum(table->storage);
 	row[i++] = Int32GetDatum(table->shards);
@@ -364,12 +405,34 @@ mytsdb_sizes_of(PG_FUNCTION_ARGS)
 	row[i++] = count_datum(chunks);
 	row[i++] = count_datum(tier_pages[0] * BLCKSZ);
 	row[i++] = count_datum(tier_pages[1] * BLCKSZ);
-	row[i++] = count_datum(log_pages * BLCKSZ);
-	row[i++] = count_datum(pending);
+	row[i++] = count_datum(shards.log_pages * BLCKSZ);
+	row[i++] = count_datum(shards.pending);
 	row[i++] = count_datum(ts_pages_free_count(table) * BLCKSZ);
 	row[i++] = count_datum((uint64) RelationGetNumberOfBlocks(rel) * BLCKSZ);
+	row[i++] = count_datum(shards.hot);
+	row[i++] = count_datum(shards.seals.times);
+	row[i++] = count_datum(shards.seals.amount);
+	row[i] = time_datum(shards.seals.last, &nulls[i]);
+	i++;
+	row[i++] = count_datum(merges.times);
+	row[i++] = count_datum(merges.amount);
+	row[i] = time_datum(merges.last, &nulls[i]);
+	i++;
+	row[i++] = TimestampTzGetDatum(Max(shards.seals.since, merges.since));
 	Assert(i == lengthof(row));
 	tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
+}
+
+Datum
+mytsdb_sizes_of(PG_FUNCTION_ARGS)
+{
+	Relation rel;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rel = open_readable(PG_GETARG_OID(0));
+	if (rel == NULL)
+		return (Datum) 0;
+	put_sizes(rel, (ReturnSetInfo *) fcinfo->resultinfo);
 	relation_close(rel, AccessShareLock);
 	return (Datum) 0;
 }

@@ -476,9 +476,8 @@ bytes_of(const TsSlot *slot)
 	return bytes;
 }
 
-/* Bytes in use by a shard now. */
-static uint64
-shard_bytes(const TsTable *table, int shard)
+uint64
+ts_hot_shard_bytes(const TsTable *table, int shard)
 {
 	TsSlotKey key;
 	TsSlot *slot;
@@ -508,7 +507,7 @@ ts_hot_wants_seal(const TsTable *table, int shard)
 
 	if (!ts_hot_pressed())
 		return false;
-	bytes = shard_bytes(table, shard);
+	bytes = ts_hot_shard_bytes(table, shard);
 	return bytes > 0 && bytes * 2 * pg_atomic_read_u32(&hot_shared->generations) >=
 							(uint64) pg_atomic_read_u32(&hot_shared->used) * HOT_CHUNK;
 }

@@ -293,6 +293,7 @@ ts_merge_window(Relation rel, const TsTable *table, bool all)
 		for (int i = 0; i < merged; i++)
 			ts_catalog_delete_block(&inputs[i]);
 		TS_STOP("merge-deleted");
+		ts_maintain_count(table, -1, merged);
 		pfree(inputs);
 	}
 	UnregisterSnapshot(snapshot);

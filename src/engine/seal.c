@@ -115,6 +115,7 @@ ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
 		ts_log_sealed(table, shard, upto);
 		TS_STOP("seal-covered");
 		ts_hot_seal_ends(table, shard, upto);
+		ts_maintain_count(table, shard, sealed);
 	}
 	ts_rows_free(rows);
 	return sealed;

@@ -24,6 +24,7 @@
 #include "portability/instr_time.h"
 #include "storage/lwlock.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "mytsdb.h"
 #include "ts_hot.h"
@@ -358,6 +359,7 @@ make_slot(const Place *place, const TsSlotKey *key)
 		slot->next_number = 0;
 		slot->number_bound = 0;
 		memset(slot->aux, 0, sizeof(slot->aux));
+		slot->counts = (TsSlotCounts){.since = GetCurrentTimestamp()};
 		pg_atomic_write_u32(&slot->used, 1);
 		pg_atomic_write_u32(&tag_sets[place->set].tags[way], place->tag);
 		LWLockRelease(&slot->lock);

@@ -15,6 +15,9 @@ INSERT INTO st_one VALUES ('2026-01-01', 1), ('2026-01-02', 2);
 SELECT rel, id, key FROM mytsdb.series WHERE rel::text LIKE 'st%' ORDER BY rel::text, id;
 SELECT rel, shard, covered, log_end > 0 AS has_log, pending_bytes > 0 AS pending, log_bytes
     FROM mytsdb.stat_shard WHERE rel::text LIKE 'st%' ORDER BY rel::text, shard;
+SELECT rel, hot_bytes > 0 AS hot, seals, rows_sealed, last_seal, merges, blocks_merged, last_merge,
+        counted_since <= now() AS since
+    FROM mytsdb.stat_table WHERE rel::text LIKE 'st%' ORDER BY rel::text;
 SELECT mytsdb.seal('st'), mytsdb.seal('st_labels'), mytsdb.seal('st_one');
 SELECT rel, tier, time_min, time_max, series_min, series_max, rows, chunks, bytes > 0 AS bytes, pages
     FROM mytsdb.stat_block WHERE rel::text LIKE 'st%' ORDER BY rel::text, time_min, series_min;
@@ -22,6 +25,32 @@ SELECT size > 0 AS size, used <= size AS within, appends > 0 AS appends FROM myt
 SELECT mytsdb.merge('st');
 SELECT rel, shards, series, rows, blocks, chunks, fresh_bytes, warm_bytes, pending_bytes, bytes_per_row > 0 AS per_row
     FROM mytsdb.stat_table WHERE rel::text LIKE 'st%' ORDER BY rel::text;
+SELECT rel, shard, hot_bytes, seals, rows_sealed, last_seal >= counted_since AS sealed
+    FROM mytsdb.stat_shard WHERE rel::text LIKE 'st%' ORDER BY rel::text, shard;
+SELECT rel, hot_bytes, seals, rows_sealed, last_seal >= counted_since AS sealed,
+        merges, blocks_merged, last_merge >= last_seal AS merged
+    FROM mytsdb.stat_table WHERE rel::text LIKE 'st%' ORDER BY rel::text;
+
+-- seals and merges count when they are committed
+INSERT INTO st_labels VALUES ('2026-01-01 00:01', 'up{job="api"}', 2);
+BEGIN;
+SELECT mytsdb.seal('st_labels'), mytsdb.merge('st_labels');
+SELECT seals, merges FROM mytsdb.stat_table WHERE rel = 'st_labels'::regclass;
+ROLLBACK;
+SELECT seals, merges FROM mytsdb.stat_table WHERE rel = 'st_labels'::regclass;
+BEGIN;
+SAVEPOINT a;
+SELECT mytsdb.seal('st_labels');
+ROLLBACK TO a;
+SAVEPOINT b;
+SELECT mytsdb.seal('st_labels'), mytsdb.merge('st_labels');
+RELEASE b;
+COMMIT;
+SELECT seals, rows_sealed, merges, blocks_merged FROM mytsdb.stat_table WHERE rel = 'st_labels'::regclass;
+TRUNCATE st_labels;
+SELECT hot_bytes, seals, rows_sealed, last_seal, merges, last_merge FROM mytsdb.stat_table WHERE rel = 'st_labels'::regclass;
+INSERT INTO st_labels VALUES ('2026-01-01 00:00', 'up{job="api"}', 1);
+SELECT mytsdb.seal('st_labels');
 
 -- what one may not read, one does not see
 CREATE ROLE st_reader;
@@ -30,6 +59,8 @@ ALTER TABLE st_labels ENABLE ROW LEVEL SECURITY;
 SET ROLE st_reader;
 SELECT rel, id, key FROM mytsdb.series WHERE rel::text LIKE 'st%' ORDER BY rel::text, id;
 SELECT rel FROM mytsdb.stat_block WHERE rel::text LIKE 'st%' ORDER BY rel::text;
+SELECT rel, seals FROM mytsdb.stat_table WHERE rel::text LIKE 'st%' ORDER BY rel::text;
+SELECT rel, shard, seals FROM mytsdb.stat_shard WHERE rel::text LIKE 'st%' ORDER BY rel::text, shard;
 SELECT mytsdb.seal('st_one');
 SELECT mytsdb.drop_before('st_one', '2026-01-02');
 SELECT * FROM mytsdb.block;
