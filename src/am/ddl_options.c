@@ -54,7 +54,7 @@ ddl_take_options(List **options)
 			others = lappend(others, def);
 			continue;
 		}
-		value = def->arg ? defGetString(def) : pstrdup("");
+		value = def->arg ? defGetString(def) : pstrdup("true"); /* as the server has it */
 		ours = lappend(ours, ddl_option(name, value));
 	}
 	*options = others;

@@ -44,6 +44,7 @@ SELECT kept('by_none');
 -- Wrong ones
 CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (mytsdb.colour = 'blue');
 CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (mytsdb.shards);
+CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (mytsdb.series_by);
 CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (mytsdb.shards = 0);
 CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (mytsdb.shards = 257);
 CREATE TABLE wrong (t timestamptz) USING mytsdb WITH (mytsdb.shards = '4x');
