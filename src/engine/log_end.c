@@ -11,11 +11,11 @@
  * was the end at some moment of the search, or before it a record more or less of those
  * appended meanwhile; on a primary the slot's ticket tells that there were none. But
  * runs that are cut meanwhile may be stamped by others, and then the search would go
- * astray; so it is repeated until the first run looked at is in the directory afterwards,
- * too: pages of runs that are cut become free only after the whole cut. A cut takes runs
- * from the front, and neither the one with the end in it nor the last one ever; a cut that
- * is under way, or was interrupted, may leave a gap, and what is before a gap is on its
- * way out.
+ * astray; so it is repeated until all runs looked at, from the first on, are in the
+ * directory afterwards, too: pages of runs that are cut become free only later. A cut
+ * takes runs from the front, and neither the one with the end in it nor the last one ever;
+ * a cut that is under way, or was interrupted, may leave a gap, and what is before a gap
+ * is on its way out.
  */
 #include "postgres.h"
 
@@ -51,12 +51,13 @@ first_run(const TsDirectory *dir)
 	return first;
 }
 
-/* Whether the directory still has a run. */
+/* Whether the directory still has a run, and all behind it. */
 static bool
 still_there(Relation rel, const TsTable *table, TsStream stream, const TsRun *run)
 {
 	TsDirectory *dir = ts_pages_directory(rel, table, stream);
-	bool there = ts_directory_find(dir, run->first) == run->block;
+	bool there = ts_directory_find(dir, run->first) == run->block &&
+				 first_run(dir)->first <= run->first;
 
 	pfree(dir);
 	return there;

@@ -6,8 +6,9 @@
  * retention, freeing pages) is a transaction of its own; between two of them the worker
  * rests as long as the last one took, but at most REST_MS, and not while hot memory is
  * short. A table whose lock is not to be had at once is left for the next time, and one
- * that somebody waits for is left in mid-step. An error of one table keeps no other from
- * its turn.
+ * that somebody waits for is left in mid-step. An error of one kind of work, on one table,
+ * keeps neither the others nor other tables from their turn: retention goes on where
+ * merging fails.
  */
 #include "postgres.h"
 
@@ -157,8 +158,7 @@ retain_step(Relation rel, const TsTable *table, int shard, bool *worked)
 static bool
 free_step(Relation rel, const TsTable *table, int shard, bool *worked)
 {
-	if (*worked)
-		ts_free_pages(rel, table);
+	ts_free_pages(rel, table);
 	return false;
 }
 
@@ -178,13 +178,35 @@ rest(TimestampTz since)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/*
- * One transaction: a step of a table. Returns whether the step wants to go on; *there
- * becomes false when the table is not to be had.
- */
+/* What is done with a table, in this order: steps, each as often as it wants. */
+typedef struct Part
+{
+	const char *what;
+	Step step;
+	bool every_shard;
+	bool after_work; /* only if another part has done something */
+} Part;
+
+static const Part parts[] = {
+	{.what = "sealing", .step = seal_step, .every_shard = true},
+	{.what = "merging", .step = merge_step},
+	{.what = "indexing", .step = index_step},
+	{.what = "dropping old blocks of", .step = retain_step},
+	{.what = "freeing pages of", .step = free_step, .after_work = true},
+};
+
+/* A table's turn. */
+typedef struct Turn
+{
+	Oid relid;
+	int shards;
+	bool worked;
+	bool there; /* false: the table is not to be had */
+} Turn;
+
+/* One transaction: a step. Returns whether it wants to go on. */
 static bool
-do_step(Oid relid, const char *what, Step step, int shard, bool *worked, bool *there,
-		int *shards)
+do_step(Turn *turn, const Part *part, int shard)
 {
 	TimestampTz since = GetCurrentTimestamp();
 	Relation rel = NULL;
@@ -192,17 +214,17 @@ do_step(Oid relid, const char *what, Step step, int shard, bool *worked, bool *t
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (ConditionalLockRelationOid(relid, RowExclusiveLock))
-		rel = try_relation_open(relid, NoLock);
-	*there = rel != NULL && ts_table_is_ours(rel);
-	if (*there)
+	if (ConditionalLockRelationOid(turn->relid, RowExclusiveLock))
+		rel = try_relation_open(turn->relid, NoLock);
+	turn->there = rel != NULL && ts_table_is_ours(rel);
+	if (turn->there)
 	{
 		TsTable *table = ts_table_get(rel);
-		char *activity = psprintf("%s %s", what, RelationGetRelationName(rel));
+		char *activity = psprintf("%s %s", part->what, RelationGetRelationName(rel));
 
 		pgstat_report_activity(STATE_RUNNING, activity);
-		*shards = table->shards;
-		again = shard < table->shards && step(rel, table, shard, worked);
+		turn->shards = table->shards;
+		again = shard < table->shards && part->step(rel, table, shard, &turn->worked);
 	}
 	if (rel != NULL)
 		relation_close(rel, NoLock);
@@ -212,45 +234,25 @@ do_step(Oid relid, const char *what, Step step, int shard, bool *worked, bool *t
 	return again;
 }
 
-static void
-maintain_table(Oid relid)
-{
-	bool worked = false;
-	bool there = true;
-	int shards = 1;
-
-	for (int shard = 0; there && shard < shards; shard++)
-	{
-		while (do_step(relid, "sealing", seal_step, shard, &worked, &there, &shards))
-			;
-	}
-	while (there && do_step(relid, "merging", merge_step, 0, &worked, &there, &shards))
-		;
-	while (there && do_step(relid, "indexing", index_step, 0, &worked, &there, &shards))
-		;
-	if (there)
-		do_step(relid, "dropping old blocks of", retain_step, 0, &worked, &there,
-				&shards);
-	if (there && worked)
-		do_step(relid, "freeing pages of", free_step, 0, &worked, &there, &shards);
-}
-
-/* As above; an error ends this table's turn and no more. Returns false for an error. */
+/* An error ends this part (of this shard) and no more. Returns false for an error. */
 static bool
-maintain_table_safely(Oid relid)
+do_part(Turn *turn, const Part *part, int shard)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool ok = true;
 
 	PG_TRY();
 	{
-		maintain_table(relid);
+		while (do_step(turn, part, shard))
+			;
 	}
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
-		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+		if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
+			turn->there = false;
+		else
 		{
 			EmitErrorReport();
 			ok = false;
@@ -261,6 +263,26 @@ maintain_table_safely(Oid relid)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	return ok;
+}
+
+/* Returns false if there were errors. */
+static bool
+maintain_table(Oid relid)
+{
+	Turn turn = {.relid = relid, .shards = 1, .there = true};
+	bool ok = true;
+
+	for (int i = 0; i < (int) lengthof(parts); i++)
+	{
+		const Part *part = &parts[i];
+
+		if (part->after_work && !turn.worked)
+			continue;
+		for (int shard = 0; turn.there && shard < (part->every_shard ? turn.shards : 1);
+			 shard++)
+			ok &= do_part(&turn, part, shard);
+	}
 	return ok;
 }
 
@@ -337,7 +359,7 @@ mytsdb_maintenance_main(Datum arg)
 	foreach (lc, read_tables(context, &extension))
 	{
 		CHECK_FOR_INTERRUPTS();
-		ok &= maintain_table_safely(lfirst_oid(lc));
+		ok &= maintain_table(lfirst_oid(lc));
 		pgstat_report_stat(true);
 	}
 	if (ok)

@@ -49,6 +49,16 @@ $node->wait_for("SELECT sum(pending_bytes) FROM mytsdb.stat_shard WHERE rel = 'o
 $node->safe_sql("INSERT INTO old VALUES (now(), 2)");
 ok($node->wait_for('SELECT string_agg(v::text, \',\') FROM old', '2'), 'old blocks are dropped');
 
+# work that fails does not keep other work from being done
+$node->safe_sql("ALTER DATABASE postgres SET mytsdb.stop_point = 'merge-written=error'");
+foreach my $when (('now()') x 8, "now() - interval '40 days'")
+{
+	$node->safe_sql("INSERT INTO old VALUES ($when, 3); SELECT mytsdb.seal('old')");
+}
+ok($node->wait_for('SELECT count(*) FROM old', '9'), 'old blocks are dropped though merging fails');
+like($node->log_text, qr/stopped at "merge-written"/, 'it does');
+$node->safe_sql('ALTER DATABASE postgres RESET mytsdb.stop_point');
+
 # a worker that is killed: the server starts again, and so do the workers
 my $pid = $node->safe_sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'mytsdb launcher'");
 kill 'KILL', $pid;
