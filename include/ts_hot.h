@@ -22,8 +22,9 @@
  * - Memory never exceeds mytsdb.hot_memory, which is taken when the server starts.
  *
  * A seal closes its shard's last generation first, so that it can be dropped as a whole,
- * and drops what it has covered once it has committed. Files that go away take their
- * generations with them.
+ * and drops what it has covered once it has committed. (When a shard has TS_HOT_RANGES
+ * generations, since seals are held up, its last one goes on.) Files that go away take
+ * their generations with them.
  *
  * When memory is short, sealing is hurried. When there is none, an append waits a little
  * while a seal that may free some is running, with no lock held, and then goes to the

@@ -248,18 +248,23 @@ copy_entry(HotGeneration *generation, const char *data, uint32 length)
 	}
 }
 
-/* The generation that goes on where the slot ends now; NULL: there may be no more. */
+/*
+ * The generation that goes on where the slot ends now; NULL: there may be no more. When
+ * there may be no more, one that a seal has closed goes on, too: a transaction that holds
+ * seals up for long must not keep new rows out.
+ */
 static HotGeneration *
 generation_for(TsSlot *slot)
 {
 	if (slot->hot_count > 0)
 	{
 		HotGeneration *last = &hot_generations[slot->hot_last];
+		bool open = !last->closed && last->chunks <= hot_chunks / TS_HOT_RANGES;
+		bool no_more = slot->hot_count == TS_HOT_RANGES;
 
-		if (last->to == slot->end && !last->closed &&
-			last->chunks <= hot_chunks / TS_HOT_RANGES)
+		if (last->to == slot->end && (open || no_more))
 			return last;
-		if (slot->hot_count == TS_HOT_RANGES)
+		if (no_more)
 			return NULL;
 	}
 	return hot_begin(slot, slot->end);

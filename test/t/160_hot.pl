@@ -140,6 +140,20 @@ subtest 'rows come back from hot memory' => sub {
 		SET LOCAL application_name = 'x'; ANALYZE other;
 		ROLLBACK TO s; DROP TABLE kinds, kinds_heap CASCADE; COMMIT});
 	is stat_of('used'), 0, 'so do those that are dropped or were never there';
+	# seals that a transaction holds up
+	$node->safe_sql(q{CREATE TABLE held_up (t timestamptz NOT NULL, v int) USING mytsdb WITH (mytsdb.shards = 1)});
+	$node->safe_sql(q{BEGIN; INSERT INTO held_up VALUES (now(), 0); CREATE VIEW nothing AS SELECT 1;
+		PREPARE TRANSACTION 'p'});
+	$before = stat_of('log_only');
+	$node->safe_sql(q{DO $$ BEGIN FOR i IN 1 .. 100 LOOP
+		INSERT INTO held_up VALUES (now(), i); COMMIT; PERFORM mytsdb.seal('held_up'); COMMIT; END LOOP; END $$});
+	is stat_of('log_only'), $before, 'seals that are held up keep no rows out';
+	$node->safe_sql("COMMIT PREPARED 'p'");
+	is $node->safe_sql('SELECT count(*), sum(v) FROM held_up'), '101|5050', 'all rows are read';
+	$node->safe_sql(q{SELECT mytsdb.seal('held_up'); DROP VIEW nothing});
+	is $node->safe_sql('SELECT count(*), sum(v) FROM held_up'), '101|5050', 'and sealed';
+	is stat_of('used'), 0, 'the memory is free again';
+	$node->safe_sql('DROP TABLE held_up');
 	foreach my $end ('ROLLBACK', 'COMMIT')
 	{
 		$node->safe_sql(q{BEGIN; CREATE TABLE made (LIKE m) USING mytsdb; INSERT INTO made SELECT * FROM gen(1, 900);
