@@ -180,13 +180,13 @@ my @queries = (
 			"SELECT count(*), min(t), max(t) FROM $_",
 			"SELECT md5(string_agg(r::text, ';' ORDER BY r::text COLLATE \"C\")) FROM $_ r",
 			"SELECT t FROM $_ ORDER BY t DESC LIMIT 20",
-			"SELECT count(*), sum(v) FROM $_ "
+			"SELECT count(*), sum(v::numeric) FROM $_ "
 			  . "WHERE t BETWEEN '2026-01-01 03:00' AND '2026-01-01 11:00'") }
 		  qw(load metric gauge short)),
-	'SELECT host, core, count(*), sum(v), min(t), max(t) FROM load GROUP BY 1, 2 ORDER BY 1, 2',
+	'SELECT host, core, count(*), sum(v::numeric), min(t), max(t) FROM load GROUP BY 1, 2 ORDER BY 1, 2',
 	q{SELECT host, t, v FROM load WHERE host IN ('h3', 'h11') AND core = 2
 		ORDER BY 1, 2, 3 LIMIT 100},
-	q{SELECT l, count(*), sum(v) FROM metric WHERE l ~ '{job=~"j[12]"}' GROUP BY l ORDER BY l},
+	q{SELECT l, count(*), sum(v::numeric) FROM metric WHERE l ~ '{job=~"j[12]"}' GROUP BY l ORDER BY l},
 	q{SELECT name, first(v, t), last(v, t) FROM gauge GROUP BY name ORDER BY name});
 
 # Whether an answer is an error that says that redo was in the way.
@@ -282,6 +282,9 @@ start_load(8);
 sleep 1;
 my $standby = Cluster->new('standby');
 $standby->backup_of($primary, '-R');
+# Its scans are divided among workers.
+$standby->configure('parallel_setup_cost = 0', 'parallel_tuple_cost = 0',
+	'min_parallel_table_scan_size = 0');
 $standby->start;
 ok(finish_load(), 'the load runs during a base backup');
 ok($standby->catch_up($primary), 'the standby catches up');
