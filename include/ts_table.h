@@ -100,6 +100,8 @@ extern int64 ts_table_time_from_timestamptz(const TsTable *table, TimestampTz ti
 
 /* Whether the access method of the relation (its pg_am row) is ours. */
 extern bool ts_table_is_ours(Relation rel);
+extern bool
+ts_table_oid_is_ours(Oid relid);  /* false also when there is no such relation */
 extern Oid ts_table_am_oid(void); /* InvalidOid when there is no such access method */
 
 /* ---- options, as pg_class.reloptions has them ---- */

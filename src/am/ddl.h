@@ -74,7 +74,6 @@ extern void ddl_after_rename(List *renamed);
 /* ---- ddl_refuse.c ---- */
 
 extern void ddl_refuse(Node *stmt);
-extern bool ddl_is_ours(Oid relid);
 /* The table and what inherits from it, as far as USING mytsdb; of a composite type, the
  * tables OF it and what inherits from them. */
 extern List *ddl_our_descendants(Oid relid);

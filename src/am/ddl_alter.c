@@ -253,12 +253,12 @@ check_command(Oid relid, AlterTableCmd *cmd)
 			refuse_named_column(relid, cmd->name, "change the type of");
 			break;
 		case AT_AddConstraint:
-			if (ddl_is_ours(relid))
+			if (ts_table_oid_is_ours(relid))
 				ddl_refuse_constraint(castNode(Constraint, cmd->def),
 									  get_rel_name(relid));
 			break;
 		case AT_AddColumn:
-			if (ddl_is_ours(relid))
+			if (ts_table_oid_is_ours(relid))
 				ddl_refuse_column_constraints(castNode(ColumnDef, cmd->def),
 											  get_rel_name(relid));
 			break;
@@ -307,7 +307,7 @@ ddl_before_alter(AlterTableStmt *stmt)
 		return; /* the server says so */
 
 	am = access_method_set_by(stmt);
-	ours = ddl_is_ours(relid);
+	ours = ts_table_oid_is_ours(relid);
 	becomes_ours = !ours && OidIsValid(am) && am == ts_table_am_oid();
 	if (!ours && !becomes_ours && ddl_our_descendants(relid) == NIL)
 		return;
@@ -349,7 +349,7 @@ ddl_after_alter(AlterTableStmt *stmt)
 	if (!changed)
 		return;
 	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
-	if (!OidIsValid(relid) || ddl_is_ours(relid))
+	if (!OidIsValid(relid) || ts_table_oid_is_ours(relid))
 		return;
 	reloptions = ddl_get_reloptions(relid);
 	if (DatumGetPointer(ddl_only_options(reloptions)) != NULL)

@@ -23,27 +23,13 @@
 #include "ddl.h"
 #include "ts_table.h"
 
-bool
-ddl_is_ours(Oid relid)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid am = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		am = ((Form_pg_class) GETSTRUCT(tuple))->relam;
-		ReleaseSysCache(tuple);
-	}
-	return OidIsValid(am) && am == ts_table_am_oid();
-}
-
 /* Whether there is a table of this name, and it is one of ours. */
 static bool
 is_our_table(RangeVar *name)
 {
 	Oid relid = RangeVarGetRelid(name, NoLock, true);
 
-	return OidIsValid(relid) && ddl_is_ours(relid);
+	return OidIsValid(relid) && ts_table_oid_is_ours(relid);
 }
 
 /* Tables (of whatever access method) that were made OF a type. */
@@ -81,10 +67,10 @@ ddl_our_descendants(Oid relid)
 		return ours;
 	}
 	if (!has_subclass(relid))
-		return ddl_is_ours(relid) ? list_make1_oid(relid) : NIL;
+		return ts_table_oid_is_ours(relid) ? list_make1_oid(relid) : NIL;
 	foreach (lc, find_all_inheritors(relid, NoLock, NULL))
 	{
-		if (ddl_is_ours(lfirst_oid(lc)))
+		if (ts_table_oid_is_ours(lfirst_oid(lc)))
 			ours = lappend_oid(ours, lfirst_oid(lc));
 	}
 	return ours;
@@ -143,7 +129,7 @@ check_constraints(Oid index, AttrNumber column, Oid value, bool ours)
 	{
 		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
 
-		if (ours || ddl_is_ours(form->conrelid))
+		if (ours || ts_table_oid_is_ours(form->conrelid))
 			refuse_foreign_key(form);
 	}
 	systable_endscan(scan);

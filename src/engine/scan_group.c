@@ -21,9 +21,8 @@
 
 /* ---- making groups ---- */
 
-/* The first of the wanted series, from `from` on, that is not below `series`. */
-static uint32
-find_wanted(const TsScanSpec *spec, uint32 from, uint64 series)
+uint32
+ts_scan_find_wanted(const TsScanSpec *spec, uint32 from, uint64 series)
 {
 	uint32 high = spec->nseries;
 
@@ -50,7 +49,7 @@ has_wanted_series(const TsScan *scan, const TsBlockInfo *block)
 
 	if (spec->series == NULL)
 		return min <= max;
-	at = find_wanted(spec, 0, min);
+	at = ts_scan_find_wanted(spec, 0, min);
 	return at < spec->nseries && spec->series[at] <= max;
 }
 
@@ -352,7 +351,7 @@ next_wanted(TsScan *scan, uint64 *series)
 	{
 		if (spec->series != NULL)
 		{
-			scan->wanted_at = find_wanted(spec, scan->wanted_at, *series);
+			scan->wanted_at = ts_scan_find_wanted(spec, scan->wanted_at, *series);
 			if (scan->wanted_at == spec->nseries)
 				return false;
 			*series = spec->series[scan->wanted_at];

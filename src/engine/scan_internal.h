@@ -227,6 +227,8 @@ extern void ts_scan_retire_buffer(TsScan *scan, ScanBuffer *buffer);
 
 /* ---- scan_group.c ---- */
 
+/* Where the first of the wanted series is, from place `from` on, that is not below `series`. */
+extern uint32 ts_scan_find_wanted(const TsScanSpec *spec, uint32 from, uint64 series);
 /* Chooses blocks and makes groups for the spec. A scan that is divided chooses by time
  * alone: who divides it may not have the same series. */
 extern void ts_scan_make_groups(TsScan *scan);

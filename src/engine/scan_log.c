@@ -106,19 +106,9 @@ static bool
 is_wanted(void *arg, uint32 series)
 {
 	const TsScanSpec *spec = arg;
-	uint32 low = 0;
-	uint32 high = spec->nseries;
+	uint32 at = ts_scan_find_wanted(spec, 0, series);
 
-	while (low < high)
-	{
-		uint32 mid = low + (high - low) / 2;
-
-		if (spec->series[mid] < series)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < spec->nseries && spec->series[low] == series;
+	return at < spec->nseries && spec->series[at] == series;
 }
 
 /* Notes the times of rows added from `from` on. */

@@ -188,3 +188,17 @@ ts_table_is_ours(Relation rel)
 
 	return OidIsValid(am) && am == ts_table_am_oid();
 }
+
+bool
+ts_table_oid_is_ours(Oid relid)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid am = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		am = ((Form_pg_class) GETSTRUCT(tuple))->relam;
+		ReleaseSysCache(tuple);
+	}
+	return OidIsValid(am) && am == ts_table_am_oid();
+}

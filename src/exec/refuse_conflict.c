@@ -39,13 +39,13 @@ check_target(Oid relid)
 
 	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
 	{
-		if (sqlscan_is_ours(relid))
+		if (ts_table_oid_is_ours(relid))
 			refuse(relid);
 		return;
 	}
 	foreach (lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
-		if (sqlscan_is_ours(lfirst_oid(lc)))
+		if (ts_table_oid_is_ours(lfirst_oid(lc)))
 			refuse(lfirst_oid(lc));
 	}
 }

@@ -230,7 +230,7 @@ is_plain_count(PlannerInfo *root, RelOptInfo *input, GroupPathExtraData *extra)
 		return false;
 	rte = planner_rt_fetch(input->relid, root);
 	return rte->rtekind == RTE_RELATION && !rte->inh && rte->tablesample == NULL &&
-		   sqlscan_is_ours(rte->relid);
+		   ts_table_oid_is_ours(rte->relid);
 }
 
 static void

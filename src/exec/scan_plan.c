@@ -17,7 +17,6 @@
 #include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "catalog/pg_class.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
@@ -29,7 +28,6 @@
 #include "optimizer/restrictinfo.h"
 #include "parser/parsetree.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "mytsdb.h"
@@ -50,22 +48,6 @@
 #define MAX_OUTERS 10
 
 static set_rel_pathlist_hook_type prev_set_rel_pathlist = NULL;
-
-bool
-sqlscan_is_ours(Oid relid)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Form_pg_class class;
-	bool ours;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	class = (Form_pg_class) GETSTRUCT(tuple);
-	ours = (class->relkind == RELKIND_RELATION || class->relkind == RELKIND_MATVIEW) &&
-		   class->relam == ts_table_am_oid();
-	ReleaseSysCache(tuple);
-	return ours;
-}
 
 /* ---- plans ---- */
 
@@ -491,7 +473,7 @@ set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *r
 	if (prev_set_rel_pathlist)
 		prev_set_rel_pathlist(root, rel, rti, rte);
 	if (rte->rtekind == RTE_RELATION && !rte->inh && rte->tablesample == NULL &&
-		!IS_DUMMY_REL(rel) && sqlscan_is_ours(rte->relid))
+		!IS_DUMMY_REL(rel) && ts_table_oid_is_ours(rte->relid))
 		replace_paths(root, rel, rte->relid);
 }
 

@@ -99,8 +99,6 @@ extern bool sqlscan_is_labels_function(Oid function, const char *symbol);
 
 /* ---- scan_plan.c ---- */
 
-/* Whether a relation is a table of ours. */
-extern bool sqlscan_is_ours(Oid relid);
 /* A path without parameters that reads a base relation in any order. */
 extern CustomPath *
 sqlscan_make_path(PlannerInfo *root, RelOptInfo *rel, const TsTable *table);
