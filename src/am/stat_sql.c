@@ -136,11 +136,56 @@ key_json(const TsTable *table, TupleDesc desc, FmgrInfo *to_jsonb, const Datum *
 						 HeapTupleGetDatum(heap_form_tuple(desc, key_values, key_nulls)));
 }
 
+typedef struct SeenSeries
+{
+	uint32 count; /* in the dictionary */
+	bool *seen;
+} SeenSeries;
+
+/* Asked by a scan when it meets rows of a series; none is to be read for it. */
+static bool
+note_series(void *arg, uint32 series)
+{
+	SeenSeries *all = arg;
+
+	/* beyond the dictionary in damaged pages only */
+	if (series < all->count)
+		all->seen[series] = true;
+	return false;
+}
+
+/*
+ * Which of the `count` series of the dictionary have rows that the query's snapshot sees.
+ * It has others: rolled back, not committed yet, or with all blocks dropped.
+ */
+static bool *
+series_with_rows(Relation rel, uint32 count)
+{
+	static const bool nothing[MaxAttrNumber] = {false};
+	SeenSeries all = {
+		.count = count,
+		.seen = palloc_extended(Max(count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)};
+	TsScanSpec spec = {.time_min = PG_INT64_MIN,
+					   .time_max = PG_INT64_MAX,
+					   .accept = note_series,
+					   .accept_arg = &all,
+					   .wanted = nothing,
+					   .count_only = true};
+	TsScan *scan = ts_scan_begin(rel, GetActiveSnapshot(), &spec);
+	TsBatch batch;
+
+	while (ts_scan_next(scan, &batch))
+		CHECK_FOR_INTERRUPTS();
+	ts_scan_end(scan);
+	return all.seen;
+}
+
 static void
 put_keys(Relation rel, ReturnSetInfo *result)
 {
 	TsTable *table = ts_table_get(rel);
 	uint32 count = ts_series_count(rel, table);
+	bool *have = series_with_rows(rel, count);
 	TsSeriesReader *reader = ts_series_open(rel, table);
 	TupleDesc desc = key_desc(rel, table);
 	Datum *values = palloc(sizeof(Datum) * table->natts);
@@ -152,11 +197,14 @@ put_keys(Relation rel, ReturnSetInfo *result)
 	prepare_to_jsonb(&to_jsonb);
 	for (uint32 id = 0; id < count; id++)
 	{
-		MemoryContext old = MemoryContextSwitchTo(context);
+		MemoryContext old;
 		Datum row[2];
 		bool nulls[2] = {false, false};
 
 		CHECK_FOR_INTERRUPTS();
+		if (!have[id])
+			continue;
+		old = MemoryContextSwitchTo(context);
 		ts_series_read(reader, id, values, isnull);
 		row[0] = Int64GetDatum(id);
 		row[1] = key_json(table, desc, &to_jsonb, values, isnull);
@@ -165,6 +213,7 @@ put_keys(Relation rel, ReturnSetInfo *result)
 		MemoryContextReset(context);
 	}
 	ts_series_close(reader);
+	pfree(have);
 }
 
 /*

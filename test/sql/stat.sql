@@ -73,6 +73,19 @@ BEGIN READ ONLY;
 SELECT mytsdb.merge('st');
 ROLLBACK;
 
+-- nor a series without rows: rolled back, or of blocks that were dropped
+CREATE TABLE st_seen (time timestamptz, dev text) USING mytsdb WITH (mytsdb.series_by = 'dev');
+BEGIN;
+INSERT INTO st_seen VALUES ('2026-01-01', 'secret'), ('2026-01-01', 'own');
+SELECT key FROM mytsdb.series WHERE rel = 'st_seen'::regclass ORDER BY id;
+ROLLBACK;
+INSERT INTO st_seen VALUES ('2026-01-01', 'old'), ('2026-03-01', 'new');
+SELECT key FROM mytsdb.series WHERE rel = 'st_seen'::regclass ORDER BY id;
+SELECT mytsdb.seal('st_seen');
+SELECT mytsdb.drop_before('st_seen', '2026-02-01');
+SELECT key FROM mytsdb.series WHERE rel = 'st_seen'::regclass ORDER BY id;
+DROP TABLE st_seen;
+
 -- a function of a type's owner runs as the owner of the table, whoever looks
 CREATE ROLE st_owner;
 CREATE SCHEMA st_own AUTHORIZATION st_owner;
