@@ -26,9 +26,9 @@
  * generations, since seals are held up, its last one goes on.) Files that go away take
  * their generations with them.
  *
- * When memory is short, sealing is hurried. When there is none, an append waits a little
- * while a seal that may free some is running, with no lock held, and then goes to the
- * log alone.
+ * When memory is short, or a table has more of it than its series are worth, sealing is
+ * hurried. When there is none, an append waits a little while a seal that may free some is
+ * running, with no lock held, and then goes to the log alone.
  */
 #ifndef TS_HOT_H
 #define TS_HOT_H
@@ -125,8 +125,12 @@ extern void ts_hot_seal_begins(const TsTable *table, int shard);
 /* It will have covered the log up to here when the transaction commits: what is before is
  * dropped then. */
 extern void ts_hot_seal_ends(const TsTable *table, int shard, TsLogPos upto);
-/* Whether memory is short, and so much so that this shard should be sealed for it. */
+/* Whether memory is short. */
 extern bool ts_hot_pressed(void);
+/*
+ * Whether this shard should be sealed for the sake of memory: it is short, or the shard
+ * has some tens of rows of each series that has rows here, and is not small.
+ */
 extern bool ts_hot_wants_seal(const TsTable *table, int shard);
 /* For VACUUM: no entry of the shard has an xid older than cutoff afterwards. */
 extern void ts_hot_freeze(const TsTable *table, int shard, TransactionId cutoff);

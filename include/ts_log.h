@@ -103,6 +103,8 @@ typedef struct TsRowFilter
 	int64 time_min;                           /* inclusive */
 	int64 time_max;                           /* inclusive */
 	bool (*series)(void *arg, uint32 series); /* NULL: all */
+	uint32 series_min; /* unless all: series beyond these are not wanted */
+	uint32 series_max;
 	void *arg;
 	const bool *wanted; /* value columns, by attnum - 1; NULL: all */
 } TsRowFilter;

@@ -73,7 +73,9 @@ typedef struct TsSlot
 	TsSlotCounts counts; /* known even when the slot is not ready */
 	uint32 hot_first;    /* streams: generations of hot memory (ts_hot.h) ... */
 	uint32 hot_last;
-	uint32 hot_count;      /* ... and how many there are */
+	uint32 hot_count;   /* ... and how many there are */
+	uint32 hot_chunks;  /* what they take */
+	uint32 hot_seal_at; /* when more than that the shard is to be sealed; 0: not known */
 	pg_atomic_uint32 used; /* for the clock that chooses a slot to take */
 } TsSlot;
 

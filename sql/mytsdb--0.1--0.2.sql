@@ -157,7 +157,8 @@ CREATE FUNCTION mytsdb.blocks_of("table" regclass, OUT id bigint, OUT tier text,
     AS 'MODULE_PATHNAME', 'mytsdb_blocks_of' LANGUAGE C STABLE STRICT;
 CREATE FUNCTION mytsdb.sizes_of("table" regclass, OUT storage bigint, OUT shards integer, OUT series bigint,
         OUT rows bigint, OUT blocks bigint, OUT chunks bigint, OUT fresh_bytes bigint, OUT warm_bytes bigint,
-        OUT log_bytes bigint, OUT pending_bytes bigint, OUT free_bytes bigint, OUT total_bytes bigint,
+        OUT dictionary_bytes bigint, OUT index_bytes bigint, OUT log_bytes bigint, OUT pending_bytes bigint,
+        OUT free_bytes bigint, OUT total_bytes bigint,
         OUT hot_bytes bigint, OUT seals bigint, OUT rows_sealed bigint, OUT last_seal timestamptz, OUT merges bigint,
         OUT blocks_merged bigint, OUT last_merge timestamptz, OUT counted_since timestamptz) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'mytsdb_sizes_of' LANGUAGE C STABLE STRICT;

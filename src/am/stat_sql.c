@@ -30,6 +30,7 @@
 
 #include "ts_catalog.h"
 #include "ts_hot.h"
+#include "ts_index.h"
 #include "ts_log.h"
 #include "ts_maintain.h"
 #include "ts_pages.h"
@@ -386,6 +387,30 @@ mytsdb_blocks_of(PG_FUNCTION_ARGS)
 
 /* ---- sizes ---- */
 
+static uint64
+dictionary_pages(Relation rel, const TsTable *table)
+{
+	return stream_pages(rel, table, TS_STREAM_DICTIONARY) +
+		   stream_pages(rel, table, TS_STREAM_HASH) +
+		   stream_pages(rel, table, TS_STREAM_LOCATOR);
+}
+
+/* Pages of the label index. */
+static uint64
+index_pages(const TsTable *table)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	int count;
+	TsIndexSegment *segments = ts_catalog_segments(table->storage, snapshot, &count);
+	uint64 pages = 0;
+
+	UnregisterSnapshot(snapshot);
+	for (int i = 0; i < count; i++)
+		pages += segments[i].pages.count;
+	pfree(segments);
+	return pages;
+}
+
 /* All of a table's shards. */
 typedef struct ShardSums
 {
@@ -419,8 +444,9 @@ sum_shards(Relation rel, const TsTable *table, ShardSums *sums)
 
 /*
  * mytsdb.sizes_of(regclass): storage, shards, series, rows, blocks, chunks, fresh_bytes,
- * warm_bytes, log_bytes, pending_bytes, free_bytes, total_bytes, hot_bytes, seals,
- * rows_sealed, last_seal, merges, blocks_merged, last_merge, counted_since
+ * warm_bytes, dictionary_bytes, index_bytes, log_bytes, pending_bytes, free_bytes,
+ * total_bytes, hot_bytes, seals, rows_sealed, last_seal, merges, blocks_merged,
+ * last_merge, counted_since
  */
 static void
 put_sizes(Relation rel, ReturnSetInfo *result)
@@ -433,8 +459,8 @@ put_sizes(Relation rel, ReturnSetInfo *result)
 	TsBlockInfo *blocks = latest_blocks(table, &count);
 	uint64 chunks = 0;
 	uint64 tier_pages[2] = {0};
-	Datum row[20];
-	bool nulls[20] = {false};
+	Datum row[22];
+	bool nulls[22] = {false};
 	int i = 0;
 
 	for (int b = 0; b < count; b++)
@@ -454,6 +480,8 @@ put_sizes(Relation rel, ReturnSetInfo *result)
 	row[i++] = count_datum(chunks);
 	row[i++] = count_datum(tier_pages[0] * BLCKSZ);
 	row[i++] = count_datum(tier_pages[1] * BLCKSZ);
+	row[i++] = count_datum(dictionary_pages(rel, table) * BLCKSZ);
+	row[i++] = count_datum(index_pages(table) * BLCKSZ);
 	row[i++] = count_datum(shards.log_pages * BLCKSZ);
 	row[i++] = count_datum(shards.pending);
 	row[i++] = count_datum(ts_pages_free_count(table) * BLCKSZ);

@@ -224,14 +224,14 @@ ts_hot_length(const char *entry)
 
 /* Copies an entry behind the others. */
 static void
-copy_entry(HotGeneration *generation, const char *data, uint32 length)
+copy_entry(TsSlot *slot, HotGeneration *generation, const char *data, uint32 length)
 {
 	uint32 rest = HOT_CHUNK - generation->tail;
 
 	if (rest < sizeof(HotEntry))
 	{
 		generation->length += rest;
-		hot_extend(generation);
+		hot_extend(slot, generation);
 	}
 	generation->length += length;
 	while (length > 0)
@@ -239,7 +239,7 @@ copy_entry(HotGeneration *generation, const char *data, uint32 length)
 		uint32 part;
 
 		if (generation->tail == HOT_CHUNK)
-			hot_extend(generation);
+			hot_extend(slot, generation);
 		part = Min(length, HOT_CHUNK - generation->tail);
 		memcpy(hot_chunk_data(generation->last) + generation->tail, data, part);
 		generation->tail += part;
@@ -274,6 +274,7 @@ void
 ts_hot_append(TsSlot *slot, TsLogPos to, const char *entries, const char *entries_end)
 {
 	HotGeneration *generation;
+	uint32 before = slot->hot_chunks;
 
 	Assert(LWLockHeldByMeInMode(&slot->lock, LW_EXCLUSIVE) && slot->ready);
 	if (entries == entries_end)
@@ -288,9 +289,10 @@ ts_hot_append(TsSlot *slot, TsLogPos to, const char *entries, const char *entrie
 	{
 		uint32 length = (uint32) ts_hot_length(entries);
 
-		copy_entry(generation, entries, length);
+		copy_entry(slot, generation, entries, length);
 		entries += length;
 	}
 	generation->to = to;
+	hot_note_growth(slot, before);
 	pg_atomic_fetch_add_u64(&hot_shared->appends, 1);
 }

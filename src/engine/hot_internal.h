@@ -5,6 +5,7 @@
  * hot_memory.c		chunks, generations, pins
  * hot_append.c		records to entries, entries into generations
  * hot_read.c		entries, and rows out of them
+ * hot_pressure.c	when to seal for the sake of memory
  * hot_maintain.c	what sealing, VACUUM and the ends of transactions do to them
  *
  * Memory is chunks of HOT_CHUNK bytes, linked by their numbers. A generation is a chain
@@ -129,7 +130,7 @@ extern uint32 hot_chunks;
 /* Begins a generation of the slot with a reserved chunk. */
 extern HotGeneration *hot_begin(TsSlot *slot, TsLogPos from);
 /* Adds a reserved chunk to a generation. */
-extern void hot_extend(HotGeneration *generation);
+extern void hot_extend(TsSlot *slot, HotGeneration *generation);
 /* Takes the slot's first generation from it. */
 extern void hot_unlink_first(TsSlot *slot);
 /*
@@ -139,6 +140,15 @@ extern void hot_unlink_first(TsSlot *slot);
 extern bool hot_next_unlinked(const TsSlotKey *key, TsHotRange *range);
 /* At the end of an aborted (sub)transaction: pins and reservations go. */
 extern void hot_let_go(void);
+
+/* ---- hot_pressure.c ---- */
+
+/* Before so many chunks more are reserved: asks for seals if memory is short. */
+extern void hot_hurry_for(uint32 chunks);
+/* A slot, which is locked, had so many chunks, and has got more. */
+extern void hot_note_growth(const TsSlot *slot, uint32 before);
+/* With no lock held: asks for seals if a slot has grown too much. */
+extern void hot_hurry_if_grown(void);
 
 /* ---- hot_maintain.c ---- */
 

@@ -20,15 +20,10 @@
 #include "pgstat.h"
 #include "portability/instr_time.h"
 #include "utils/guc.h"
-#include "utils/timestamp.h"
 
 #include "hot_internal.h"
 #include "mytsdb.h"
-#include "ts_workers.h"
 
-/* Sealing is hurried when this share of all chunks is in use, and not again at once. */
-#define PRESSED(used) ((uint64) (used) *4 > (uint64) hot_chunks * 3)
-#define HURRY_MS      200
 /* One nap of who waits for memory: a seal that fails wakes nobody. */
 #define NAP_MS 20
 
@@ -179,6 +174,7 @@ ts_hot_unreserve(void)
 {
 	uint32 last = reserved_first;
 
+	hot_hurry_if_grown();
 	if (reserved == 0)
 		return;
 	for (uint32 i = 1; i < reserved; i++)
@@ -188,18 +184,6 @@ ts_hot_unreserve(void)
 	LWLockRelease(&hot_shared->lock);
 	reserved_first = HOT_NONE;
 	reserved = 0;
-}
-
-/* Asks for seals, unless somebody just has. */
-static void
-hurry(void)
-{
-	uint64 now = (uint64) GetCurrentTimestamp();
-	uint64 last = pg_atomic_read_u64(&hot_shared->hurried);
-
-	if (now - last >= HURRY_MS * UINT64CONST(1000) &&
-		pg_atomic_compare_exchange_u64(&hot_shared->hurried, &last, now))
-		ts_workers_wake();
 }
 
 /* Waits for chunks while a seal is running. No lock is held. */
@@ -247,8 +231,7 @@ ts_hot_reserve(Size bytes, long *patience)
 		return false;
 	}
 	missing = (uint32) wanted - reserved;
-	if (PRESSED(pg_atomic_read_u32(&hot_shared->used) + missing))
-		hurry();
+	hot_hurry_for(missing);
 	if (take_chunks(missing))
 		return true;
 	if (*patience > 0 && pg_atomic_read_u32(&hot_shared->seals) > 0 &&
@@ -304,11 +287,12 @@ hot_begin(TsSlot *slot, TsLogPos from)
 		hot_generations[slot->hot_last].next = id;
 	slot->hot_last = id;
 	slot->hot_count++;
+	slot->hot_chunks++;
 	return generation;
 }
 
 void
-hot_extend(HotGeneration *generation)
+hot_extend(TsSlot *slot, HotGeneration *generation)
 {
 	uint32 chunk = use_reserved();
 
@@ -316,6 +300,7 @@ hot_extend(HotGeneration *generation)
 	generation->last = chunk;
 	generation->tail = 0;
 	generation->chunks++;
+	slot->hot_chunks++;
 }
 
 /* Lets go of a generation; who does so last frees it. */
@@ -349,6 +334,8 @@ hot_unlink_first(TsSlot *slot)
 	Assert(slot->hot_count > 0);
 	slot->hot_first = generation->next;
 	slot->hot_count--;
+	Assert(slot->hot_chunks >= generation->chunks);
+	slot->hot_chunks -= generation->chunks;
 	generation->linked = false;
 	pg_atomic_fetch_add_u64(&hot_shared->drops, 1);
 	release(id);
@@ -359,6 +346,7 @@ ts_hot_drop(TsSlot *slot)
 {
 	while (slot->hot_count > 0)
 		hot_unlink_first(slot);
+	slot->hot_seal_at = 0;
 }
 
 /* ---- pins ---- */
@@ -462,20 +450,6 @@ hot_let_go(void)
 
 /* ---- questions ---- */
 
-static uint64
-bytes_of(const TsSlot *slot)
-{
-	uint64 bytes = 0;
-	uint32 id = slot->hot_first;
-
-	for (uint32 i = 0; i < slot->hot_count; i++)
-	{
-		bytes += (uint64) hot_generations[id].chunks * HOT_CHUNK;
-		id = hot_generations[id].next;
-	}
-	return bytes;
-}
-
 uint64
 ts_hot_shard_bytes(const TsTable *table, int shard)
 {
@@ -488,28 +462,9 @@ ts_hot_shard_bytes(const TsTable *table, int shard)
 		return 0;
 	ts_slot_key(&key, table, (TsStream) shard);
 	slot = ts_shared_lock(&key, LW_SHARED, &ticket);
-	bytes = bytes_of(slot);
+	bytes = (uint64) slot->hot_chunks * HOT_CHUNK;
 	ts_shared_unlock(slot);
 	return bytes;
-}
-
-bool
-ts_hot_pressed(void)
-{
-	return hot_chunks > 0 && PRESSED(pg_atomic_read_u32(&hot_shared->used));
-}
-
-/* Those that have at least half of what they would all have on the average. */
-bool
-ts_hot_wants_seal(const TsTable *table, int shard)
-{
-	uint64 bytes;
-
-	if (!ts_hot_pressed())
-		return false;
-	bytes = ts_hot_shard_bytes(table, shard);
-	return bytes > 0 && bytes * 2 * pg_atomic_read_u32(&hot_shared->generations) >=
-							(uint64) pg_atomic_read_u32(&hot_shared->used) * HOT_CHUNK;
 }
 
 void

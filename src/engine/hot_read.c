@@ -295,7 +295,11 @@ may_want(const HotEntry *entry, const TsRowFilter *filter)
 {
 	if (entry->time_max < filter->time_min || entry->time_min > filter->time_max)
 		return false;
-	return filter->series == NULL || entry->series_min != entry->series_max ||
+	if (filter->series == NULL)
+		return true;
+	if (entry->series_max < filter->series_min || entry->series_min > filter->series_max)
+		return false;
+	return entry->series_min != entry->series_max ||
 		   filter->series(filter->arg, entry->series_min);
 }
 

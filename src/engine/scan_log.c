@@ -319,7 +319,12 @@ load(TsScan *scan, bool everything, bool may_spill)
 	begin_load(scan, everything);
 	filter.time_min = log->time_min;
 	filter.time_max = log->time_max;
-	filter.series = log->all ? NULL : is_wanted;
+	if (!log->all)
+	{
+		filter.series = is_wanted;
+		filter.series_min = log->nseries > 0 ? log->series[0] : PG_UINT32_MAX;
+		filter.series_max = log->nseries > 0 ? log->series[log->nseries - 1] : 0;
+	}
 	old = MemoryContextSwitchTo(log->context);
 	shards = wanted_shards(scan);
 	for (int shard = 0; fits && shard < scan->table->shards; shard++)

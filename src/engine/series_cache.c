@@ -6,8 +6,10 @@
  * series with it, though the storage id is the same). What a map says never becomes
  * wrong, since series do not go away and ids are not reused; so maps outlive
  * transactions, and rolled back ones, too. They take at most mytsdb.series_cache
- * together: beyond it, those used least recently go, and if one alone exceeds it, all its
- * keys.
+ * together: beyond it, those used least recently go. When one alone is too large, it
+ * keeps the keys it has and takes no more, as who writes to more series than fit mostly
+ * writes to all of them again and again; when it turns out to be of little use, all its
+ * keys go.
  *
  * A map is an open-addressed table of hashes and pointers to keys, whose bytes lie in
  * chunks. The key asked for last is remembered, since rows often come by series.
@@ -53,6 +55,8 @@ struct SeriesMap
 	KeySlot *slots;
 	uint32 nslots; /* a power of two, or 0 */
 	uint32 nkeys;
+	uint64 found;    /* since it was judged last: keys that were here, and ... */
+	uint64 rejected; /* ... those that found no room */
 	const KnownKey *last;
 	char *chunk; /* free part of the newest one */
 	Size chunk_left;
@@ -120,6 +124,8 @@ forget_keys(SeriesMap *map)
 	map->slots = NULL;
 	map->nslots = 0;
 	map->nkeys = 0;
+	map->found = 0;
+	map->rejected = 0;
 	map->last = NULL;
 	map->chunk = NULL;
 	map->chunk_left = 0;
@@ -138,8 +144,8 @@ drop_map(SeriesMap *map)
 	hash_search(maps, &map->key, HASH_REMOVE, NULL);
 }
 
-/* Makes room for so many bytes more; the map in use keeps at least its pages. */
-static void
+/* Makes room for so many bytes more by dropping other maps; false if that is not enough. */
+static bool
 make_room(SeriesMap *map, Size more)
 {
 	Size limit = (Size) series_cache_kb * 1024;
@@ -150,13 +156,27 @@ make_room(SeriesMap *map, Size more)
 		SeriesMap *oldest = dlist_tail_element(SeriesMap, link, &maps_by_use);
 
 		if (oldest == map)
-		{
-			if (map->nkeys > 0)
-				forget_keys(map);
-			break;
-		}
+			return false;
 		drop_map(oldest);
 	}
+	return true;
+}
+
+/*
+ * A full map was asked for a key that it lacks. Judged after as many of these as it has
+ * keys, it goes when less than every fourth question was one for a key that it has.
+ */
+static bool
+is_of_little_use(SeriesMap *map)
+{
+	bool little;
+
+	if (++map->rejected < map->nkeys)
+		return false;
+	little = map->found < map->rejected / 3;
+	map->found = 0;
+	map->rejected = 0;
+	return little;
 }
 
 static void
@@ -205,7 +225,8 @@ series_map(const TsTable *table)
 	else
 		dlist_move_head(&maps_by_use, &map->link);
 	last_map = map;
-	make_room(map, 0);
+	if (!make_room(map, 0) && map->nkeys > 0)
+		forget_keys(map);
 	return map;
 }
 
@@ -244,6 +265,7 @@ series_map_get(SeriesMap *map, const TsTable *table, const char *key, Size lengt
 		if (slot->hash == *hash && key_equals(slot->key, key, length))
 		{
 			map->last = slot->key;
+			map->found++;
 			*id = slot->key->id;
 			return true;
 		}
@@ -315,9 +337,14 @@ series_map_put(SeriesMap *map, uint64 hash, const char *key, Size length, uint32
 		more += Max(Min(map->chunk_size * 2, MAX_CHUNK), size);
 	if (more > 0)
 	{
-		if (full && map->nslots >= MAX_NSLOTS)
+		bool room = make_room(map, more) && !(full && map->nslots >= MAX_NSLOTS);
+
+		if (!room && map->nkeys > 0)
+		{
+			if (!is_of_little_use(map))
+				return;
 			forget_keys(map);
-		make_room(map, more);
+		}
 		if ((uint64) map->nkeys * 4 >= (uint64) map->nslots * 3)
 			grow_slots(map);
 	}

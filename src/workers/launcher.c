@@ -37,8 +37,9 @@ typedef struct Database
 	Oid oid; /* hash key */
 	TimestampTz due;
 	int failures; /* in a row */
-	bool running;
-	bool seen; /* in pg_database, this time */
+	int running;  /* workers */
+	bool woken;   /* somebody asked for a worker since the last one started */
+	bool seen;    /* in pg_database, this time */
 } Database;
 
 static HTAB *databases;
@@ -67,7 +68,8 @@ know_database(Oid oid)
 	{
 		database->due = 0;
 		database->failures = 0;
-		database->running = false;
+		database->running = 0;
+		database->woken = false;
 	}
 	database->seen = true;
 	return database;
@@ -105,7 +107,7 @@ read_databases(void)
 	hash_seq_init(&status, databases);
 	while ((database = hash_seq_search(&status)) != NULL)
 	{
-		if (!database->seen && !database->running)
+		if (!database->seen && database->running == 0)
 			hash_search(databases, &database->oid, HASH_REMOVE, NULL);
 	}
 }
@@ -114,12 +116,14 @@ read_databases(void)
 static void
 settle(Database *database, WorkerOutcome outcome)
 {
-	database->running = false;
+	/* it may be one that a launcher before this one started */
+	database->running = Max(database->running - 1, 0);
 	switch (outcome)
 	{
 		case OUTCOME_DONE:
 			database->failures = 0;
-			database->due = in_seconds(workers_interval);
+			if (!database->woken)
+				database->due = in_seconds(workers_interval);
 			break;
 		case OUTCOME_NO_EXTENSION:
 			database->failures = 0;
@@ -183,7 +187,10 @@ read_shared_state(void)
 		if (database == NULL)
 			continue;
 		if (notes[i].wake)
-			database->due = 0;
+		{
+			database->woken = true;
+			database->due = Min(database->due, now);
+		}
 		if (notes[i].stay_away > now)
 			database->due = Max(database->due, notes[i].stay_away);
 	}
@@ -257,10 +264,21 @@ start_worker(Database *database)
 		release_slot(slot);
 		return false;
 	}
-	database->running = true;
+	database->running++;
+	database->woken = false;
 	watch_worker(slot, handle);
 	pfree(handle);
 	return true;
+}
+
+/*
+ * A database has one worker. A second one comes when somebody asks for it, so that what
+ * cannot wait is sealed while the first one merges.
+ */
+static bool
+may_have_worker(const Database *database)
+{
+	return database->running == 0 || (database->running == 1 && database->woken);
 }
 
 /* Starts workers for those whose turn it is, the longest waiting first; returns how long
@@ -278,7 +296,8 @@ start_workers(void)
 		hash_seq_init(&status, databases);
 		while ((database = hash_seq_search(&status)) != NULL)
 		{
-			if (!database->running && (first == NULL || database->due < first->due))
+			if (may_have_worker(database) &&
+				(first == NULL || database->due < first->due))
 				first = database;
 		}
 		if (first == NULL)

@@ -84,21 +84,22 @@ told_to_stay_away(Oid database)
 /* ---- steps ---- */
 
 /*
- * A log is sealed when it is large, has waited long enough, or keeps hot memory that is
- * short.
+ * A log is sealed when it is large, has waited long enough, or should be for the sake of
+ * hot memory.
  */
 static bool
 seal_step(Relation rel, const TsTable *table, int shard, bool *worked)
 {
 	uint64 backlog = ts_seal_backlog(rel, table, shard);
+	bool wanted;
 	bool more;
 
 	if (backlog == 0)
 		return false;
-	if (backlog < (uint64) workers_seal_size * 1024 &&
+	wanted = ts_hot_wants_seal(table, shard);
+	if (!wanted && backlog < (uint64) workers_seal_size * 1024 &&
 		!TimestampDifferenceExceeds(ts_log_pending_since(table, shard),
-									GetCurrentTimestamp(), workers_seal_age * 1000) &&
-		!ts_hot_wants_seal(table, shard))
+									GetCurrentTimestamp(), workers_seal_age * 1000))
 		return false;
 	if (!ts_maintain_lock(table, shard, false))
 		return false;

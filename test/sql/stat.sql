@@ -23,7 +23,8 @@ SELECT rel, tier, time_min, time_max, series_min, series_max, rows, chunks, byte
     FROM mytsdb.stat_block WHERE rel::text LIKE 'st%' ORDER BY rel::text, time_min, series_min;
 SELECT size > 0 AS size, used <= size AS within, appends > 0 AS appends FROM mytsdb.stat_hot;
 SELECT mytsdb.merge('st');
-SELECT rel, shards, series, rows, blocks, chunks, fresh_bytes, warm_bytes, pending_bytes, bytes_per_row > 0 AS per_row
+SELECT rel, shards, series, rows, blocks, chunks, fresh_bytes, warm_bytes, dictionary_bytes, index_bytes,
+        pending_bytes, hot_bytes, bytes_per_row > 0 AS per_row
     FROM mytsdb.stat_table WHERE rel::text LIKE 'st%' ORDER BY rel::text;
 SELECT rel, shard, hot_bytes, seals, rows_sealed, last_seal >= counted_since AS sealed
     FROM mytsdb.stat_shard WHERE rel::text LIKE 'st%' ORDER BY rel::text, shard;
