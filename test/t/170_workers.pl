@@ -34,6 +34,9 @@ for my $i (1 .. 6)
 ok($node->wait_for("SELECT count(*) < 5 FROM mytsdb.stat_block WHERE rel = 't'::regclass", 't'),
 	'small blocks are merged');
 is($node->sql('SELECT count(*), sum(v) FROM t'), '1060|500500', 'nothing is lost');
+my $counts = "SELECT seals > 2, rows_sealed, merges > 0, blocks_merged > 3
+	FROM mytsdb.stat_table WHERE rel = 't'::regclass";
+ok($node->wait_for($counts, 't|1060|t|t'), 'what they did is counted');
 
 # the launcher
 ok($node->wait_for("SELECT state = 'idle' FROM pg_stat_activity WHERE backend_type = 'mytsdb launcher'", 't'),
@@ -65,6 +68,8 @@ kill 'KILL', $pid;
 select undef, undef, undef, 0.5;
 ok($node->wait_for("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mytsdb launcher' AND pid <> $pid", '1'),
 	'the launcher comes back');
+is($node->sql("SELECT seals, rows_sealed FROM mytsdb.stat_table WHERE rel = 't'::regclass"),
+	'0|0', 'the counts begin anew');
 $node->safe_sql("INSERT INTO t VALUES ('2026-01-01 01:00', 1, 5)");
 ok($node->wait_for($pending, '0'), 'and seals');
 is($node->sql('SELECT count(*), sum(v) FROM t'), '1061|500505', 'nothing is lost');
