@@ -181,10 +181,11 @@ sub pgbench
 # The milliseconds that a query takes in a session that ran it before.
 sub milliseconds
 {
-	my ($query) = @_;
+	my ($query, $workers) = @_;
 	my $times = $smoke ? 1 : 5;
 	my @all;
 
+	local $ENV{PGOPTIONS} = "$ENV{PGOPTIONS} -c max_parallel_workers_per_gather=" . ($workers // 0);
 	open my $in, '-|', "$bin/psql", '-XqAt', '-c', '\timing on', map { ('-c', $query) } 0 .. $times
 	  or die "psql: $!\n";
 	while (my $line = <$in>)
@@ -406,6 +407,9 @@ sub queries
 
 		line('queries', $name, $ours, $heap, $target, '%.2f');
 	}
+	my $by_series = $queries[2][1];
+	line('queries', 'avg per series, 1 parallel worker',
+		(map { milliseconds($by_series =~ s/\bT\b/$_/gr, 1) } qw(m h)), undef, '%.2f');
 	my @latency = map {
 		1000 / pgbench("\\set s random(1, $series)\nSELECT time, value FROM $_ WHERE series_id = :s AND $hour;\n", 1, $smoke ? 1 : 3)
 	} qw(m h);
