@@ -58,6 +58,7 @@ single_rows();
 whole_day();
 queries();
 wide();
+many_series();
 contention();
 
 print "$passed passed, $failed failed\n" if $smoke;
@@ -442,6 +443,64 @@ sub wide
 		sql("COPY m FROM " . (copy_files("cpu-$kind->[0]", 'binary', 100, $cpu_day, 1))[0]);
 		line('wide', "bytes per row, $kind->[0] metrics", total_bytes() / (100 * $cpu_day), undef, $kind->[1], '%.2f');
 	}
+}
+
+# ---- many series ----
+
+# Two hours of scrapes of 200,000 series, as fast as two clients send them: the most shared
+# memory there is meanwhile, and what is there right after.
+sub many_series
+{
+	my $series = 200_000;
+	my $half = $series / 2;
+	my $scrapes = $smoke ? 3 : 480;
+	my (@pids, @most);
+	my $start = time;
+
+	heading("200,000 series, $scrapes scrapes");
+	sql("SET client_min_messages = error;\nDROP TABLE IF EXISTS m, h");
+	system("$bin/psql", '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', 'test/metrics.sql') == 0 or die "metrics.sql failed\n";
+	sql("CREATE TABLE samples (labels labels NOT NULL, time timestamptz NOT NULL, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels')");
+	$start = time;
+	for my $client (0, 1)
+	{
+		my $pid = fork // die "fork: $!\n";
+		if ($pid == 0)
+		{
+			exec @{ psql('-c', "CALL scrape(0, $scrapes, $client * $half, $half, 2000)") } or POSIX::_exit(127);
+		}
+		push @pids, $pid;
+	}
+	for my $pid (@pids)
+	{
+		while (waitpid($pid, POSIX::WNOHANG()) == 0)
+		{
+			my @bytes = split /\|/, sql('SELECT * FROM shared_bytes');
+
+			@most = @bytes if !@most || $bytes[0] > $most[0];
+			sleep 0.5;
+		}
+		die "scraping failed\n" if $?;
+	}
+	line('series', 'samples/s, 2 clients', $series * $scrapes / (time - $start), undef);
+	line('series', 'shared memory per series, bytes', $most[0] / $series, undef, -1024);
+	line('series', 'of it hot memory', $most[1] / $series, undef);
+	line('series', 'of it dictionary', $most[2] / $series, undef);
+	line('series', 'of it label index', $most[3] / $series, undef);
+	line('series', 'one series, ms',
+		milliseconds('SELECT count(value) FROM samples WHERE labels = (SELECT labels FROM targets WHERE id = 77777)'),
+		undef, undef, '%.2f');
+	line('series', 'count(*), ms', milliseconds('SELECT count(*) FROM samples'), undef);
+	if ($smoke)
+	{
+		my $count = sql('SELECT count(*) FROM samples');
+		check($count == $series * $scrapes, "$count samples of $scrapes scrapes");
+	}
+	sql("SELECT mytsdb.seal('samples'), mytsdb.merge('samples');\nVACUUM samples");
+	line('series', 'bytes per sample, merged, all but the file\'s free pages',
+		sql("SELECT total_bytes - free_bytes FROM mytsdb.stat_table WHERE rel = 'samples'::regclass") / ($series * $scrapes),
+		undef, undef, '%.3f');
+	sql('DROP TABLE samples, targets CASCADE');
 }
 
 # ---- contention ----
