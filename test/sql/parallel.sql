@@ -163,9 +163,34 @@ SET enable_hashjoin = off; SET enable_mergejoin = off;
 EXPLAIN (COSTS OFF)
 SELECT d, s.dev, s.m FROM generate_series(1, 3) d LEFT JOIN (SELECT dev, max(value) AS m FROM tr GROUP BY dev OFFSET 0) s ON s.dev > d;
 SELECT d, s.dev, s.m FROM generate_series(1, 3) d LEFT JOIN (SELECT dev, max(value) AS m FROM tr GROUP BY dev OFFSET 0) s ON s.dev > d ORDER BY d, dev;
+EXPLAIN (COSTS OFF)
+SELECT d, count(*) FROM generate_series(1, 3) d, (SELECT n FROM t WHERE value > 0 LIMIT 1000) x GROUP BY d;
+SELECT d, count(*) FROM generate_series(1, 3) d, (SELECT n FROM t WHERE value > 0 LIMIT 1000) x GROUP BY d ORDER BY d;
 RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_material;
 SELECT count(*) FROM (SELECT value FROM t WHERE value > 0 LIMIT 10) x;
 SELECT count(*) FROM (SELECT n, note FROM tr LIMIT 3000) x;
+
+-- Errors, here or in a worker; what comes after is not harmed.
+DO $$
+DECLARE
+    sum numeric;
+BEGIN
+    FOR i IN 1 .. 5 LOOP
+        BEGIN
+            PERFORM sum(1 / (n - 22040 - i * 600)) FROM parallel.tr;
+            RAISE NOTICE 'no error';
+        EXCEPTION WHEN division_by_zero THEN NULL;
+        END;
+        BEGIN
+            PERFORM sum(1 / (n - i * 5000)) FROM parallel.t;
+            RAISE NOTICE 'no error';
+        EXCEPTION WHEN division_by_zero THEN NULL;
+        END;
+        SELECT sum(value) INTO sum FROM parallel.t WHERE n % 5 = i - 1;
+        RAISE NOTICE '%', sum;
+    END LOOP;
+END $$;
+SELECT sum(1 / (n - 12345)) IS NULL FROM t WHERE n <> 12345;
 
 -- Parameters that are known late.
 SELECT count(value) FROM t WHERE time > (SELECT max(time) - interval '10 minutes' FROM h);
