@@ -7,10 +7,12 @@
  * Both are keyed by storage id and live by PostgreSQL's MVCC: a block is visible to whom
  * its publisher is visible to, and that is all the visibility blocks have.
  *
- * mytsdb.shard has a row per shard, inserted with the storage: `covered` is the log
- * position up to which the shard is sealed. Whoever sees a value of it reads the log from
- * there on; so log pages are kept while any version of the row that is not dead to
- * everybody says so (ts_catalog_kept()).
+ * mytsdb.shard has a row per shard, inserted with the storage: `covered` has for each of
+ * the shard's logs the position up to which it is sealed; 0 where it has no element.
+ * Whoever sees a value of it reads the log from there on; so log pages are kept while any
+ * version of the row that is not dead to everybody says so (ts_catalog_kept()).
+ *
+ * Arrays `covered` in the program are by log (ts_log.h).
  */
 #ifndef TS_CATALOG_H
 #define TS_CATALOG_H
@@ -47,13 +49,17 @@ typedef struct TsBlockInfo
 
 /* For a new storage: a row per shard with covered = 0. */
 extern void ts_catalog_insert_shards(uint64 storage, int shards);
-/* covered of every shard, as the snapshot sees it; false when there are no rows. */
+/* covered of every log, as the snapshot sees it; false when there are no rows. */
 extern bool
-ts_catalog_covered(uint64 storage, int shards, Snapshot snapshot, TsLogPos *covered);
-/* The same by the latest snapshot; covered has room for TS_MAX_SHARDS. */
+ts_catalog_covered(const TsTable *table, Snapshot snapshot, TsLogPos *covered);
+/* The same by the latest snapshot; all are 0 when there are no rows. */
 extern bool ts_catalog_covered_now(const TsTable *table, TsLogPos *covered);
-/* At most once per command and shard: a command does not see what it wrote itself. */
-extern void ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered);
+/*
+ * Changes what is covered of a shard's logs; the other shards' elements are not looked
+ * at. At most once per command and shard: a command does not see what it wrote itself.
+ */
+extern void
+ts_catalog_set_covered(const TsTable *table, int shard, const TsLogPos *covered);
 
 extern void ts_catalog_insert_block(const TsBlockInfo *block);
 /* Deletes the row at info->tid (read before by the same transaction). */
@@ -70,10 +76,10 @@ extern void ts_catalog_drop(uint64 storage);
 
 /*
  * What must be kept: the extents of all blocks and segments of the label index and, per
- * shard, the smallest `covered` (PG_UINT64_MAX without a row) over all versions of rows
+ * log, the smallest `covered` (PG_UINT64_MAX without a row) over all versions of rows
  * that are not dead to everybody (HeapTupleSatisfiesVacuum).
  */
 extern TsExtent *
-ts_catalog_kept(Relation rel, uint64 storage, int shards, TsLogPos *covered, int *count);
+ts_catalog_kept(Relation rel, const TsTable *table, TsLogPos *covered, int *count);
 
 #endif /* TS_CATALOG_H */

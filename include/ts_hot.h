@@ -3,9 +3,9 @@
  *	  Hot memory: the newest records of the logs, decoded, in shared memory.
  *
  * A record of a log has an *entry* here: its rows as plain columns, with the record's
- * position, xid, command and number. Entries of a shard are kept in *generations*: a
+ * position, xid, command and number. Entries of a log are kept in *generations*: a
  * generation has the entries of all records between two positions of the log, [from, to).
- * Its shard's slot (ts_shared.h) owns it.
+ * The log's slot (ts_shared.h) owns it.
  *
  * It is a cache over the log, and no append depends on it: whatever is not here is read
  * from pages. It begins empty when the server starts, from where the logs end then; what
@@ -21,10 +21,10 @@
  * - A slot that is forgotten, or goes to another stream, loses its generations.
  * - Memory never exceeds mytsdb.hot_memory, which is taken when the server starts.
  *
- * A seal closes its shard's last generation first, so that it can be dropped as a whole,
- * and drops what it has covered once it has committed. (When a shard has TS_HOT_RANGES
- * generations, since seals are held up, its last one goes on.) Files that go away take
- * their generations with them.
+ * A seal closes the last generation of each of its logs first, so that it can be dropped
+ * as a whole, and drops what it has covered once it has committed. (When a log has
+ * TS_HOT_RANGES generations, since seals are held up, its last one goes on.) Files that
+ * go away take their generations with them.
  *
  * When memory is short, or a table has more of it than its series are worth, sealing is
  * hurried. When there is none, an append waits a little while a seal that may free some is
@@ -98,12 +98,12 @@ typedef struct TsHotRange
 #define TS_HOT_RANGES 64
 
 /*
- * Finds what is here of [from, to) of a shard's log, ascending, and pins it; returns how
- * many ranges there are. A backend pins for one shard at a time, and unpins before it
+ * Finds what is here of [from, to) of a log, ascending, and pins it; returns how many
+ * ranges there are. A backend pins for one log at a time, and unpins before it
  * does anything that may begin or end a subtransaction.
  */
-extern int ts_hot_pin(const TsTable *table, int shard, TsLogPos from, TsLogPos to,
-					  TsHotRange *ranges);
+extern int
+ts_hot_pin(const TsTable *table, int log, TsLogPos from, TsLogPos to, TsHotRange *ranges);
 extern void ts_hot_unpin(void);
 
 typedef struct TsHotReader TsHotReader;
@@ -120,11 +120,11 @@ extern void ts_hot_close(TsHotReader *reader);
 
 /* ---- maintenance ---- */
 
-/* A seal of this shard begins: its last generation gets no more entries. */
-extern void ts_hot_seal_begins(const TsTable *table, int shard);
+/* A seal of this log begins: its last generation gets no more entries. */
+extern void ts_hot_seal_begins(const TsTable *table, int log);
 /* It will have covered the log up to here when the transaction commits: what is before is
  * dropped then. */
-extern void ts_hot_seal_ends(const TsTable *table, int shard, TsLogPos upto);
+extern void ts_hot_seal_ends(const TsTable *table, int log, TsLogPos upto);
 /* Whether memory is short. */
 extern bool ts_hot_pressed(void);
 /*
@@ -132,8 +132,8 @@ extern bool ts_hot_pressed(void);
  * has some tens of rows of each series that has rows here, and is not small.
  */
 extern bool ts_hot_wants_seal(const TsTable *table, int shard);
-/* For VACUUM: no entry of the shard has an xid older than cutoff afterwards. */
-extern void ts_hot_freeze(const TsTable *table, int shard, TransactionId cutoff);
+/* For VACUUM: no entry of the log has an xid older than cutoff afterwards. */
+extern void ts_hot_freeze(const TsTable *table, int log, TransactionId cutoff);
 /* Drops what there is of a file. */
 extern void ts_hot_forget_file(const RelFileNode *node);
 /* For shared.c: drops what a slot has. Its lock is held exclusively. */

@@ -2,6 +2,13 @@
  * ts_log.h
  *	  The logs of a table's shards: rows that are not sealed yet.
  *
+ * A shard has up to TS_SHARD_LOGS logs, each with a lock of its own. The rows of one
+ * append go to one of them; which one does not matter to anybody. A writer takes the
+ * first that nobody else is writing to: so he does not wait for one who has lost his
+ * processor in the middle of an append, as all would who come to the shard meanwhile.
+ * The logs but the first are made when they are first wanted. Logs have numbers: log l
+ * of a table is of shard l % shards.
+ *
  * A log is a stream of pages that hold records. A record is rows of one (sub)transaction
  * and one command with one number: a header with a checksum, then series ids, times and
  * pieces of the value columns. Records do not span pages; src/engine/log_format.h
@@ -30,10 +37,21 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
+#include "ts_pages.h"
 #include "ts_rows.h"
 #include "ts_table.h"
 
 typedef uint64 TsLogPos;
+
+#define TS_SHARD_LOGS 8
+#define TS_MAX_LOGS   (TS_MAX_SHARDS * TS_SHARD_LOGS)
+
+#define ts_log_count(table)        ((table)->shards * TS_SHARD_LOGS)
+#define ts_log_of(table, shard, i) ((i) * (table)->shards + (shard))
+#define ts_log_shard(table, log)   ((log) % (table)->shards)
+/* The stream of a log does not depend on how many shards there are. */
+#define ts_log_stream(table, log) \
+	((TsStream) ((log) / (table)->shards * TS_MAX_SHARDS + (log) % (table)->shards))
 
 #define TS_LOG_OFFSET_BITS 13
 #define ts_log_pos(ord, offset) \
@@ -57,16 +75,19 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 extern bool ts_log_fits(const TsTable *table, const TsRows *rows, uint32 i);
 
 /*
- * Where the log of a shard ends now: everything below is to be read. Costs little on a
- * primary, some page reads on a standby. A scan takes it after its snapshot (and, when it
- * is serializable, after its SIREAD lock).
+ * Where the logs end now, by log: everything below is to be read; 0 for a log that has
+ * not been made. Costs little on a primary, some page reads on a standby. A scan takes
+ * it after its snapshot (and, when it is serializable, after its SIREAD lock).
  */
-extern TsLogPos ts_log_end(Relation rel, const TsTable *table, int shard);
+extern void ts_log_ends(Relation rel, const TsTable *table, TsLogPos *ends);
+/* The same for the logs of one shard; the rest of `ends` stays as it is. */
+extern void
+ts_log_shard_ends(Relation rel, const TsTable *table, int shard, TsLogPos *ends);
 
 /* Since when records of a shard wait to be sealed, about; long ago when not known. */
 extern TimestampTz ts_log_pending_since(const TsTable *table, int shard);
 /* A seal up to a position is about to commit: what is left has waited from now on. */
-extern void ts_log_sealed(const TsTable *table, int shard, TsLogPos upto);
+extern void ts_log_sealed(const TsTable *table, int log, TsLogPos upto);
 
 /* ---- reading ---- */
 
@@ -88,12 +109,12 @@ typedef struct TsLogRecord
 typedef struct TsLogReader TsLogReader;
 
 /*
- * Reads the records of a shard from `from` to before `to`. A position in between that
+ * Reads the records of a log from `from` to before `to`. A position in between that
  * the directory does not map raises 40001 on a standby, data corruption on a primary.
  * Lives in a child of the current context.
  */
 extern TsLogReader *
-ts_log_open(Relation rel, const TsTable *table, int shard, TsLogPos from, TsLogPos to);
+ts_log_open(Relation rel, const TsTable *table, int log, TsLogPos from, TsLogPos to);
 extern bool ts_log_next(TsLogReader *reader, TsLogRecord *record);
 extern void ts_log_close(TsLogReader *reader);
 
@@ -142,12 +163,13 @@ extern bool ts_visible(Relation rel, TransactionId xid, CommandId cid, Snapshot 
 
 /*
  * For VACUUM: replaces the xids older than `cutoff` (at most OldestXmin) in the records
- * from `from` on by FrozenTransactionId (committed) or InvalidTransactionId (not), and
- * returns the oldest one that is left, InvalidTransactionId when there is none. Records
- * appended after it began are not looked at: their xids are not older than OldestXmin, so
- * relfrozenxid must not go beyond that either. Assigns no xid.
+ * of a log from `from` to before `to` by FrozenTransactionId (committed) or
+ * InvalidTransactionId (not), and returns the oldest one that is left,
+ * InvalidTransactionId when there is none. `to` is where the log ended after OldestXmin
+ * was computed: xids of later records are not older than that, so relfrozenxid must not
+ * go beyond it either. Assigns no xid.
  */
-extern TransactionId ts_log_freeze(Relation rel, const TsTable *table, int shard,
-								   TsLogPos from, TransactionId cutoff);
+extern TransactionId ts_log_freeze(Relation rel, const TsTable *table, int log,
+								   TsLogPos from, TsLogPos to, TransactionId cutoff);
 
 #endif /* TS_LOG_H */

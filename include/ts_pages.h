@@ -54,7 +54,7 @@ typedef enum TsPageType
 	(((PageHeader) (page))->pd_lower = (LocationIndex) (MAXALIGN(SizeOfPageHeaderData) + \
 														(len)))
 
-/* Streams of a storage: the log of shard s is stream s. */
+/* Streams of a storage: below these are the shards' logs, see ts_log.h. */
 typedef uint32 TsStream;
 #define TS_STREAM_DICTIONARY 0x10000
 #define TS_STREAM_HASH       0x10001 /* buckets of the dictionary's hash index */
@@ -109,6 +109,9 @@ typedef struct TsDirectory
 
 extern TsDirectory *
 ts_pages_directory(Relation rel, const TsTable *table, TsStream stream);
+/* How many pages the directory gives to each stream below `limit`, into pages[limit]. */
+extern void
+ts_pages_count_streams(Relation rel, const TsTable *table, TsStream limit, uint64 *pages);
 /* The block that holds an ordinal; InvalidBlockNumber when none does. */
 extern BlockNumber ts_directory_find(const TsDirectory *dir, uint64 ordinal);
 /* The first ordinal beyond the last run; 0 when there is none. */

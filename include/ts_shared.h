@@ -62,30 +62,49 @@ typedef struct TsSlot
 {
 	LWLock lock;
 	TsSlotKey key;
-	bool ready;         /* the fields below are known */
-	uint64 ticket;      /* changes when `ready` is set and when the slot changes hands */
-	uint64 end;         /* streams: see the module that owns the stream */
-	uint64 mapped;      /* streams: ordinals that the directory maps */
-	TsRun run;          /* streams: the run that `end` is in, count 0 when not known */
-	uint64 next_number; /* storage: next number, and the metapage's bound */
+	bool ready;    /* the fields below are known */
+	uint64 ticket; /* changes when `ready` is set and when the slot changes hands */
+	uint64 end;    /* streams: see the module that owns the stream */
+	uint64 mapped; /* streams: ordinals that the directory maps */
+	TsRun run;     /* streams: the run that `end` is in, count 0 when not known */
+	/* storage: the next number (taken under the shared lock), and the metapage's bound */
+	pg_atomic_uint64 next_number;
 	uint64 number_bound;
-	uint64 aux[4];       /* the owning module's own */
-	TsSlotCounts counts; /* known even when the slot is not ready */
-	uint32 hot_first;    /* streams: generations of hot memory (ts_hot.h) ... */
+	uint64 aux[4];         /* the owning module's own ... */
+	pg_atomic_uint32 most; /* ... and one that is only raised, see ts_shared_raise() */
+	TsSlotCounts counts;   /* known even when the slot is not ready */
+	uint32 hot_first;      /* streams: generations of hot memory (ts_hot.h) ... */
 	uint32 hot_last;
-	uint32 hot_count;   /* ... and how many there are */
-	uint32 hot_chunks;  /* what they take */
-	uint32 hot_seal_at; /* when more than that the shard is to be sealed; 0: not known */
-	pg_atomic_uint32 used; /* for the clock that chooses a slot to take */
+	uint32 hot_count;            /* ... how many there are ... */
+	uint32 hot_chunks;           /* ... and what they take */
+	uint32 hot_seal_at;          /* when more than that the shard is to be looked at; 0:
+								  * not known */
+	pg_atomic_uint32 used;       /* for the clock that chooses a slot to take */
+	pg_atomic_uint32 wal_writes; /* how often a holder had to write out WAL */
+	/* Of waits for the lock since the slot was made: */
+	pg_atomic_uint64 waits;
+	pg_atomic_uint64 wait_microseconds;
 } TsSlot;
 
 extern void ts_slot_key(TsSlotKey *key, const TsTable *table, TsStream stream);
 /* Finds or makes the slot and locks it. With LW_SHARED the slot may be not ready, too. */
 extern TsSlot *ts_shared_lock(const TsSlotKey *key, LWLockMode mode, uint64 *ticket);
+/* As above; NULL when somebody else has locked it. */
+extern TsSlot *ts_shared_try_lock(const TsSlotKey *key, LWLockMode mode, uint64 *ticket);
+/* As above; NULL when there is no such slot. */
+extern TsSlot *ts_shared_lock_existing(const TsSlotKey *key, LWLockMode mode);
 /* As above; *valid says whether the ticket is still the same (and thus !ready). */
 extern TsSlot *
 ts_shared_lock_again(const TsSlotKey *key, LWLockMode mode, uint64 ticket, bool *valid);
 extern void ts_shared_unlock(TsSlot *slot);
+/*
+ * Raises `most` of a slot to a value, if there is the slot, without waiting for its lock.
+ * It begins at 0 when the slot becomes the stream's, and being forgotten leaves it.
+ */
+extern void ts_shared_raise(const TsSlotKey *key, uint32 value);
+extern void ts_slot_raise(TsSlot *slot, uint32 value); /* of a locked one */
+/* The holder of the lock has waited for WAL to be written: who waits for him, too. */
+extern void ts_shared_wrote_wal(TsSlot *slot);
 /* Forgets the state of a slot that is locked exclusively: in any doubt. */
 extern void ts_shared_forget(TsSlot *slot);
 
@@ -96,8 +115,33 @@ extern void ts_shared_forget(TsSlot *slot);
  */
 extern void ts_shared_forget_database(Oid database);
 
-/* Time spent waiting for slot locks, and how often, since the server started; it counts
- * waits only, by timing those acquisitions that did not succeed at once. */
-extern void ts_shared_wait_stats(uint64 *waits, uint64 *microseconds);
+/* ---- waiting for locks ---- */
+
+/*
+ * All the engine's LWLocks that others may wait for are acquired by this, which counts
+ * and times the acquisitions that do not succeed at once.
+ */
+extern void ts_lock_timed(LWLock *lock, LWLockMode mode);
+
+/* Who waited, or for what. */
+typedef enum TsLockWaiter
+{
+	TS_WAITER_SESSION,
+	TS_WAITER_WAL,         /* a session, for a slot whose holder had to write out WAL
+							* meanwhile because its buffers were full */
+	TS_WAITER_MAINTENANCE, /* a maintenance worker */
+} TsLockWaiter;
+#define TS_WAITERS 3
+
+typedef struct TsLockWaits
+{
+	uint64 waits;
+	uint64 microseconds;
+} TsLockWaits;
+
+/* Since the server started; found[TS_WAITERS]. */
+extern void ts_lock_waits(TsLockWaits *found);
+/* Adds what all have waited for a slot since it was made. */
+extern void ts_shared_add_waits(const TsSlotKey *key, TsLockWaits *sum);
 
 #endif /* TS_SHARED_H */

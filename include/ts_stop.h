@@ -36,6 +36,12 @@ typedef enum TsStopMost
  */
 extern bool ts_skip_abort_check;
 
+/*
+ * Chance, for tests without many writers: with mytsdb.busy_logs = n a session finds every
+ * n-th log locked that it tries for its rows.
+ */
+extern bool ts_log_seems_busy(void);
+
 extern bool ts_stop_armed;
 /* At most this may happen here. */
 extern void ts_stop_reached(const char *name, TsStopMost most);
@@ -50,6 +56,7 @@ extern void ts_stop_reached(const char *name, TsStopMost most);
 #else
 #define TS_STOP_UP_TO(name, most) ((void) 0)
 #define ts_skip_abort_check       false
+#define ts_log_seems_busy()       false
 #endif
 
 #define TS_STOP(name)        TS_STOP_UP_TO(name, TS_STOP_WAIT)

@@ -38,7 +38,7 @@ COMMENT ON TABLE mytsdb.block IS 'the sealed blocks of tables USING mytsdb; kept
 CREATE TABLE mytsdb.shard (
     storage bigint NOT NULL,
     shard smallint NOT NULL,
-    covered bigint NOT NULL,
+    covered bigint[] NOT NULL,
     PRIMARY KEY (storage, shard)
 ) USING heap WITH (fillfactor = 40, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0.05);
 COMMENT ON TABLE mytsdb.shard IS 'how far the logs of tables USING mytsdb are sealed; kept by the engine alone';
@@ -147,9 +147,10 @@ COMMENT ON AGGREGATE last(anyelement, "any") IS 'the value of the row with the g
 
 CREATE FUNCTION mytsdb.series_of("table" regclass, OUT id bigint, OUT key jsonb) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'mytsdb_series_of' LANGUAGE C STABLE STRICT;
-CREATE FUNCTION mytsdb.shards_of("table" regclass, OUT shard integer, OUT covered bigint, OUT log_end bigint,
+CREATE FUNCTION mytsdb.shards_of("table" regclass, OUT shard integer, OUT logs integer,
         OUT pending_bytes bigint, OUT log_bytes bigint, OUT hot_bytes bigint, OUT seals bigint, OUT rows_sealed bigint,
-        OUT last_seal timestamptz, OUT counted_since timestamptz) RETURNS SETOF record
+        OUT last_seal timestamptz, OUT lock_waits bigint, OUT lock_seconds double precision,
+        OUT counted_since timestamptz) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'mytsdb_shards_of' LANGUAGE C STABLE STRICT;
 CREATE FUNCTION mytsdb.blocks_of("table" regclass, OUT id bigint, OUT tier text, OUT time_min timestamptz,
         OUT time_max timestamptz, OUT series_min bigint, OUT series_max bigint, OUT rows bigint, OUT chunks integer,
@@ -160,12 +161,15 @@ CREATE FUNCTION mytsdb.sizes_of("table" regclass, OUT storage bigint, OUT shards
         OUT dictionary_bytes bigint, OUT index_bytes bigint, OUT log_bytes bigint, OUT pending_bytes bigint,
         OUT free_bytes bigint, OUT total_bytes bigint,
         OUT hot_bytes bigint, OUT seals bigint, OUT rows_sealed bigint, OUT last_seal timestamptz, OUT merges bigint,
-        OUT blocks_merged bigint, OUT last_merge timestamptz, OUT counted_since timestamptz) RETURNS SETOF record
+        OUT blocks_merged bigint, OUT last_merge timestamptz, OUT lock_waits bigint, OUT lock_seconds double precision,
+        OUT counted_since timestamptz) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'mytsdb_sizes_of' LANGUAGE C STABLE STRICT;
 
-CREATE FUNCTION mytsdb.lock_waits(OUT waits bigint, OUT seconds double precision)
+CREATE FUNCTION mytsdb.lock_waits(OUT waits bigint, OUT seconds double precision,
+        OUT wal_waits bigint, OUT wal_seconds double precision,
+        OUT worker_waits bigint, OUT worker_seconds double precision)
     AS 'MODULE_PATHNAME', 'mytsdb_lock_waits' LANGUAGE C VOLATILE STRICT;
-COMMENT ON FUNCTION mytsdb.lock_waits() IS 'how often and how long sessions waited for the engine''s own locks since the server started';
+COMMENT ON FUNCTION mytsdb.lock_waits() IS 'how often and how long sessions waited for the engine''s own locks since the server started; apart, waits in which the holder had to write out WAL, and those of maintenance workers';
 
 CREATE VIEW mytsdb.series AS
     SELECT c.oid::regclass AS rel, s.id, s.key

@@ -528,10 +528,11 @@ sub contention
 	set_fsync('off');
 	for my $writers (4, 16)
 	{
-		my ($share, $sampled, $waits, $tps) = contended($writers, $writers * 2);
+		my ($share, $behind_wal, $sampled, $waits, $tps) = contended($writers, $writers * 2);
 
 		line('contention', "$writers writers, our locks", $share, undef, -1, '%.3f');
-		line('contention', "$writers writers, by samples", $sampled, undef, undef, '%.3f');
+		line('contention', "$writers writers, behind WAL", $behind_wal, undef, undef, '%.3f');
+		line('contention', "$writers writers, both by samples", $sampled, undef, undef, '%.3f');
 		line('contention', "$writers writers, waits", $waits, undef);
 		line('contention', "$writers writers, commits of 100 rows/s", $tps, undef);
 	}
@@ -553,7 +554,7 @@ sub contended
 	print $out $insert;
 	close $out;
 
-	my ($waits_before, $seconds_before) = split /\|/, sql('SELECT * FROM mytsdb.lock_waits()');
+	my ($waits_before, $seconds_before, undef, $wal_before) = split /\|/, sql('SELECT * FROM mytsdb.lock_waits()');
 	open my $bench, '-|', "'$bin/pgbench' -n -M prepared -T $time -c $writers -j 2 -f '$file' 2>&1" or die "pgbench: $!\n";
 	my $end = time + $time * 0.9;
 	while (time < $end)
@@ -569,11 +570,12 @@ sub contended
 	my $result = join '', <$bench>;
 	close $bench or die $result;
 	my ($tps) = $result =~ /tps = ([\d.]+)/;
-	my ($waits, $waited) = split /\|/, sql('SELECT * FROM mytsdb.lock_waits()');
+	my ($waits, $waited, undef, $wal_waited) = split /\|/, sql('SELECT * FROM mytsdb.lock_waits()');
 	check($cpu > 0, 'the writers took processor time') if $smoke;
 	$cpu ||= 1e-9;
 	return (
 		100 * ($waited - $seconds_before) / ($cpu / 0.9),
+		100 * ($wal_waited - $wal_before) / ($cpu / 0.9),
 		$samples ? 100 * $waiting / $samples * $writers * $time / ($cpu / 0.9) : 0,
 		$waits - $waits_before, $tps
 	);

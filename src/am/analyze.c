@@ -49,7 +49,7 @@ struct AnalyzeState
 	/* What there is, in order. */
 	TsBlockInfo *blocks;
 	int nblocks;
-	TsLogPos *from; /* by shard */
+	TsLogPos *from; /* by log */
 	TsLogPos *to;
 	uint64 rows;        /* all */
 	uint64 sealed_rows; /* of these in blocks */
@@ -69,7 +69,7 @@ struct AnalyzeState
 	MemoryContext data;
 
 	/* Reading logs: the record after the one that was reached. */
-	int shard;
+	int next_log; /* to open, or the open one */
 	TsLogReader *log;
 	uint64 log_position;
 	TsRows *log_rows;
@@ -84,23 +84,23 @@ struct AnalyzeState
 
 /* ---- what there is ---- */
 
-/* Visible rows of a shard's log. */
+/* Visible rows of a log. */
 static uint64
-count_log(AnalyzeState *state, int shard)
+count_log(AnalyzeState *state, int log)
 {
-	TsLogReader *log = ts_log_open(state->rel, state->table, shard, state->from[shard],
-								   state->to[shard]);
+	TsLogReader *reader = ts_log_open(state->rel, state->table, log, state->from[log],
+									  state->to[log]);
 	TsLogRecord record;
 	uint64 rows = 0;
 
-	while (ts_log_next(log, &record))
+	while (ts_log_next(reader, &record))
 	{
 		vacuum_delay_point();
 		if (ts_visible(state->rel, record.xid, record.cid, state->snapshot,
 					   &state->visible))
 			rows += record.nrows;
 	}
-	ts_log_close(log);
+	ts_log_close(reader);
 	return rows;
 }
 
@@ -110,9 +110,9 @@ find_rows(AnalyzeState *state)
 {
 	const TsTable *table = state->table;
 
-	state->from = palloc0(table->shards * sizeof(TsLogPos));
-	state->to = palloc0(table->shards * sizeof(TsLogPos));
-	if (!ts_catalog_covered(table->storage, table->shards, state->snapshot, state->from))
+	state->from = palloc0(ts_log_count(table) * sizeof(TsLogPos));
+	state->to = palloc0(ts_log_count(table) * sizeof(TsLogPos));
+	if (!ts_catalog_covered(table, state->snapshot, state->from))
 		return;
 
 	state->blocks = ts_catalog_blocks(table->storage, PG_INT64_MIN, PG_INT64_MAX,
@@ -121,11 +121,9 @@ find_rows(AnalyzeState *state)
 		state->sealed_rows += state->blocks[i].rows;
 	state->rows = state->sealed_rows;
 	state->log_position = state->sealed_rows;
-	for (int shard = 0; shard < table->shards; shard++)
-	{
-		state->to[shard] = ts_log_end(state->rel, table, shard);
-		state->rows += count_log(state, shard);
-	}
+	ts_log_ends(state->rel, table, state->to);
+	for (int log = 0; log < ts_log_count(table); log++)
+		state->rows += count_log(state, log);
 }
 
 /* How many rows of each file block are enough. */
@@ -245,10 +243,11 @@ next_record(AnalyzeState *state, TsLogRecord *record)
 	{
 		if (state->log == NULL)
 		{
-			if (state->shard == state->table->shards)
+			if (state->next_log == ts_log_count(state->table))
 				return false;
-			state->log = ts_log_open(state->rel, state->table, state->shard,
-									 state->from[state->shard], state->to[state->shard]);
+			state->log = ts_log_open(state->rel, state->table, state->next_log,
+									 state->from[state->next_log],
+									 state->to[state->next_log]);
 		}
 		while (ts_log_next(state->log, record))
 		{
@@ -258,7 +257,7 @@ next_record(AnalyzeState *state, TsLogRecord *record)
 		}
 		ts_log_close(state->log);
 		state->log = NULL;
-		state->shard++;
+		state->next_log++;
 	}
 }
 

@@ -255,17 +255,20 @@ mytsdb_series_of(PG_FUNCTION_ARGS)
 
 /* ---- shards ---- */
 
-/* Pages that the directory gives a stream. */
-static uint64
-stream_pages(Relation rel, const TsTable *table, TsStream stream)
+/* What is known of a table's logs. */
+typedef struct Logs
 {
-	TsDirectory *dir = ts_pages_directory(rel, table, stream);
-	uint64 pages = 0;
+	TsLogPos covered[TS_MAX_LOGS];
+	TsLogPos ends[TS_MAX_LOGS];
+	uint64 pages[TS_MAX_LOGS]; /* by stream */
+} Logs;
 
-	for (int i = 0; i < dir->nruns; i++)
-		pages += dir->runs[i].count;
-	pfree(dir);
-	return pages;
+static void
+find_logs(Relation rel, const TsTable *table, Logs *logs)
+{
+	(void) ts_catalog_covered_now(table, logs->covered);
+	ts_log_ends(rel, table, logs->ends);
+	ts_pages_count_streams(rel, table, TS_MAX_LOGS, logs->pages);
 }
 
 static Datum
@@ -275,9 +278,51 @@ time_datum(TimestampTz time, bool *isnull)
 	return TimestampTzGetDatum(time);
 }
 
+/* What there is of one shard, or of all. */
+typedef struct ShardSums
+{
+	int logs; /* that have been made */
+	uint64 pages;
+	uint64 pending; /* bytes */
+	uint64 hot;
+	TsSlotCounts seals; /* since: when the last of them began to be counted */
+	TsLockWaits waits;
+} ShardSums;
+
+static void
+add_shard(ShardSums *sums, const TsTable *table, const Logs *logs, int shard)
+{
+	TsSlotCounts seals;
+
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	{
+		int log = ts_log_of(table, shard, i);
+		TsStream stream = ts_log_stream(table, log);
+		TsSlotKey key;
+
+		sums->logs += logs->pages[stream] > 0;
+		sums->pages += logs->pages[stream];
+		sums->pending += ts_log_distance(logs->covered[log], logs->ends[log]);
+		ts_slot_key(&key, table, stream);
+		ts_shared_add_waits(&key, &sums->waits);
+	}
+	sums->hot += ts_hot_shard_bytes(table, shard);
+	ts_maintain_counts(table, shard, &seals);
+	sums->seals.times += seals.times;
+	sums->seals.amount += seals.amount;
+	sums->seals.last = Max(sums->seals.last, seals.last);
+	sums->seals.since = Max(sums->seals.since, seals.since);
+}
+
+static Datum
+seconds_datum(uint64 microseconds)
+{
+	return Float8GetDatum((double) microseconds / 1e6);
+}
+
 /*
- * mytsdb.shards_of(regclass): shard, covered, log_end, pending_bytes, log_bytes,
- * hot_bytes, seals, rows_sealed, last_seal, counted_since
+ * mytsdb.shards_of(regclass): shard, logs, pending_bytes, log_bytes, hot_bytes, seals,
+ * rows_sealed, last_seal, lock_waits, lock_seconds, counted_since
  */
 Datum
 mytsdb_shards_of(PG_FUNCTION_ARGS)
@@ -285,34 +330,34 @@ mytsdb_shards_of(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Relation rel;
 	TsTable *table;
-	TsLogPos covered[TS_MAX_SHARDS] = {0};
+	Logs logs;
 
 	InitMaterializedSRF(fcinfo, 0);
 	rel = open_readable(PG_GETARG_OID(0));
 	if (rel == NULL)
 		return (Datum) 0;
 	table = ts_table_get(rel);
-	(void) ts_catalog_covered_now(table, covered);
+	find_logs(rel, table, &logs);
 	for (int shard = 0; shard < table->shards; shard++)
 	{
-		TsLogPos end = ts_log_end(rel, table, shard);
-		TsSlotCounts seals;
-		Datum row[10];
-		bool nulls[10] = {false};
+		ShardSums sums = {0};
+		Datum row[11];
+		bool nulls[11] = {false};
 		int i = 0;
 
-		ts_maintain_counts(table, shard, &seals);
+		add_shard(&sums, table, &logs, shard);
 		row[i++] = Int32GetDatum(shard);
-		row[i++] = count_datum(covered[shard]);
-		row[i++] = count_datum(end);
-		row[i++] = count_datum(ts_log_distance(covered[shard], end));
-		row[i++] = count_datum(stream_pages(rel, table, shard) * BLCKSZ);
-		row[i++] = count_datum(ts_hot_shard_bytes(table, shard));
-		row[i++] = count_datum(seals.times);
-		row[i++] = count_datum(seals.amount);
-		row[i] = time_datum(seals.last, &nulls[i]);
+		row[i++] = Int32GetDatum(sums.logs);
+		row[i++] = count_datum(sums.pending);
+		row[i++] = count_datum(sums.pages * BLCKSZ);
+		row[i++] = count_datum(sums.hot);
+		row[i++] = count_datum(sums.seals.times);
+		row[i++] = count_datum(sums.seals.amount);
+		row[i] = time_datum(sums.seals.last, &nulls[i]);
 		i++;
-		row[i++] = TimestampTzGetDatum(seals.since);
+		row[i++] = count_datum(sums.waits.waits);
+		row[i++] = seconds_datum(sums.waits.microseconds);
+		row[i++] = TimestampTzGetDatum(sums.seals.since);
 		Assert(i == lengthof(row));
 		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 	}
@@ -388,6 +433,18 @@ mytsdb_blocks_of(PG_FUNCTION_ARGS)
 /* ---- sizes ---- */
 
 static uint64
+stream_pages(Relation rel, const TsTable *table, TsStream stream)
+{
+	TsDirectory *dir = ts_pages_directory(rel, table, stream);
+	uint64 pages = 0;
+
+	for (int i = 0; i < dir->nruns; i++)
+		pages += dir->runs[i].count;
+	pfree(dir);
+	return pages;
+}
+
+static uint64
 dictionary_pages(Relation rel, const TsTable *table)
 {
 	return stream_pages(rel, table, TS_STREAM_DICTIONARY) +
@@ -411,56 +468,26 @@ index_pages(const TsTable *table)
 	return pages;
 }
 
-/* All of a table's shards. */
-typedef struct ShardSums
-{
-	uint64 log_pages;
-	uint64 pending;
-	uint64 hot;
-	TsSlotCounts seals; /* since: when the last of them began to be counted */
-} ShardSums;
-
-static void
-sum_shards(Relation rel, const TsTable *table, ShardSums *sums)
-{
-	TsLogPos covered[TS_MAX_SHARDS] = {0};
-
-	*sums = (ShardSums){0};
-	(void) ts_catalog_covered_now(table, covered);
-	for (int shard = 0; shard < table->shards; shard++)
-	{
-		TsSlotCounts seals;
-
-		sums->log_pages += stream_pages(rel, table, shard);
-		sums->pending += ts_log_distance(covered[shard], ts_log_end(rel, table, shard));
-		sums->hot += ts_hot_shard_bytes(table, shard);
-		ts_maintain_counts(table, shard, &seals);
-		sums->seals.times += seals.times;
-		sums->seals.amount += seals.amount;
-		sums->seals.last = Max(sums->seals.last, seals.last);
-		sums->seals.since = Max(sums->seals.since, seals.since);
-	}
-}
-
 /*
  * mytsdb.sizes_of(regclass): storage, shards, series, rows, blocks, chunks, fresh_bytes,
  * warm_bytes, dictionary_bytes, index_bytes, log_bytes, pending_bytes, free_bytes,
  * total_bytes, hot_bytes, seals, rows_sealed, last_seal, merges, blocks_merged,
- * last_merge, counted_since
+ * last_merge, lock_waits, lock_seconds, counted_since
  */
 static void
 put_sizes(Relation rel, ReturnSetInfo *result)
 {
 	TsTable *table = ts_table_get(rel);
 	TsTableSize size;
-	ShardSums shards;
+	Logs logs;
+	ShardSums sums = {0};
 	TsSlotCounts merges;
 	int count;
 	TsBlockInfo *blocks = latest_blocks(table, &count);
 	uint64 chunks = 0;
 	uint64 tier_pages[2] = {0};
-	Datum row[22];
-	bool nulls[22] = {false};
+	Datum row[24];
+	bool nulls[24] = {false};
 	int i = 0;
 
 	for (int b = 0; b < count; b++)
@@ -469,7 +496,9 @@ put_sizes(Relation rel, ReturnSetInfo *result)
 		tier_pages[blocks[b].tier == TS_TIER_FRESH ? 0 : 1] += blocks[b].pages.count;
 	}
 	ts_table_size(rel, &size);
-	sum_shards(rel, table, &shards);
+	find_logs(rel, table, &logs);
+	for (int shard = 0; shard < table->shards; shard++)
+		add_shard(&sums, table, &logs, shard);
 	ts_maintain_counts(table, -1, &merges);
 
 	row[i++] = count_datum(table->storage);
@@ -482,20 +511,22 @@ put_sizes(Relation rel, ReturnSetInfo *result)
 	row[i++] = count_datum(tier_pages[1] * BLCKSZ);
 	row[i++] = count_datum(dictionary_pages(rel, table) * BLCKSZ);
 	row[i++] = count_datum(index_pages(table) * BLCKSZ);
-	row[i++] = count_datum(shards.log_pages * BLCKSZ);
-	row[i++] = count_datum(shards.pending);
+	row[i++] = count_datum(sums.pages * BLCKSZ);
+	row[i++] = count_datum(sums.pending);
 	row[i++] = count_datum(ts_pages_free_count(table) * BLCKSZ);
 	row[i++] = count_datum((uint64) RelationGetNumberOfBlocks(rel) * BLCKSZ);
-	row[i++] = count_datum(shards.hot);
-	row[i++] = count_datum(shards.seals.times);
-	row[i++] = count_datum(shards.seals.amount);
-	row[i] = time_datum(shards.seals.last, &nulls[i]);
+	row[i++] = count_datum(sums.hot);
+	row[i++] = count_datum(sums.seals.times);
+	row[i++] = count_datum(sums.seals.amount);
+	row[i] = time_datum(sums.seals.last, &nulls[i]);
 	i++;
 	row[i++] = count_datum(merges.times);
 	row[i++] = count_datum(merges.amount);
 	row[i] = time_datum(merges.last, &nulls[i]);
 	i++;
-	row[i++] = TimestampTzGetDatum(Max(shards.seals.since, merges.since));
+	row[i++] = count_datum(sums.waits.waits);
+	row[i++] = seconds_datum(sums.waits.microseconds);
+	row[i++] = TimestampTzGetDatum(Max(sums.seals.since, merges.since));
 	Assert(i == lengthof(row));
 	tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 }
@@ -514,21 +545,22 @@ mytsdb_sizes_of(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* How often, and for how long together, backends have waited for the locks of streams
- * since the server started. */
+/* mytsdb.lock_waits(): waits and seconds of sessions, of those behind WAL, of workers */
 Datum
 mytsdb_lock_waits(PG_FUNCTION_ARGS)
 {
 	TupleDesc desc;
-	uint64 waits;
-	uint64 microseconds;
-	Datum row[2];
-	bool nulls[2] = {false};
+	TsLockWaits found[TS_WAITERS];
+	Datum row[2 * TS_WAITERS];
+	bool nulls[2 * TS_WAITERS] = {false};
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	ts_shared_wait_stats(&waits, &microseconds);
-	row[0] = Int64GetDatum((int64) waits);
-	row[1] = Float8GetDatum((double) microseconds / 1e6);
+	ts_lock_waits(found);
+	for (int i = 0; i < TS_WAITERS; i++)
+	{
+		row[2 * i] = count_datum(found[i].waits);
+		row[2 * i + 1] = seconds_datum(found[i].microseconds);
+	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls)));
 }

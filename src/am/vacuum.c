@@ -52,21 +52,24 @@ keep_older(TransactionId *oldest, TransactionId xid)
 static void
 freeze(Relation rel, const TsTable *table, TransactionId cutoff, TransactionId *oldest)
 {
-	TsLogPos covered[TS_MAX_SHARDS];
+	TsLogPos covered[TS_MAX_LOGS];
+	TsLogPos ends[TS_MAX_LOGS];
 	int nextents;
 	TsMeta meta;
 
 	for (int shard = 0; shard < table->shards; shard++)
 		(void) ts_maintain_lock(table, shard, true);
 
-	(void) ts_catalog_kept(rel, table->storage, table->shards, covered, &nextents);
-	for (int shard = 0; shard < table->shards; shard++)
+	(void) ts_catalog_kept(rel, table, covered, &nextents);
+	ts_log_ends(rel, table, ends);
+	for (int log = 0; log < ts_log_count(table); log++)
 	{
 		/* Without a row of the catalog nobody reads the log. */
-		if (covered[shard] == PG_UINT64_MAX)
+		if (covered[log] == PG_UINT64_MAX || ends[log] == 0)
 			continue;
-		keep_older(oldest, ts_log_freeze(rel, table, shard, covered[shard], cutoff));
-		ts_hot_freeze(table, shard, cutoff);
+		keep_older(oldest,
+				   ts_log_freeze(rel, table, log, covered[log], ends[log], cutoff));
+		ts_hot_freeze(table, log, cutoff);
 	}
 
 	ts_pages_read_meta(rel, &meta);

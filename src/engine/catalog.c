@@ -22,8 +22,10 @@
 #include "access/tableam.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -164,6 +166,39 @@ ts_catalog_delete(Oid heap, const ItemPointerData *tid)
 
 /* ---- shards ---- */
 
+/* What is covered of the logs of a shard, without those at the end that are at 0. */
+static Datum
+covered_array(const TsTable *table, int shard, const TsLogPos *covered)
+{
+	Datum elements[TS_SHARD_LOGS];
+	int count = 0;
+
+	for (int i = 0; covered != NULL && i < TS_SHARD_LOGS; i++)
+	{
+		TsLogPos position = covered[ts_log_of(table, shard, i)];
+
+		elements[i] = Int64GetDatum((int64) position);
+		if (position > 0)
+			count = i + 1;
+	}
+	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+void
+ts_catalog_shard_covered(const TsCatalogScan *scan, TsLogPos *covered)
+{
+	ArrayType *array = DatumGetArrayTypeP(scan->slot->tts_values[SHARD_COVERED - 1]);
+	int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+
+	if (ARR_HASNULL(array) || ARR_ELEMTYPE(array) != INT8OID || count > TS_SHARD_LOGS)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("\"mytsdb.shard\" has an impossible row")));
+	memset(covered, 0, TS_SHARD_LOGS * sizeof(TsLogPos));
+	memcpy(covered, (const char *) array + ARR_OVERHEAD_NONULLS(ARR_NDIM(array)),
+		   count * sizeof(TsLogPos));
+}
+
 void
 ts_catalog_insert_shards(uint64 storage, int shards)
 {
@@ -184,7 +219,7 @@ ts_catalog_insert_shards(uint64 storage, int shards)
 
 		values[SHARD_STORAGE - 1] = Int64GetDatum((int64) storage);
 		values[SHARD_SHARD - 1] = Int16GetDatum((int16) i);
-		values[SHARD_COVERED - 1] = Int64GetDatum(0);
+		values[SHARD_COVERED - 1] = covered_array(NULL, 0, 0);
 		tuple = form_row(rel, values);
 		CatalogTupleInsertWithInfo(rel, tuple, indexes);
 		heap_freetuple(tuple);
@@ -194,8 +229,9 @@ ts_catalog_insert_shards(uint64 storage, int shards)
 }
 
 bool
-ts_catalog_covered(uint64 storage, int shards, Snapshot snapshot, TsLogPos *covered)
+ts_catalog_covered(const TsTable *table, Snapshot snapshot, TsLogPos *covered)
 {
+	int shards = table->shards;
 	TsCatalogOids oids;
 	TsCatalogScan scan;
 	int found = 0;
@@ -203,21 +239,26 @@ ts_catalog_covered(uint64 storage, int shards, Snapshot snapshot, TsLogPos *cove
 	Assert(IsMVCCSnapshot(snapshot));
 	ts_catalog_find(&oids, false);
 	ts_catalog_scan(&scan, oids.shard, oids.shard_pkey, AccessShareLock, snapshot,
-					storage);
+					table->storage);
 	while (ts_catalog_next(&scan))
 	{
+		TsLogPos positions[TS_SHARD_LOGS];
+
 		/* The index hands them out in order and there is one row of each. */
 		if (found >= shards ||
 			DatumGetInt16(scan.slot->tts_values[SHARD_SHARD - 1]) != found)
 			break;
-		covered[found++] = (TsLogPos) ts_catalog_value(&scan, SHARD_COVERED);
+		ts_catalog_shard_covered(&scan, positions);
+		for (int i = 0; i < TS_SHARD_LOGS; i++)
+			covered[ts_log_of(table, found, i)] = positions[i];
+		found++;
 	}
 	ts_catalog_end(&scan);
 	if (found > 0 && found < shards)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("\"mytsdb.shard\" lacks shard %d of storage " UINT64_FORMAT,
-						found, storage)));
+						found, table->storage)));
 	return found > 0;
 }
 
@@ -225,14 +266,16 @@ bool
 ts_catalog_covered_now(const TsTable *table, TsLogPos *covered)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool known = ts_catalog_covered(table->storage, table->shards, snapshot, covered);
+	bool known;
 
+	memset(covered, 0, sizeof(TsLogPos) * ts_log_count(table));
+	known = ts_catalog_covered(table, snapshot, covered);
 	UnregisterSnapshot(snapshot);
 	return known;
 }
 
 void
-ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered)
+ts_catalog_set_covered(const TsTable *table, int shard, const TsLogPos *covered)
 {
 	TsCatalogOids oids;
 	TsCatalogScan scan;
@@ -241,7 +284,7 @@ ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered)
 
 	ts_catalog_find(&oids, false);
 	ts_catalog_scan(&scan, oids.shard, oids.shard_pkey, RowExclusiveLock, snapshot,
-					storage);
+					table->storage);
 	while (!found && ts_catalog_next(&scan))
 	{
 		Datum *values = scan.slot->tts_values;
@@ -249,8 +292,7 @@ ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered)
 
 		if (DatumGetInt16(values[SHARD_SHARD - 1]) != shard)
 			continue;
-		Assert((TsLogPos) ts_catalog_value(&scan, SHARD_COVERED) <= covered);
-		values[SHARD_COVERED - 1] = Int64GetDatum((int64) covered);
+		values[SHARD_COVERED - 1] = covered_array(table, shard, covered);
 		tuple = form_row(scan.heap, values);
 		CatalogTupleUpdate(scan.heap, &scan.slot->tts_tid, tuple);
 		heap_freetuple(tuple);
@@ -262,7 +304,7 @@ ts_catalog_set_covered(uint64 storage, int shard, TsLogPos covered)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("\"mytsdb.shard\" lacks shard %d of storage " UINT64_FORMAT,
-						shard, storage)));
+						shard, table->storage)));
 }
 
 /* ---- blocks ---- */

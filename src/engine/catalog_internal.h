@@ -15,6 +15,8 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
+#include "ts_log.h"
+
 /* Columns of mytsdb.block. */
 enum
 {
@@ -92,6 +94,8 @@ extern void ts_catalog_end(TsCatalogScan *scan);
 /* Inserts a row without nulls; deletes the one at a position that was read before. */
 extern void ts_catalog_insert(Oid heap, const Datum *values);
 extern void ts_catalog_delete(Oid heap, const ItemPointerData *tid);
+/* What a row of mytsdb.shard says of the shard's logs: covered[TS_SHARD_LOGS]. */
+extern void ts_catalog_shard_covered(const TsCatalogScan *scan, TsLogPos *covered);
 
 static inline int64
 ts_catalog_value(const TsCatalogScan *scan, int column)

@@ -67,28 +67,34 @@ add_extents(Kept *kept, Oid heap, Oid index, int first_page, int pages)
 }
 
 TsExtent *
-ts_catalog_kept(Relation rel, uint64 storage, int shards, TsLogPos *covered, int *count)
+ts_catalog_kept(Relation rel, const TsTable *table, TsLogPos *covered, int *count)
 {
 	TransactionId horizon = GetOldestNonRemovableTransactionId(rel);
 	TsCatalogOids oids;
 	TsCatalogScan scan;
-	Kept kept = {.storage = storage, .horizon = horizon, .room = 64};
+	Kept kept = {.storage = table->storage, .horizon = horizon, .room = 64};
 
 	kept.extents = palloc(kept.room * sizeof(TsExtent));
-	for (int i = 0; i < shards; i++)
-		covered[i] = PG_UINT64_MAX;
+	for (int log = 0; log < ts_log_count(table); log++)
+		covered[log] = PG_UINT64_MAX;
 	ts_catalog_find(&oids, false);
 
 	ts_catalog_scan(&scan, oids.shard, oids.shard_pkey, AccessShareLock, SnapshotAny,
-					storage);
+					table->storage);
 	while (ts_catalog_next(&scan))
 	{
 		int shard = DatumGetInt16(scan.slot->tts_values[SHARD_SHARD - 1]);
-		TsLogPos position = (TsLogPos) ts_catalog_value(&scan, SHARD_COVERED);
+		TsLogPos positions[TS_SHARD_LOGS];
 
-		if (shard >= 0 && shard < shards && position < covered[shard] &&
-			!is_dead(scan.slot, horizon))
-			covered[shard] = position;
+		if (shard < 0 || shard >= table->shards || is_dead(scan.slot, horizon))
+			continue;
+		ts_catalog_shard_covered(&scan, positions);
+		for (int i = 0; i < TS_SHARD_LOGS; i++)
+		{
+			TsLogPos *smallest = &covered[ts_log_of(table, shard, i)];
+
+			*smallest = Min(*smallest, positions[i]);
+		}
 	}
 	ts_catalog_end(&scan);
 

@@ -98,12 +98,13 @@ typedef struct HotGeneration
 
 typedef struct HotShared
 {
-	LWLock lock; /* of free chunks and of the list of generations; nothing is locked, and
-				  * nothing allocated, under it */
+	LWLock lock; /* of the list of generations; nothing is locked, and nothing allocated,
+				  * under it */
 	int tranche;
-	uint32 free;  /* the first of the chunks that were in use once */
-	uint32 fresh; /* chunks from here on were never in use */
-	uint32 live;  /* the first generation of all */
+	pg_atomic_uint64 free;  /* the first of the chunks that were in use once (low half),
+							 * and how often it has changed (high half) */
+	pg_atomic_uint32 fresh; /* chunks from here on were never in use */
+	uint32 live;            /* the first generation of all */
 	pg_atomic_uint32 used;
 	pg_atomic_uint32 generations;
 	pg_atomic_uint32 seals;   /* running */

@@ -46,17 +46,18 @@ static bool sealing = false;
 /* ---- seals ---- */
 
 void
-ts_hot_seal_begins(const TsTable *table, int shard)
+ts_hot_seal_begins(const TsTable *table, int log)
 {
 	TsSlotKey key;
 	TsSlot *slot;
-	uint64 ticket;
 	bool frees;
 
 	if (hot_chunks == 0)
 		return;
-	ts_slot_key(&key, table, (TsStream) shard);
-	slot = ts_shared_lock(&key, LW_EXCLUSIVE, &ticket);
+	ts_slot_key(&key, table, ts_log_stream(table, log));
+	slot = ts_shared_lock_existing(&key, LW_EXCLUSIVE);
+	if (slot == NULL)
+		return;
 	frees = slot->hot_count > 0;
 	if (frees)
 		hot_generations[slot->hot_last].closed = true;
@@ -69,7 +70,7 @@ ts_hot_seal_begins(const TsTable *table, int shard)
 }
 
 void
-ts_hot_seal_ends(const TsTable *table, int shard, TsLogPos upto)
+ts_hot_seal_ends(const TsTable *table, int log, TsLogPos upto)
 {
 	MemoryContext old;
 	PendingSeal *seal;
@@ -78,7 +79,7 @@ ts_hot_seal_ends(const TsTable *table, int shard, TsLogPos upto)
 		return;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	seal = palloc(sizeof(PendingSeal));
-	ts_slot_key(&seal->key, table, (TsStream) shard);
+	ts_slot_key(&seal->key, table, ts_log_stream(table, log));
 	seal->upto = upto;
 	pending_seals = lappend(pending_seals, seal);
 	MemoryContextSwitchTo(old);
@@ -94,11 +95,12 @@ end_seals(bool committed)
 	{
 		const PendingSeal *seal = lfirst(lc);
 		TsSlot *slot;
-		uint64 ticket;
 
 		if (!committed)
 			break;
-		slot = ts_shared_lock(&seal->key, LW_EXCLUSIVE, &ticket);
+		slot = ts_shared_lock_existing(&seal->key, LW_EXCLUSIVE);
+		if (slot == NULL)
+			continue;
 		while (slot->hot_count > 0 && hot_generations[slot->hot_first].to <= seal->upto)
 			hot_unlink_first(slot);
 		ts_shared_unlock(slot);
@@ -133,7 +135,7 @@ find_gone(const Gone *gone, TsSlotKey *keys)
 	int found = 0;
 	uint32 id;
 
-	LWLockAcquire(&hot_shared->lock, LW_SHARED);
+	ts_lock_timed(&hot_shared->lock, LW_SHARED);
 	id = hot_shared->live;
 	while (id != HOT_NONE && found < FOUND_KEYS)
 	{
@@ -161,9 +163,10 @@ forget(const Gone *gone)
 		found = find_gone(gone, keys);
 		for (int i = 0; i < found; i++)
 		{
-			uint64 ticket;
-			TsSlot *slot = ts_shared_lock(&keys[i], LW_EXCLUSIVE, &ticket);
+			TsSlot *slot = ts_shared_lock_existing(&keys[i], LW_EXCLUSIVE);
 
+			if (slot == NULL)
+				continue;
 			ts_hot_drop(slot);
 			ts_shared_unlock(slot);
 		}
@@ -304,10 +307,10 @@ freeze_range(const TsHotRange *range, TransactionId cutoff)
  * lets go of after it was asked, it has shown.
  */
 void
-ts_hot_freeze(const TsTable *table, int shard, TransactionId cutoff)
+ts_hot_freeze(const TsTable *table, int log, TransactionId cutoff)
 {
 	TsHotRange ranges[TS_HOT_RANGES];
-	int count = ts_hot_pin(table, shard, 0, PG_UINT64_MAX, ranges);
+	int count = ts_hot_pin(table, log, 0, PG_UINT64_MAX, ranges);
 	TsSlotKey key;
 
 	for (int i = 0; i < count; i++)
@@ -319,7 +322,7 @@ ts_hot_freeze(const TsTable *table, int shard, TransactionId cutoff)
 
 	if (hot_chunks == 0)
 		return;
-	ts_slot_key(&key, table, (TsStream) shard);
+	ts_slot_key(&key, table, ts_log_stream(table, log));
 	while (hot_next_unlinked(&key, &ranges[0]))
 		freeze_range(&ranges[0], cutoff);
 }

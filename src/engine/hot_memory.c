@@ -4,12 +4,17 @@
  *
  * What always holds:
  * - A chunk is free, reserved by one backend, or in the chain of one generation. `used`
- *   counts those that are not free.
+ *   counts those that are not free, and those that somebody is about to take. So who has
+ *   raised it finds as many free chunks as he has raised it by.
  * - A generation goes, and its chunks are free, when its slot and the last pin have let
  *   go of it; `pins` counts them. Only who holds the slot's lock gets a pin, so none
  *   comes after the slot has let go.
  * - hot_next[] of a chunk in a chain is written once, before a pin can know of the chunk
  *   behind it.
+ *
+ * Free chunks are taken and given back without a lock, since every append does so. Who
+ * takes the first one of their chain has read which one is next; if others have been there
+ * meanwhile the count in `free` is another one and what was read does not matter.
  *
  * Order of locks: slot, then that of hot memory.
  */
@@ -80,7 +85,8 @@ init_shared(HotShared *shared)
 	MemSet(shared, 0, sizeof(HotShared));
 	shared->tranche = LWLockNewTrancheId();
 	LWLockInitialize(&shared->lock, shared->tranche);
-	shared->free = HOT_NONE;
+	pg_atomic_init_u64(&shared->free, HOT_NONE);
+	pg_atomic_init_u32(&shared->fresh, 0);
 	shared->live = HOT_NONE;
 	ConditionVariableInit(&shared->freed);
 	pg_atomic_init_u32(&shared->used, 0);
@@ -132,40 +138,83 @@ ts_hot_enabled(void)
 
 /* ---- reservations ---- */
 
+/* What `free` is to be when a chunk is the first one. */
+static inline uint64
+first_free(uint64 before, uint32 chunk)
+{
+	return ((before >> 32) + 1) << 32 | chunk;
+}
+
+/* A chunk that was in use once, HOT_NONE if there is none. */
+static uint32
+take_free(void)
+{
+	uint64 free = pg_atomic_read_u64(&hot_shared->free);
+
+	while ((uint32) free != HOT_NONE)
+	{
+		uint32 chunk = (uint32) free;
+		uint32 next = *(volatile uint32 *) &hot_next[chunk];
+
+		if (pg_atomic_compare_exchange_u64(&hot_shared->free, &free,
+										   first_free(free, next)))
+			return chunk;
+	}
+	return HOT_NONE;
+}
+
+/* One that was not. */
+static uint32
+take_fresh(void)
+{
+	uint32 chunk = pg_atomic_read_u32(&hot_shared->fresh);
+
+	while (chunk < hot_chunks)
+	{
+		if (pg_atomic_compare_exchange_u32(&hot_shared->fresh, &chunk, chunk + 1))
+			return chunk;
+	}
+	return HOT_NONE;
+}
+
 /* Takes chunks into the reservation; false if there are not so many. */
 static bool
 take_chunks(uint32 count)
 {
-	LWLockAcquire(&hot_shared->lock, LW_EXCLUSIVE);
-	if (hot_chunks - pg_atomic_read_u32(&hot_shared->used) < count)
-	{
-		LWLockRelease(&hot_shared->lock);
-		return false;
-	}
-	for (uint32 i = 0; i < count; i++)
-	{
-		uint32 chunk = hot_shared->free;
+	uint32 used = pg_atomic_read_u32(&hot_shared->used);
 
-		if (chunk != HOT_NONE)
-			hot_shared->free = hot_next[chunk];
-		else
-			chunk = hot_shared->fresh++;
-		Assert(chunk < hot_chunks);
+	do
+	{
+		if (hot_chunks - used < count)
+			return false;
+	} while (!pg_atomic_compare_exchange_u32(&hot_shared->used, &used, used + count));
+
+	while (count > 0)
+	{
+		uint32 chunk = take_free();
+
+		if (chunk == HOT_NONE)
+			chunk = take_fresh();
+		if (chunk == HOT_NONE)
+			continue; /* one was given back between the two */
 		hot_next[chunk] = reserved_first;
 		reserved_first = chunk;
+		reserved++;
+		count--;
 	}
-	reserved += count;
-	pg_atomic_fetch_add_u32(&hot_shared->used, count);
-	LWLockRelease(&hot_shared->lock);
 	return true;
 }
 
-/* Frees a chain of chunks. The lock is held. */
+/* Frees a chain of chunks. */
 static void
 free_chain(uint32 first, uint32 last, uint32 count)
 {
-	hot_next[last] = hot_shared->free;
-	hot_shared->free = first;
+	uint64 free = pg_atomic_read_u64(&hot_shared->free);
+
+	do
+		hot_next[last] = (uint32) free;
+	while (!pg_atomic_compare_exchange_u64(&hot_shared->free, &free,
+										   first_free(free, first)));
 	pg_atomic_fetch_sub_u32(&hot_shared->used, count);
 }
 
@@ -179,9 +228,7 @@ ts_hot_unreserve(void)
 		return;
 	for (uint32 i = 1; i < reserved; i++)
 		last = hot_next[last];
-	LWLockAcquire(&hot_shared->lock, LW_EXCLUSIVE);
 	free_chain(reserved_first, last, reserved);
-	LWLockRelease(&hot_shared->lock);
 	reserved_first = HOT_NONE;
 	reserved = 0;
 }
@@ -272,7 +319,7 @@ hot_begin(TsSlot *slot, TsLogPos from)
 	generation->closed = false;
 	generation->linked = true;
 
-	LWLockAcquire(&hot_shared->lock, LW_EXCLUSIVE);
+	ts_lock_timed(&hot_shared->lock, LW_EXCLUSIVE);
 	generation->live_before = HOT_NONE;
 	generation->live_next = hot_shared->live;
 	if (hot_shared->live != HOT_NONE)
@@ -311,15 +358,15 @@ release(uint32 id)
 
 	if (pg_atomic_sub_fetch_u32(&generation->pins, 1) > 0)
 		return;
-	LWLockAcquire(&hot_shared->lock, LW_EXCLUSIVE);
+	ts_lock_timed(&hot_shared->lock, LW_EXCLUSIVE);
 	if (generation->live_before != HOT_NONE)
 		hot_generations[generation->live_before].live_next = generation->live_next;
 	else
 		hot_shared->live = generation->live_next;
 	if (generation->live_next != HOT_NONE)
 		hot_generations[generation->live_next].live_before = generation->live_before;
-	free_chain(id, generation->last, generation->chunks);
 	LWLockRelease(&hot_shared->lock);
+	free_chain(id, generation->last, generation->chunks);
 	pg_atomic_fetch_sub_u32(&hot_shared->generations, 1);
 	ConditionVariableBroadcast(&hot_shared->freed);
 }
@@ -352,20 +399,20 @@ ts_hot_drop(TsSlot *slot)
 /* ---- pins ---- */
 
 int
-ts_hot_pin(const TsTable *table, int shard, TsLogPos from, TsLogPos to,
-		   TsHotRange *ranges)
+ts_hot_pin(const TsTable *table, int log, TsLogPos from, TsLogPos to, TsHotRange *ranges)
 {
 	TsSlotKey key;
 	TsSlot *slot;
-	uint64 ticket;
 	uint32 id;
 
 	Assert(npinned == 0);
 	if (hot_chunks == 0 || pg_atomic_read_u32(&hot_shared->generations) == 0 ||
 		RecoveryInProgress())
 		return 0;
-	ts_slot_key(&key, table, (TsStream) shard);
-	slot = ts_shared_lock(&key, LW_SHARED, &ticket);
+	ts_slot_key(&key, table, ts_log_stream(table, log));
+	slot = ts_shared_lock_existing(&key, LW_SHARED);
+	if (slot == NULL)
+		return 0;
 	id = slot->hot_first;
 	for (uint32 i = 0; i < slot->hot_count; i++)
 	{
@@ -422,7 +469,7 @@ hot_next_unlinked(const TsSlotKey *key, TsHotRange *range)
 	uint32 id;
 
 	Assert(npinned <= 1);
-	LWLockAcquire(&hot_shared->lock, LW_SHARED);
+	ts_lock_timed(&hot_shared->lock, LW_SHARED);
 	id = before == HOT_NONE ? hot_shared->live : hot_generations[before].live_next;
 	while (id != HOT_NONE &&
 		   (hot_generations[id].linked || !same_key(&hot_generations[id].key, key) ||
@@ -453,17 +500,22 @@ hot_let_go(void)
 uint64
 ts_hot_shard_bytes(const TsTable *table, int shard)
 {
-	TsSlotKey key;
-	TsSlot *slot;
-	uint64 ticket;
-	uint64 bytes;
+	uint64 bytes = 0;
 
 	if (hot_chunks == 0 || RecoveryInProgress())
 		return 0;
-	ts_slot_key(&key, table, (TsStream) shard);
-	slot = ts_shared_lock(&key, LW_SHARED, &ticket);
-	bytes = (uint64) slot->hot_chunks * HOT_CHUNK;
-	ts_shared_unlock(slot);
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	{
+		TsSlotKey key;
+		TsSlot *slot;
+
+		ts_slot_key(&key, table, ts_log_stream(table, ts_log_of(table, shard, i)));
+		slot = ts_shared_lock_existing(&key, LW_SHARED);
+		if (slot == NULL)
+			continue;
+		bytes += (uint64) slot->hot_chunks * HOT_CHUNK;
+		ts_shared_unlock(slot);
+	}
 	return bytes;
 }
 

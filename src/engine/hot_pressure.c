@@ -8,9 +8,10 @@
  * for SERIES_ROWS if its rows are wide. So memory follows the number of active series,
  * however much there is of it, and blocks get enough rows of a series to be worth it.
  *
- * Maintenance counts the series when it looks at a shard, and leaves in the slot how much
- * the shard may have. An append that comes to have more asks for maintenance, and again
- * when there is a quarter more, since a transaction may have held the seal up.
+ * Maintenance counts the series when it looks at a shard, and leaves in the slots of its
+ * logs how much each may have until the shard is to be looked at again. An append that
+ * comes to have more asks for maintenance, and again when there is a quarter more, since a
+ * transaction may have held the seal up.
  */
 #include "postgres.h"
 
@@ -25,7 +26,7 @@
 #define TABLE_BYTES  (32 * 1024 * 1024)
 #define SERIES_BYTES 400
 #define SERIES_ROWS  16
-/* What a shard may have that nobody has looked at yet. */
+/* What a log may have that nobody has looked at yet. */
 #define UNSEEN_BYTES (4 * 1024 * 1024)
 
 /* Memory is short when this share of all chunks is in use. */
@@ -36,7 +37,7 @@
 /* Bits of a census at most: with more series than that, it counts only some of them. */
 #define CENSUS_BITS (1024 * 1024)
 
-/* An append of this backend found that its shard has too much. */
+/* An append of this backend found that its log has too much. */
 static bool grown = false;
 
 /* ---- asking for seals ---- */
@@ -92,7 +93,8 @@ typedef struct Census
 {
 	uint32 shards; /* of the table */
 	int skip;      /* one in 2^skip series is counted */
-	uint64 *bits;  /* one for each of them */
+	uint64 *bits;  /* one for each of them ... */
+	uint32 words;  /* ... in so many */
 	uint64 series;
 	uint64 rows;
 	uint64 bytes;
@@ -107,6 +109,8 @@ count_series(Census *census, uint32 series)
 	if ((index & ((1u << census->skip) - 1)) != 0)
 		return;
 	index >>= census->skip;
+	if (index / 64 >= census->words)
+		return; /* came after the highest one was looked for */
 	bit = UINT64CONST(1) << (index % 64);
 	if ((census->bits[index / 64] & bit) == 0)
 	{
@@ -163,46 +167,83 @@ highest_series(const TsHotRange *range, uint32 highest)
 }
 
 static void
+count_range(Census *census, const TsHotRange *range)
+{
+	HotCursor cursor = {.chunk = range->generation, .left = range->length};
+	const HotEntry *entry;
+
+	while ((entry = hot_cursor_entry(&cursor)) != NULL)
+	{
+		count_entry(census, entry, cursor);
+		hot_cursor_skip(&cursor, entry->length - sizeof(HotEntry));
+	}
+}
+
+static void
 take_census(const TsTable *table, int shard, Census *census)
 {
 	TsHotRange ranges[TS_HOT_RANGES];
-	int count = ts_hot_pin(table, shard, 0, PG_UINT64_MAX, ranges);
 	uint32 highest = 0;
 
 	*census = (Census){.shards = (uint32) table->shards};
-	for (int i = 0; i < count; i++)
-		highest = highest_series(&ranges[i], highest);
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	{
+		int count = ts_hot_pin(table, ts_log_of(table, shard, i), 0, PG_UINT64_MAX,
+							   ranges);
+
+		for (int r = 0; r < count; r++)
+			highest = highest_series(&ranges[r], highest);
+		ts_hot_unpin();
+	}
 	highest /= census->shards;
 	while (highest >> census->skip >= CENSUS_BITS)
 		census->skip++;
-	census->bits = palloc0(((highest >> census->skip) / 64 + 1) * sizeof(uint64));
+	census->words = (highest >> census->skip) / 64 + 1;
+	census->bits = palloc0(census->words * sizeof(uint64));
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
 	{
-		HotCursor cursor = {.chunk = ranges[i].generation, .left = ranges[i].length};
-		const HotEntry *entry;
+		int count = ts_hot_pin(table, ts_log_of(table, shard, i), 0, PG_UINT64_MAX,
+							   ranges);
 
-		CHECK_FOR_INTERRUPTS();
-		while ((entry = hot_cursor_entry(&cursor)) != NULL)
+		for (int r = 0; r < count; r++)
 		{
-			count_entry(census, entry, cursor);
-			hot_cursor_skip(&cursor, entry->length - sizeof(HotEntry));
+			CHECK_FOR_INTERRUPTS();
+			count_range(census, &ranges[r]);
 		}
+		ts_hot_unpin();
 	}
-	ts_hot_unpin();
 	pfree(census->bits);
 }
 
 /* ---- what a shard may have ---- */
 
-/* Chunks that a shard may have which has so many; leaves it in the slot. */
+/* Each of the shard's logs may have a part of the rest more than it has. */
+static void
+leave_limit(const TsTable *table, int shard, uint32 rest)
+{
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	{
+		TsSlotKey key;
+		TsSlot *slot;
+
+		ts_slot_key(&key, table, ts_log_stream(table, ts_log_of(table, shard, i)));
+		slot = ts_shared_lock_existing(&key, LW_EXCLUSIVE);
+		if (slot == NULL)
+			continue;
+		/* most of what comes goes to the first log */
+		slot->hot_seal_at = Max(slot->hot_chunks + (i == 0 ? rest : rest / TS_SHARD_LOGS),
+								1);
+		ts_shared_unlock(slot);
+	}
+}
+
+/* Chunks that a shard may have which has so many. */
 static uint32
 find_limit(const TsTable *table, int shard, uint32 chunks)
 {
 	uint64 bytes = TABLE_BYTES / (uint32) table->shards;
-	TsSlotKey key;
-	TsSlot *slot;
-	uint64 ticket;
+	uint32 limit;
 
 	if ((uint64) chunks * HOT_CHUNK > bytes)
 	{
@@ -214,13 +255,9 @@ find_limit(const TsTable *table, int shard, uint32 chunks)
 			bytes = Max(bytes,
 						census.series * SERIES_ROWS * (census.bytes / census.rows));
 	}
-	bytes = Min(bytes / HOT_CHUNK, hot_chunks);
-
-	ts_slot_key(&key, table, (TsStream) shard);
-	slot = ts_shared_lock(&key, LW_EXCLUSIVE, &ticket);
-	slot->hot_seal_at = (uint32) Max(bytes, 1);
-	ts_shared_unlock(slot);
-	return (uint32) bytes;
+	limit = (uint32) Min(bytes / HOT_CHUNK, hot_chunks);
+	leave_limit(table, shard, limit > chunks ? limit - chunks : 0);
+	return limit;
 }
 
 /* When memory is short: those that have half of what they would all have on the average. */

@@ -4,17 +4,21 @@
  *
  * Rows are sorted by shard and series, cut into records of about a page's worth of plain
  * values and encoded, a shard at a time, into private memory: all that costs time or may
- * fail happens before any lock is taken. Then the records go to pages, as many as one WAL
- * record takes (TS_EDIT_PAGES pages) at a time:
+ * fail happens before any lock is taken. Then the records go to the pages of one of the
+ * shard's logs, as many as one WAL record takes (TS_EDIT_PAGES pages) at a time:
  *
  *	1. learn the log's end; see that the directory maps the pages wanted; pin them; start
  *	   the edit
- *	2. lock the shard's slot; if others have moved the end beyond the pages pinned, or the
+ *	2. lock the log's slot; if others have moved the end beyond the pages pinned, or the
  *	   slot was forgotten, start over
  *	3. ask for serialization conflicts; lock the pages; copy the records into them; write
  *	   WAL
  *	4. copy the records' entries into hot memory (ts_hot.h), for which memory was reserved
  *	   before all this, if there was some; publish the new end; unlock
+ *
+ * When somebody else has locked the slot, in 1 or 2, the next one of the shard's logs is
+ * tried; when all are locked, the other shards. Only then one waits. All records of a shard go to the log that the
+ * first one went to: they may have one number, and then their order counts.
  *
  * The question about conflicts is asked under the slot's lock because a reader takes its
  * SIREAD lock before it fixes the log's end: either its lock is there when we ask, or it
@@ -31,7 +35,9 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/predicate.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -40,13 +46,14 @@
 #include "ts_series.h"
 #include "ts_stop.h"
 
-/* Records of a shard on their way into the log. */
+/* Records of a shard on their way into one of its logs. */
 typedef struct Append
 {
 	Relation rel;
 	const TsTable *table;
-	TsStream stream;
 	int shard;
+	int log;
+	TsStream stream; /* of the log */
 	TsSlotKey key;
 	const char *next; /* the first record that is not in the log yet */
 	const char *end;
@@ -278,17 +285,31 @@ find_runs(const Append *append, const TsRun *known, Target *target)
 		pfree(dir);
 }
 
-/* Chooses and pins the pages for the next edit. */
-static void
-pin_target(const Append *append, Target *target)
+/* Finds the log's end, and makes the log if it is not the shard's first one. */
+static bool
+find_end(const Append *append, bool wait, TsLogEnd *end)
 {
-	TsRun run;
-	TsLogPos end = ts_log_find_end(append->rel, append->table, append->shard, &run);
-	TsLogPos place = place_for(end, record_space(append->next));
+	if (!ts_log_find_end(append->rel, append->table, append->log, wait, end))
+		return false;
+	if (append->log == append->shard || end->run.count > 0)
+		return true;
+	ts_pages_extend_stream(append->rel, append->table, append->stream, 0, 1);
+	return ts_log_find_end(append->rel, append->table, append->log, wait, end);
+}
 
+/* Chooses and pins the pages for the next edit; false when the log is locked. */
+static bool
+pin_target(const Append *append, bool wait, Target *target)
+{
+	TsLogEnd end;
+	TsLogPos place;
+
+	if (!find_end(append, wait, &end))
+		return false;
+	place = place_for(end.end, record_space(append->next));
 	target->first = ts_log_ordinal(place);
 	target->count = pages_wanted(append, place);
-	find_runs(append, &run, target);
+	find_runs(append, &end.run, target);
 	for (int i = 0; i < target->count; i++)
 	{
 		const TsRun *in = &target->runs[i];
@@ -296,6 +317,7 @@ pin_target(const Append *append, Target *target)
 
 		target->buffers[i] = ts_pages_pin(append->rel, block);
 	}
+	return true;
 }
 
 static void
@@ -359,47 +381,91 @@ fill_pages(Append *append, TsSlot *slot, TsEdit *edit, const Target *target)
 	return end;
 }
 
-/* One round: appends what goes into one WAL record, or nothing if others were faster. */
+/* Writes what goes into one WAL record, with the slot locked, and publishes it. */
 static void
-append_some(Append *append)
+write_some(Append *append, TsSlot *slot, TsEdit *edit, const Target *target)
+{
+	const char *hot = append->hot;
+	PgStat_Counter wal_writes = PendingWalStats.wal_buffers_full;
+	TsLogPos end;
+
+	CheckForSerializableConflictIn(append->rel, NULL, InvalidBlockNumber);
+	end = fill_pages(append, slot, edit, target);
+	TS_STOP_LOCKED("append-before-wal");
+	ts_edit_finish(edit);
+	TS_STOP_LOGGED("append-after-wal");
+	Assert(end > slot->end);
+	if (PendingWalStats.wal_buffers_full != wal_writes)
+		ts_shared_wrote_wal(slot);
+	if (append->reserved)
+		ts_hot_append(slot, end, hot, append->hot);
+	slot->end = end;
+	if (slot->aux[LOG_PENDING_SINCE] == 0)
+		slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentStatementStartTimestamp();
+	slot->run = target->runs[target_index(target, end)];
+	slot->mapped = Max(slot->mapped, slot->run.first + slot->run.count);
+}
+
+/*
+ * One round: appends what goes into one WAL record, or nothing if others were faster.
+ * Returns false when somebody else has locked the log, unless told to wait.
+ */
+static bool
+append_some(Append *append, bool wait)
 {
 	Target target;
 	TsEdit *edit;
 	TsSlot *slot;
 	uint64 ticket;
-	TsLogPos place;
+	bool appended = false;
 
-	pin_target(append, &target);
+	if (!wait && ts_log_seems_busy())
+		return false;
+	if (!pin_target(append, wait, &target))
+		return false;
 	edit = ts_edit_start(append->rel, append->table);
-
-	slot = ts_shared_lock(&append->key, LW_EXCLUSIVE, &ticket);
-	place = place_for(slot->end, record_space(append->next));
-	if (slot->ready && target_index(&target, place) >= 0)
+	slot = wait ? ts_shared_lock(&append->key, LW_EXCLUSIVE, &ticket)
+				: ts_shared_try_lock(&append->key, LW_EXCLUSIVE, &ticket);
+	if (slot != NULL)
 	{
-		const char *hot = append->hot;
-		TsLogPos end;
+		TsLogPos place = place_for(slot->end, record_space(append->next));
 
-		CheckForSerializableConflictIn(append->rel, NULL, InvalidBlockNumber);
-		end = fill_pages(append, slot, edit, &target);
-		TS_STOP_LOCKED("append-before-wal");
-		ts_edit_finish(edit);
-		TS_STOP_LOGGED("append-after-wal");
-		Assert(end > slot->end);
-		if (append->reserved)
-			ts_hot_append(slot, end, hot, append->hot);
-		slot->end = end;
-		if (slot->aux[LOG_PENDING_SINCE] == 0)
-			slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentStatementStartTimestamp();
-		slot->run = target.runs[target_index(&target, end)];
-		slot->mapped = Max(slot->mapped, slot->run.first + slot->run.count);
+		appended = slot->ready && target_index(&target, place) >= 0;
+		if (appended)
+			write_some(append, slot, edit, &target);
 		ts_shared_unlock(slot);
 	}
-	else
-	{
-		ts_shared_unlock(slot);
+	if (!appended)
 		ts_edit_give_up(edit);
-	}
 	unpin_target(&target);
+	return slot != NULL;
+}
+
+static void
+use_log(Append *append, int i)
+{
+	append->log = ts_log_of(append->table, append->shard, i);
+	append->stream = ts_log_stream(append->table, append->log);
+	ts_slot_key(&append->key, append->table, append->stream);
+}
+
+/*
+ * The first round, in the first log that is free; which one is free may change. Returns
+ * false when none is, unless told to wait.
+ */
+static bool
+append_first(Append *append, bool wait)
+{
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	{
+		use_log(append, i);
+		if (append_some(append, false))
+			return true;
+	}
+	if (!wait)
+		return false;
+	use_log(append, MyProc->pgprocno % TS_SHARD_LOGS);
+	return append_some(append, true);
 }
 
 /* Bytes of the entries of the records that go into one edit, at most. */
@@ -424,27 +490,61 @@ hot_wanted(const Append *append)
 	return (Size) (hot - append->hot);
 }
 
-static void
-append_records(Relation rel, const TsTable *table, int shard, Batch *batch)
+/* Appends all of the batch's records, or, unless told to wait, none: false. */
+static bool
+append_records(Relation rel, const TsTable *table, int shard, Batch *batch, bool wait)
 {
 	const StringInfoData *bytes = &batch->bytes;
 	Append append = {.rel = rel,
 					 .table = table,
-					 .stream = log_stream(shard),
 					 .shard = shard,
 					 .next = bytes->data,
 					 .end = bytes->data + bytes->len,
 					 .hot = batch->has_hot ? batch->hot.data : NULL};
 
-	ts_slot_key(&append.key, table, append.stream);
 	while (append.next < append.end)
 	{
 		CHECK_FOR_INTERRUPTS();
 		append.reserved = append.hot != NULL &&
 						  ts_hot_reserve(hot_wanted(&append), &batch->patience);
-		append_some(&append);
+		if (append.next > bytes->data)
+			(void) append_some(&append, true);
+		else if (!append_first(&append, wait))
+			return false;
 		TS_STOP("append-between-edits");
 	}
+	return true;
+}
+
+/*
+ * Appends rows that are sorted by shard. Shards whose logs are all locked come last, when
+ * they may be free again.
+ */
+static void
+append_shards(Relation rel, const TsTable *table, Batch *batch, uint32 *sorted, uint32 n,
+			  bool wait)
+{
+	uint32 late = 0;
+	uint32 count;
+
+	for (uint32 from = 0; from < n; from += count)
+	{
+		int shard = ts_series_shard(table, batch->rows->series[sorted[from]]);
+
+		for (count = 1; from + count < n; count++)
+		{
+			if (ts_series_shard(table, batch->rows->series[sorted[from + count]]) !=
+				shard)
+				break;
+		}
+		encode_rows(batch, sorted + from, count);
+		if (append_records(rel, table, shard, batch, wait))
+			continue;
+		memmove(sorted + late, sorted + from, count * sizeof(uint32));
+		late += count;
+	}
+	if (late > 0)
+		append_shards(rel, table, batch, sorted, late, true);
 }
 
 void
@@ -458,8 +558,6 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 				   .cid = cid,
 				   .number = number,
 				   .patience = TS_HOT_PATIENCE};
-	uint32 *sorted;
-	uint32 count;
 
 	Assert(order != NULL || n == rows->n);
 	Assert(TransactionIdIsNormal(xid));
@@ -479,19 +577,7 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 	batch.encoder = ts_log_encoder_create(context, table, rows, batch.guess);
 	initStringInfo(&batch.bytes);
 	initStringInfo(&batch.hot);
-	sorted = sort_rows(table, rows, order, n);
-	for (uint32 from = 0; from < n; from += count)
-	{
-		int shard = ts_series_shard(table, rows->series[sorted[from]]);
-
-		for (count = 1; from + count < n; count++)
-		{
-			if (ts_series_shard(table, rows->series[sorted[from + count]]) != shard)
-				break;
-		}
-		encode_rows(&batch, sorted + from, count);
-		append_records(rel, table, shard, &batch);
-	}
+	append_shards(rel, table, &batch, sort_rows(table, rows, order, n), n, false);
 	ts_hot_unreserve();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

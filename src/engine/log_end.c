@@ -1,10 +1,16 @@
 /*
  * log_end.c
- *	  Where the log of a shard ends.
+ *	  Where logs end.
  *
- * The shard's slot knows, once somebody found out from the pages: its `end` is a
- * TsLogPos, its `run` the run that holds the end's page. On a standby nobody can keep a
- * slot right, so there the pages are asked every time.
+ * A log's slot knows, once somebody found out from the pages: its `end` is a TsLogPos,
+ * its `run` the run that holds the end's page. On a standby nobody can keep a slot right,
+ * so there the pages are asked every time.
+ *
+ * The slot of a shard's first log knows how many logs the shard has, too, so that readers
+ * need not look for the others. It is counted by the directory, which never forgets all
+ * runs of a log. A log that is made gets its first run, then the first log's slot is told,
+ * if there is one, and only then its own slot becomes ready, without which nobody appends
+ * to it: so a log that has records is counted.
  *
  * Finding the end from pages while others write: the directory is copied, then the pages
  * of its runs are looked at. Appends meanwhile do no harm: the answer is a position that
@@ -114,56 +120,6 @@ end_from_pages(Relation rel, const TsTable *table, TsStream stream, TsRun *run)
 	return end;
 }
 
-TsLogPos
-ts_log_find_end(Relation rel, const TsTable *table, int shard, TsRun *run)
-{
-	TsStream stream = log_stream(shard);
-	TsSlotKey key;
-
-	Assert(shard >= 0 && shard < table->shards);
-	if (RecoveryInProgress())
-		return end_from_pages(rel, table, stream, run);
-
-	ts_slot_key(&key, table, stream);
-	for (;;)
-	{
-		uint64 ticket;
-		bool valid;
-		TsSlot *slot = ts_shared_lock(&key, LW_SHARED, &ticket);
-		TsLogPos end = slot->end;
-
-		if (slot->ready)
-		{
-			*run = slot->run;
-			ts_shared_unlock(slot);
-			return end;
-		}
-		ts_shared_unlock(slot);
-
-		end = end_from_pages(rel, table, stream, run);
-		slot = ts_shared_lock_again(&key, LW_EXCLUSIVE, ticket, &valid);
-		if (valid)
-		{
-			slot->end = end;
-			slot->run = *run;
-			slot->mapped = run->first + run->count;
-			slot->ready = true;
-		}
-		ts_shared_unlock(slot);
-		if (valid)
-			return end;
-		CHECK_FOR_INTERRUPTS();
-	}
-}
-
-TsLogPos
-ts_log_end(Relation rel, const TsTable *table, int shard)
-{
-	TsRun run;
-
-	return ts_log_find_end(rel, table, shard, &run);
-}
-
 uint64
 ts_log_distance(TsLogPos from, TsLogPos to)
 {
@@ -173,29 +129,189 @@ ts_log_distance(TsLogPos from, TsLogPos to)
 		   ts_log_offset(to) - ts_log_offset(from);
 }
 
+/* ---- a shard's logs ---- */
+
+/* The first log counts as made; there may be gaps. */
+static int
+count_logs(Relation rel, const TsTable *table, int shard)
+{
+	uint64 pages[TS_MAX_LOGS];
+	int count = TS_SHARD_LOGS;
+
+	ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
+	while (count > 1 &&
+		   pages[ts_log_stream(table, ts_log_of(table, shard, count - 1))] == 0)
+		count--;
+	return count;
+}
+
+/* Tells the slot of the shard's first log of a log that has runs. */
+static void
+announce_log(const TsTable *table, int log)
+{
+	TsSlotKey key;
+
+	ts_slot_key(&key, table, ts_log_stream(table, ts_log_shard(table, log)));
+	ts_shared_raise(&key, (uint32) (log / table->shards) + 1);
+}
+
+/* ---- ends ---- */
+
+static void
+read_slot(TsSlot *slot, TsLogEnd *found)
+{
+	found->end = slot->end;
+	found->run = slot->run;
+	found->shard_logs = (int) pg_atomic_read_u32(&slot->most);
+}
+
+static void
+fill_slot(TsSlot *slot, TsLogEnd *found)
+{
+	slot->end = found->end;
+	slot->run = found->run;
+	slot->mapped = found->run.first + found->run.count;
+	ts_slot_raise(slot, (uint32) found->shard_logs);
+	slot->ready = true;
+	found->shard_logs = (int) pg_atomic_read_u32(&slot->most);
+}
+
+bool
+ts_log_find_end(Relation rel, const TsTable *table, int log, bool wait, TsLogEnd *found)
+{
+	TsStream stream = ts_log_stream(table, log);
+	bool first = log < table->shards;
+	TsSlotKey key;
+
+	Assert(log >= 0 && log < ts_log_count(table) && !RecoveryInProgress());
+	ts_slot_key(&key, table, stream);
+	for (;;)
+	{
+		uint64 ticket;
+		bool ready;
+		TsSlot *slot = wait ? ts_shared_lock(&key, LW_SHARED, &ticket)
+							: ts_shared_try_lock(&key, LW_SHARED, &ticket);
+
+		if (slot == NULL)
+			return false;
+		ready = slot->ready;
+		read_slot(slot, found);
+		ts_shared_unlock(slot);
+		if (ready)
+			return true;
+
+		found->end = end_from_pages(rel, table, stream, &found->run);
+		found->shard_logs = 0;
+		if (first)
+			found->shard_logs = count_logs(rel, table, log);
+		else if (found->run.count == 0)
+			return true; /* its slot is made ready by who makes the log */
+		else
+			announce_log(table, log);
+		slot = ts_shared_lock_again(&key, LW_EXCLUSIVE, ticket, &ready);
+		if (ready)
+			fill_slot(slot, found);
+		ts_shared_unlock(slot);
+		if (ready)
+			return true;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* From pages, for a standby; pages[] is by stream. */
+static void
+shard_ends_from_pages(Relation rel, const TsTable *table, int shard, const uint64 *pages,
+					  TsLogPos *ends)
+{
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	{
+		int log = ts_log_of(table, shard, i);
+		TsStream stream = ts_log_stream(table, log);
+		TsRun run;
+
+		ends[log] = pages[stream] > 0 ? end_from_pages(rel, table, stream, &run) : 0;
+	}
+}
+
+void
+ts_log_shard_ends(Relation rel, const TsTable *table, int shard, TsLogPos *ends)
+{
+	TsLogEnd found;
+	int count;
+
+	if (RecoveryInProgress())
+	{
+		uint64 pages[TS_MAX_LOGS];
+
+		ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
+		shard_ends_from_pages(rel, table, shard, pages, ends);
+		return;
+	}
+	(void) ts_log_find_end(rel, table, shard, true, &found);
+	ends[shard] = found.end;
+	count = found.shard_logs;
+	for (int i = 1; i < TS_SHARD_LOGS; i++)
+	{
+		int log = ts_log_of(table, shard, i);
+
+		ends[log] = 0;
+		if (i < count && ts_log_find_end(rel, table, log, true, &found))
+			ends[log] = found.end;
+	}
+}
+
+void
+ts_log_ends(Relation rel, const TsTable *table, TsLogPos *ends)
+{
+	uint64 pages[TS_MAX_LOGS];
+
+	if (!RecoveryInProgress())
+	{
+		for (int shard = 0; shard < table->shards; shard++)
+			ts_log_shard_ends(rel, table, shard, ends);
+		return;
+	}
+	ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
+	for (int shard = 0; shard < table->shards; shard++)
+		shard_ends_from_pages(rel, table, shard, pages, ends);
+}
+
+/* ---- since when records wait ---- */
+
 TimestampTz
 ts_log_pending_since(const TsTable *table, int shard)
 {
-	TsSlotKey key;
-	TsSlot *slot;
-	uint64 ticket;
-	TimestampTz since;
+	TimestampTz since = 0;
+	int count = 1;
 
-	ts_slot_key(&key, table, log_stream(shard));
-	slot = ts_shared_lock(&key, LW_SHARED, &ticket);
-	since = (TimestampTz) slot->aux[LOG_PENDING_SINCE];
-	ts_shared_unlock(slot);
+	for (int i = 0; i < count; i++)
+	{
+		TsSlotKey key;
+		TsSlot *slot;
+		TimestampTz here;
+
+		ts_slot_key(&key, table, ts_log_stream(table, ts_log_of(table, shard, i)));
+		slot = ts_shared_lock_existing(&key, LW_SHARED);
+		if (slot == NULL)
+			continue;
+		here = (TimestampTz) slot->aux[LOG_PENDING_SINCE];
+		if (i == 0)
+			count = Max((int) pg_atomic_read_u32(&slot->most), 1);
+		ts_shared_unlock(slot);
+		if (here != 0 && (since == 0 || here < since))
+			since = here;
+	}
 	return since;
 }
 
 void
-ts_log_sealed(const TsTable *table, int shard, TsLogPos upto)
+ts_log_sealed(const TsTable *table, int log, TsLogPos upto)
 {
 	TsSlotKey key;
 	TsSlot *slot;
 	uint64 ticket;
 
-	ts_slot_key(&key, table, log_stream(shard));
+	ts_slot_key(&key, table, ts_log_stream(table, log));
 	slot = ts_shared_lock(&key, LW_EXCLUSIVE, &ticket);
 	if (slot->ready)
 		slot->aux[LOG_PENDING_SINCE] = upto < slot->end

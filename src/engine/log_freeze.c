@@ -3,7 +3,7 @@
  *	  Old transaction ids are replaced, before the commit log forgets about them.
  *
  * Pages are looked at as copies; a page with something to freeze is then changed in an
- * edit of its own, on what it is at that moment. The shard's slot is not locked: records
+ * edit of its own, on what it is at that moment. The log's slot is not locked: records
  * keep their length and place, so the log's end does not move, and an append to the same
  * page works on the page as the buffer's lock shows it, as this does.
  *
@@ -167,18 +167,19 @@ still_mapped(Freeze *freeze, BlockNumber block, uint64 ordinal)
 }
 
 TransactionId
-ts_log_freeze(Relation rel, const TsTable *table, int shard, TsLogPos from,
+ts_log_freeze(Relation rel, const TsTable *table, int log, TsLogPos from, TsLogPos to,
 			  TransactionId cutoff)
 {
-	Freeze freeze = {
-		.rel = rel, .table = table, .stream = log_stream(shard), .cutoff = cutoff};
-	TsLogPos end = ts_log_end(rel, table, shard);
+	Freeze freeze = {.rel = rel,
+					 .table = table,
+					 .stream = ts_log_stream(table, log),
+					 .cutoff = cutoff};
 	TsDirectory *dir = ts_pages_directory(rel, table, freeze.stream);
 	TsLogPos pos = from;
 
 	Assert(!RecoveryInProgress());
 	Assert(TransactionIdIsNormal(cutoff));
-	while (pos < end)
+	while (pos < to)
 	{
 		uint64 ordinal = ts_log_ordinal(pos);
 		BlockNumber block = ts_directory_find(dir, ordinal);

@@ -24,11 +24,10 @@
 
 #include "log_format.h"
 
-#define log_stream(shard) ((TsStream) (shard))
-
 /* In a slot's aux: when the first record was appended that no seal has covered; 0: none
  * was, or it is not known. */
 #define LOG_PENDING_SINCE 0
+/* `most` of the slot of a shard's first log is how many logs the shard has. */
 
 /* ---- log_record.c ---- */
 
@@ -91,12 +90,17 @@ extern uint32 ts_log_choose_rows(const TsRowFilter *filter, const uint32 *series
 
 /* ---- log_end.c ---- */
 
-/*
- * The end of a log, and the run that it is in (count 0: none is known), as its slot or
- * its pages say.
- */
-extern TsLogPos
-ts_log_find_end(Relation rel, const TsTable *table, int shard, TsRun *run);
+/* Where a log ends, as its slot or its pages say. */
+typedef struct TsLogEnd
+{
+	TsLogPos end;
+	TsRun run;      /* that the end is in; count 0: the log has not been made */
+	int shard_logs; /* of a shard's first log: how many the shard has */
+} TsLogEnd;
+
+/* Returns false when somebody else has locked the slot, unless told to wait. */
+extern bool
+ts_log_find_end(Relation rel, const TsTable *table, int log, bool wait, TsLogEnd *found);
 /* The run that holds an ordinal; count 0 when none does. */
 extern TsRun ts_log_find_run(const TsDirectory *dir, uint64 ordinal);
 

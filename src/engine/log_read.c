@@ -43,18 +43,18 @@ struct TsLogReader
 };
 
 TsLogReader *
-ts_log_open(Relation rel, const TsTable *table, int shard, TsLogPos from, TsLogPos to)
+ts_log_open(Relation rel, const TsTable *table, int log, TsLogPos from, TsLogPos to)
 {
 	MemoryContext context = AllocSetContextCreate(
 		CurrentMemoryContext, "mytsdb log reader", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TsLogReader *reader = palloc0(sizeof(TsLogReader));
 
-	Assert(shard >= 0 && shard < table->shards);
+	Assert(log >= 0 && log < ts_log_count(table));
 	reader->context = context;
 	reader->rel = rel;
 	reader->table = table;
-	reader->stream = log_stream(shard);
+	reader->stream = ts_log_stream(table, log);
 	reader->pos = from;
 	reader->to = to;
 	reader->block = InvalidBlockNumber;
@@ -85,12 +85,12 @@ not_mapped(TsLogReader *reader, uint64 ordinal)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("log of relation \"%s\" was freed during recovery", relation),
 				 errdetail("Page " UINT64_FORMAT " of the log of shard %u is gone.",
-						   ordinal, reader->stream),
+						   ordinal, reader->stream % TS_MAX_SHARDS),
 				 errhint("Try the transaction again.")));
 	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 					errmsg("directory of relation \"%s\" lacks page " UINT64_FORMAT
 						   " of the log of shard %u",
-						   relation, ordinal, reader->stream),
+						   relation, ordinal, reader->stream % TS_MAX_SHARDS),
 					errhint("Restore the table from a backup.")));
 }
 

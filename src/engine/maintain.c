@@ -136,9 +136,8 @@ static TsExtent *
 kept_extents(void *arg, int *count)
 {
 	KeptBy *by = arg;
-	TsLogPos *covered = palloc(sizeof(TsLogPos) * by->table->shards);
-	TsExtent *kept = ts_catalog_kept(by->rel, by->table->storage, by->table->shards,
-									 covered, count);
+	TsLogPos *covered = palloc(sizeof(TsLogPos) * ts_log_count(by->table));
+	TsExtent *kept = ts_catalog_kept(by->rel, by->table, covered, count);
 
 	pfree(covered);
 	return kept;
@@ -147,18 +146,19 @@ kept_extents(void *arg, int *count)
 void
 ts_free_pages(Relation rel, const TsTable *table)
 {
-	TsLogPos *covered = palloc(sizeof(TsLogPos) * table->shards);
+	TsLogPos *covered = palloc(sizeof(TsLogPos) * ts_log_count(table));
 	KeptBy by = {.rel = rel, .table = table};
 	int count;
 
-	pfree(ts_catalog_kept(rel, table->storage, table->shards, covered, &count));
-	for (int shard = 0; shard < table->shards; shard++)
+	pfree(ts_catalog_kept(rel, table, covered, &count));
+	for (int log = 0; log < ts_log_count(table); log++)
 	{
 		/* a shard without rows in the catalog is of a storage that is not ours to judge */
-		if (covered[shard] == PG_UINT64_MAX || ts_log_ordinal(covered[shard]) == 0)
+		if (covered[log] == PG_UINT64_MAX || ts_log_ordinal(covered[log]) == 0)
 			continue;
-		if (ts_maintain_lock(table, shard, false))
-			ts_pages_cut_stream(rel, table, shard, ts_log_ordinal(covered[shard]));
+		if (ts_maintain_lock(table, ts_log_shard(table, log), false))
+			ts_pages_cut_stream(rel, table, ts_log_stream(table, log),
+								ts_log_ordinal(covered[log]));
 	}
 	pfree(covered);
 	ts_pages_rebuild_free(rel, table, kept_extents, &by);

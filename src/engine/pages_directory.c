@@ -160,6 +160,22 @@ ts_pages_directory(Relation rel, const TsTable *table, TsStream stream)
 	return dir;
 }
 
+void
+ts_pages_count_streams(Relation rel, const TsTable *table, TsStream limit, uint64 *pages)
+{
+	TsDirectoryCopy *copy = ts_directory_load(rel, table->storage);
+
+	memset(pages, 0, limit * sizeof(uint64));
+	for (uint32 i = 0; i < copy->starts[copy->npages]; i++)
+	{
+		const TsDirectoryEntry *entry = &copy->entries[i];
+
+		if (entry->stream < limit)
+			pages[entry->stream] += entry->count;
+	}
+	ts_directory_free(copy);
+}
+
 /* The last run that begins at or before an ordinal; -1 when there is none. */
 static int
 find_run(const TsDirectory *dir, uint64 ordinal)

@@ -261,7 +261,7 @@ ts_pages_set_writer(Relation rel, TransactionId writer)
 
 /* Locks the storage's slot, ready. */
 static TsSlot *
-lock_numbers(Relation rel, const TsTable *table)
+lock_numbers(Relation rel, const TsTable *table, LWLockMode mode)
 {
 	TsSlotKey key;
 
@@ -271,7 +271,7 @@ lock_numbers(Relation rel, const TsTable *table)
 		uint64 ticket;
 		bool valid;
 		TsMeta meta;
-		TsSlot *slot = ts_shared_lock(&key, LW_EXCLUSIVE, &ticket);
+		TsSlot *slot = ts_shared_lock(&key, mode, &ticket);
 
 		if (slot->ready)
 			return slot;
@@ -284,65 +284,76 @@ lock_numbers(Relation rel, const TsTable *table)
 		slot = ts_shared_lock_again(&key, LW_EXCLUSIVE, ticket, &valid);
 		if (valid)
 		{
-			slot->next_number = meta.number_bound;
+			pg_atomic_write_u64(&slot->next_number, meta.number_bound);
 			slot->number_bound = meta.number_bound;
 			slot->ready = true;
-			return slot;
 		}
 		ts_shared_unlock(slot);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
 
+/* Takes numbers below the bound; false when there are not so many. */
+static bool
+take_below_bound(TsSlot *slot, uint32 count, uint64 *first)
+{
+	*first = pg_atomic_read_u64(&slot->next_number);
+	while (*first + count <= slot->number_bound)
+	{
+		if (pg_atomic_compare_exchange_u64(&slot->next_number, first, *first + count))
+			return true;
+	}
+	return false;
+}
+
 /*
- * Raises the bound so that it is above `upto`. Nobody but the holder of the ready slot
- * changes the metapage's bound, so the two are equal.
+ * Raises the bound so that there are `count` numbers below it. Nobody but the exclusive
+ * holder of the ready slot changes the metapage's bound, so the two are equal.
  */
 static void
 raise_bound(TsSlot *slot, Relation rel, const TsTable *table, TsEdit *edit, Buffer buffer,
-			uint64 upto)
+			uint32 count)
 {
+	uint64 bound = pg_atomic_read_u64(&slot->next_number) + count + NUMBERS_AT_ONCE;
 	TsMetaContent *meta = ts_meta_edit(edit, rel, buffer, table->storage);
 
 	Assert(meta->number_bound == slot->number_bound);
-	meta->number_bound = upto + NUMBERS_AT_ONCE;
+	meta->number_bound = bound;
 	ts_edit_finish(edit);
 	TS_STOP_LOGGED("numbers-raised");
-	slot->number_bound = upto + NUMBERS_AT_ONCE;
+	slot->number_bound = bound;
 }
 
+/* Whoever finds too few numbers comes again, with an edit and the slot for himself. */
 uint64
 ts_pages_take_numbers(Relation rel, const TsTable *table, uint32 count)
 {
 	Buffer buffer = InvalidBuffer;
 	TsEdit *edit = NULL;
+	uint64 first;
 
 	Assert(count >= 1);
 	for (;;)
 	{
-		TsSlot *slot = lock_numbers(rel, table);
-		uint64 first = slot->next_number;
-		bool enough = first + count <= slot->number_bound;
+		TsSlot *slot = lock_numbers(rel, table, edit == NULL ? LW_SHARED : LW_EXCLUSIVE);
+		bool taken = take_below_bound(slot, count, &first);
 
-		if (!enough && edit != NULL)
+		if (!taken && edit != NULL)
 		{
-			raise_bound(slot, rel, table, edit, buffer, first + count);
+			raise_bound(slot, rel, table, edit, buffer, count);
 			edit = NULL;
-			enough = true;
+			taken = take_below_bound(slot, count, &first);
+			Assert(taken);
 		}
-		if (enough)
-			slot->next_number = first + count;
 		ts_shared_unlock(slot);
-
-		if (enough)
-		{
-			if (edit != NULL)
-				ts_edit_give_up(edit);
-			if (BufferIsValid(buffer))
-				ReleaseBuffer(buffer);
-			return first;
-		}
+		if (taken)
+			break;
 		buffer = ts_pages_pin(rel, TS_META_BLOCK);
 		edit = ts_edit_start(rel, table);
 	}
+	if (edit != NULL)
+		ts_edit_give_up(edit);
+	if (BufferIsValid(buffer))
+		ReleaseBuffer(buffer);
+	return first;
 }

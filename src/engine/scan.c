@@ -271,15 +271,13 @@ fix_by_snapshot(TsScan *scan)
 		PredicateLockRelation(scan->rel, scan->given);
 	check_writer(scan->rel, table, scan->snapshot);
 
-	scan->covered = palloc0(sizeof(TsLogPos) * table->shards);
-	scan->ends = palloc0(sizeof(TsLogPos) * table->shards);
-	scan->visible = ts_catalog_covered(table->storage, table->shards, scan->snapshot,
-									   scan->covered);
+	scan->covered = palloc0(sizeof(TsLogPos) * ts_log_count(table));
+	scan->ends = palloc0(sizeof(TsLogPos) * ts_log_count(table));
+	scan->visible = ts_catalog_covered(table, scan->snapshot, scan->covered);
 	if (scan->visible)
 	{
 		read_blocks(scan, scan->spec.time_min, scan->spec.time_max);
-		for (int shard = 0; shard < table->shards; shard++)
-			scan->ends[shard] = ts_log_end(scan->rel, table, shard);
+		ts_log_ends(scan->rel, table, scan->ends);
 	}
 	pin_own_runs(scan);
 }

@@ -137,18 +137,18 @@ spill(TsScan *scan)
 	ts_rows_clear(log->rows);
 }
 
-/* What is being loaded of one shard. */
-typedef struct ShardLoad
+/* What is being loaded of one log. */
+typedef struct LogLoad
 {
 	TsScan *scan;
-	int shard;
+	int log;
 	const TsRowFilter *filter;
 	bool may_spill;
 	TsVisibleCache cache;
-} ShardLoad;
+} LogLoad;
 
 static bool
-is_visible(ShardLoad *load, const TsLogRecord *record)
+is_visible(LogLoad *load, const TsLogRecord *record)
 {
 	CHECK_FOR_INTERRUPTS();
 	return ts_visible(load->scan->rel, record->xid, record->cid, load->scan->snapshot,
@@ -160,7 +160,7 @@ is_visible(ShardLoad *load, const TsLogRecord *record)
  * disk.
  */
 static bool
-added_rows(ShardLoad *load, uint32 before)
+added_rows(LogLoad *load, uint32 before)
 {
 	ScanLog *log = &load->scan->log;
 
@@ -176,7 +176,7 @@ added_rows(ShardLoad *load, uint32 before)
 
 /* Loads what is between two positions from pages. */
 static bool
-load_pages(ShardLoad *load, TsLogPos from, TsLogPos to)
+load_pages(LogLoad *load, TsLogPos from, TsLogPos to)
 {
 	TsRows *rows = load->scan->log.rows;
 	TsLogReader *reader;
@@ -185,7 +185,7 @@ load_pages(ShardLoad *load, TsLogPos from, TsLogPos to)
 
 	if (from >= to)
 		return true;
-	reader = ts_log_open(load->scan->rel, load->scan->table, load->shard, from, to);
+	reader = ts_log_open(load->scan->rel, load->scan->table, load->log, from, to);
 	while (fits && ts_log_next(reader, &record))
 	{
 		uint32 before = rows->n;
@@ -201,7 +201,7 @@ load_pages(ShardLoad *load, TsLogPos from, TsLogPos to)
 
 /* Loads what hot memory has. */
 static bool
-load_hot(ShardLoad *load, TsHotReader *reader, const TsHotRange *range)
+load_hot(LogLoad *load, TsHotReader *reader, const TsHotRange *range)
 {
 	TsRows *rows = load->scan->log.rows;
 	TsLogRecord record;
@@ -221,23 +221,22 @@ load_hot(ShardLoad *load, TsHotReader *reader, const TsHotRange *range)
 }
 
 /*
- * Loads one shard's rows, in the order of their positions: from hot memory what is there,
+ * Loads one log's rows, in the order of their positions: from hot memory what is there,
  * from pages the rest. Returns false when they do not fit and may not go to disk.
  */
 static bool
-load_shard(TsScan *scan, int shard, const TsRowFilter *filter, bool may_spill)
+load_one(TsScan *scan, int log, const TsRowFilter *filter, bool may_spill)
 {
-	ShardLoad load = {
-		.scan = scan, .shard = shard, .filter = filter, .may_spill = may_spill};
+	LogLoad load = {.scan = scan, .log = log, .filter = filter, .may_spill = may_spill};
 	TsHotRange ranges[TS_HOT_RANGES];
-	TsLogPos pos = scan->covered[shard];
-	TsLogPos end = scan->ends[shard];
+	TsLogPos pos = scan->covered[log];
+	TsLogPos end = scan->ends[log];
 	bool fits = true;
 	int count;
 
 	if (pos >= end)
 		return true;
-	count = ts_hot_pin(scan->table, shard, pos, end, ranges);
+	count = ts_hot_pin(scan->table, log, pos, end, ranges);
 	if (count > 0)
 	{
 		TsHotReader *reader = ts_hot_open(scan->rel, scan->table);
@@ -327,10 +326,10 @@ load(TsScan *scan, bool everything, bool may_spill)
 	}
 	old = MemoryContextSwitchTo(log->context);
 	shards = wanted_shards(scan);
-	for (int shard = 0; fits && shard < scan->table->shards; shard++)
+	for (int l = 0; fits && l < ts_log_count(scan->table); l++)
 	{
-		if (shards[shard])
-			fits = load_shard(scan, shard, &filter, may_spill);
+		if (shards[ts_log_shard(scan->table, l)])
+			fits = load_one(scan, l, &filter, may_spill);
 	}
 	if (fits && log->spill != NULL)
 	{

@@ -11,7 +11,7 @@
  * A unit is a group of blocks and a range of series. There are two ways to go about the
  * logs' rows:
  *
- * - *apart*: where rows need not meet, each shard's log is a unit of its own. These come
+ * - *apart*: where rows need not meet, the logs of each shard are a unit of their own. These come
  *	 first, since they cannot be cut.
  * - *merged*: where duplicates are resolved, or series come by series, a unit has the logs'
  *	 rows of its series and its group's time, too. Loading a log costs much, so if there is
@@ -71,7 +71,7 @@ struct ScanDivision
 {
 	Terms terms;
 	bool apart;
-	uint32 first;      /* units before those of groups: shards' logs */
+	uint32 first;      /* units before those of groups: of shards' logs */
 	uint32 *group_end; /* [ngroups]: numbers of the group end before */
 	uint32 units;      /* of a class */
 	int class;         /* the one being read; -1: none */
@@ -126,17 +126,13 @@ static bool
 logs_matter(const TsScan *scan)
 {
 	uint64 sealed = 0;
-	uint64 pages = 0;
+	uint64 bytes = 0;
 
 	for (int i = 0; i < scan->nblocks; i++)
 		sealed += scan->blocks[i].rows;
-	for (int shard = 0; scan->visible && shard < scan->table->shards; shard++)
-	{
-		if (scan->covered[shard] < scan->ends[shard])
-			pages += ts_log_ordinal(scan->ends[shard]) -
-					 ts_log_ordinal(scan->covered[shard]) + 1;
-	}
-	return pages * (BLCKSZ / LOG_ROW_SIZE) > sealed / LOG_SHARE;
+	for (int log = 0; scan->visible && log < ts_log_count(scan->table); log++)
+		bytes += ts_log_distance(scan->covered[log], scan->ends[log]);
+	return bytes / LOG_ROW_SIZE > sealed / LOG_SHARE;
 }
 
 static void

@@ -19,21 +19,11 @@
 #include "ts_scan.h"
 #include "ts_series.h"
 
-/* Bytes of a log between two positions. */
-static double
-log_bytes(TsLogPos from, TsLogPos to)
-{
-	if (from >= to)
-		return 0;
-	return (double) (ts_log_ordinal(to) - ts_log_ordinal(from)) * TS_PAGE_ROOM +
-		   ts_log_offset(to) - ts_log_offset(from);
-}
-
 /*
  * Bytes that a row takes in the last page of records before `end`; 0 when there are none.
  */
 static double
-row_bytes(Relation rel, const TsTable *table, int shard, TsLogPos covered, TsLogPos end)
+row_bytes(Relation rel, const TsTable *table, int log, TsLogPos covered, TsLogPos end)
 {
 	uint64 ordinal = ts_log_ordinal(end);
 	TsLogPos from;
@@ -44,40 +34,38 @@ row_bytes(Relation rel, const TsTable *table, int shard, TsLogPos covered, TsLog
 	if (ts_log_offset(end) == 0 && ordinal > 0)
 		ordinal--;
 	from = Max(covered, ts_log_pos(ordinal, 0));
-	reader = ts_log_open(rel, table, shard, from, end);
+	reader = ts_log_open(rel, table, log, from, end);
 	while (ts_log_next(reader, &record))
 		rows += record.nrows;
 	ts_log_close(reader);
-	return rows > 0 ? log_bytes(from, end) / rows : 0;
+	return rows > 0 ? (double) ts_log_distance(from, end) / rows : 0;
 }
 
 static double
 log_rows(Relation rel, const TsTable *table, const TsLogPos *covered)
 {
-	double total = 0;
-	double longest = 0;
-	int shard_of_longest = 0;
-	TsLogPos end_of_longest = 0;
+	TsLogPos *ends = palloc(sizeof(TsLogPos) * ts_log_count(table));
+	uint64 total = 0;
+	uint64 longest = 0;
+	int longest_log = 0;
 	double each;
 
-	for (int shard = 0; shard < table->shards; shard++)
+	ts_log_ends(rel, table, ends);
+	for (int log = 0; log < ts_log_count(table); log++)
 	{
-		TsLogPos end = ts_log_end(rel, table, shard);
-		double bytes = log_bytes(covered[shard], end);
+		uint64 bytes = ts_log_distance(covered[log], ends[log]);
 
 		total += bytes;
 		if (bytes > longest)
 		{
 			longest = bytes;
-			shard_of_longest = shard;
-			end_of_longest = end;
+			longest_log = log;
 		}
 	}
-	if (total <= 0)
+	if (total == 0)
 		return 0;
-	each = row_bytes(rel, table, shard_of_longest, covered[shard_of_longest],
-					 end_of_longest);
-	return each > 0 ? total / each : 0;
+	each = row_bytes(rel, table, longest_log, covered[longest_log], ends[longest_log]);
+	return each > 0 ? (double) total / each : 0;
 }
 
 void
@@ -87,7 +75,7 @@ ts_table_size(Relation rel, TsTableSize *size)
 		CurrentMemoryContext, "mytsdb table size", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TsTable *table = ts_table_get(rel);
-	TsLogPos *covered = palloc0(sizeof(TsLogPos) * table->shards);
+	TsLogPos *covered = palloc0(sizeof(TsLogPos) * ts_log_count(table));
 	/* A plan may be made before the transaction has a snapshot of its own. */
 	Snapshot snapshot = RegisterSnapshot(GetCatalogSnapshot(InvalidOid));
 
@@ -96,7 +84,7 @@ ts_table_size(Relation rel, TsTableSize *size)
 	size->time_max = PG_INT64_MIN;
 	size->series = ts_series_count(rel, table);
 	size->pages = RelationGetNumberOfBlocks(rel);
-	if (ts_catalog_covered(table->storage, table->shards, snapshot, covered))
+	if (ts_catalog_covered(table, snapshot, covered))
 	{
 		int n;
 		TsBlockInfo *blocks = ts_catalog_blocks(table->storage, PG_INT64_MIN,

@@ -1,8 +1,8 @@
 /*
  * seal.c
- *	  From a shard's log to sealed blocks.
+ *	  From a shard's logs to sealed blocks.
  *
- * A seal covers the log from `covered` up to the first record whose transaction is still
+ * A seal covers each log from `covered` up to the first record whose transaction is still
  * in progress, takes the committed records and leaves the aborted ones out. Its block
  * rows and the new `covered` become visible together, when its transaction commits, which
  * is after all transactions it sealed: whoever sees the seal sees them all, and whoever
@@ -51,15 +51,15 @@ fate_of(TransactionId xid, TransactionId *last_xid, Fate *last_fate)
 }
 
 /*
- * Reads what can be sealed into rows; returns the position up to which the log is then
+ * Reads what can be sealed of a log into rows; returns the position up to which it is then
  * covered.
  */
 static TsLogPos
-collect(Relation rel, const TsTable *table, int shard, TsLogPos from, TsLogPos end,
+collect(Relation rel, const TsTable *table, int log, TsLogPos from, TsLogPos end,
 		TsRows *rows, bool *more)
 {
 	Size budget = (Size) maintenance_work_mem * 1024;
-	TsLogReader *reader = ts_log_open(rel, table, shard, from, end);
+	TsLogReader *reader = ts_log_open(rel, table, log, from, end);
 	TransactionId last_xid = InvalidTransactionId;
 	Fate last_fate = FATE_ABORTED;
 	TsLogPos upto = from;
@@ -88,45 +88,78 @@ collect(Relation rel, const TsTable *table, int shard, TsLogPos from, TsLogPos e
 	return upto;
 }
 
-int64
-ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
+/* Seals one log after the other of the shard; covered[] is what was covered before. */
+static int64
+seal_logs(Relation rel, const TsTable *table, int shard, const TsLogPos *covered,
+		  bool *more)
 {
-	TsLogPos covered[TS_MAX_SHARDS];
-	TsLogPos from;
-	TsLogPos upto;
-	TsRows *rows;
+	TsLogPos ends[TS_MAX_LOGS];
+	TsLogPos upto[TS_MAX_LOGS];
+	TsRows *rows = ts_rows_create(CurrentMemoryContext, table, table->natts, true);
+	bool advanced = false;
 	int64 sealed;
 
-	*more = false;
-	if (!ts_catalog_covered_now(table, covered))
-		return 0;
-	from = covered[shard];
-	ts_hot_seal_begins(table, shard);
-	rows = ts_rows_create(CurrentMemoryContext, table, table->natts, true);
-	upto = collect(rel, table, shard, from, ts_log_end(rel, table, shard), rows, more);
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+		ts_hot_seal_begins(table, ts_log_of(table, shard, i));
+	ts_log_shard_ends(rel, table, shard, ends);
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	{
+		int log = ts_log_of(table, shard, i);
+
+		upto[log] = covered[log];
+		if (covered[log] < ends[log] && !*more)
+			upto[log] = collect(rel, table, log, covered[log], ends[log], rows, more);
+		advanced |= upto[log] > covered[log];
+	}
 	sealed = rows->n;
 	if (sealed > 0)
 		ts_block_write_rows(rel, table, rows, 0, TS_TIER_FRESH,
 							ts_merge_window_length(table));
 	TS_STOP("seal-blocks-written");
-	if (upto > from)
+	if (advanced)
+		ts_catalog_set_covered(table, shard, upto);
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
 	{
-		ts_catalog_set_covered(table->storage, shard, upto);
-		ts_log_sealed(table, shard, upto);
+		int log = ts_log_of(table, shard, i);
+
+		if (upto[log] == covered[log])
+			continue;
+		ts_log_sealed(table, log, upto[log]);
 		TS_STOP("seal-covered");
-		ts_hot_seal_ends(table, shard, upto);
-		ts_maintain_count(table, shard, sealed);
+		ts_hot_seal_ends(table, log, upto[log]);
 	}
+	if (advanced)
+		ts_maintain_count(table, shard, sealed);
 	ts_rows_free(rows);
 	return sealed;
+}
+
+int64
+ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
+{
+	TsLogPos covered[TS_MAX_LOGS];
+
+	*more = false;
+	if (!ts_catalog_covered_now(table, covered))
+		return 0;
+	return seal_logs(rel, table, shard, covered, more);
 }
 
 uint64
 ts_seal_backlog(Relation rel, const TsTable *table, int shard)
 {
-	TsLogPos covered[TS_MAX_SHARDS];
+	TsLogPos covered[TS_MAX_LOGS];
+	TsLogPos ends[TS_MAX_LOGS];
+	uint64 backlog = 0;
 
 	if (!ts_catalog_covered_now(table, covered))
 		return 0;
-	return ts_log_distance(covered[shard], ts_log_end(rel, table, shard));
+	ts_log_shard_ends(rel, table, shard, ends);
+	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	{
+		int log = ts_log_of(table, shard, i);
+
+		backlog += ts_log_distance(covered[log], ends[log]);
+	}
+	return backlog;
 }

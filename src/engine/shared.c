@@ -28,6 +28,7 @@
 
 #include "mytsdb.h"
 #include "ts_hot.h"
+#include "ts_maintain.h"
 #include "ts_shared.h"
 
 #define WAYS       16
@@ -52,8 +53,8 @@ typedef struct SlotsShared
 	int tranche;
 	int partition_tranche;
 	pg_atomic_uint64 tickets;
-	pg_atomic_uint64 waits;
-	pg_atomic_uint64 wait_microseconds;
+	pg_atomic_uint64 waits[TS_WAITERS];
+	pg_atomic_uint64 wait_microseconds[TS_WAITERS];
 	LWLockPadded partitions[PARTITIONS];
 } SlotsShared;
 
@@ -105,8 +106,11 @@ init_shared(void)
 	shared->tranche = LWLockNewTrancheId();
 	shared->partition_tranche = LWLockNewTrancheId();
 	pg_atomic_init_u64(&shared->tickets, 1);
-	pg_atomic_init_u64(&shared->waits, 0);
-	pg_atomic_init_u64(&shared->wait_microseconds, 0);
+	for (int i = 0; i < TS_WAITERS; i++)
+	{
+		pg_atomic_init_u64(&shared->waits[i], 0);
+		pg_atomic_init_u64(&shared->wait_microseconds[i], 0);
+	}
 	for (int i = 0; i < PARTITIONS; i++)
 		LWLockInitialize(&shared->partitions[i].lock, shared->partition_tranche);
 	for (uint32 set = 0; set < set_count(); set++)
@@ -117,7 +121,12 @@ init_shared(void)
 
 			pg_atomic_init_u32(&tag_sets[set].tags[way], 0);
 			LWLockInitialize(&slot->lock, shared->tranche);
+			pg_atomic_init_u64(&slot->next_number, 0);
 			pg_atomic_init_u32(&slot->used, 0);
+			pg_atomic_init_u32(&slot->most, 0);
+			pg_atomic_init_u32(&slot->wal_writes, 0);
+			pg_atomic_init_u64(&slot->waits, 0);
+			pg_atomic_init_u64(&slot->wait_microseconds, 0);
 		}
 	}
 }
@@ -178,29 +187,67 @@ hash_key(const TsSlotKey *key)
 
 /* ---- waiting ---- */
 
-/* Locks, and counts the time it took if the lock was not to be had at once. */
-static void
-lock_timed(LWLock *lock, LWLockMode mode)
+/* Waits for a lock that was not to be had at once; returns microseconds. */
+static uint64
+wait_for_lock(LWLock *lock, LWLockMode mode)
 {
 	instr_time start;
 	instr_time end;
-
-	if (LWLockConditionalAcquire(lock, mode))
-		return;
 
 	INSTR_TIME_SET_CURRENT(start);
 	LWLockAcquire(lock, mode);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
-	pg_atomic_fetch_add_u64(&shared->waits, 1);
-	pg_atomic_fetch_add_u64(&shared->wait_microseconds, INSTR_TIME_GET_MICROSEC(end));
+	return INSTR_TIME_GET_MICROSEC(end);
+}
+
+static void
+count_wait(TsLockWaiter waiter, uint64 microseconds)
+{
+	if (ts_maintain_give_way)
+		waiter = TS_WAITER_MAINTENANCE;
+	pg_atomic_fetch_add_u64(&shared->waits[waiter], 1);
+	pg_atomic_fetch_add_u64(&shared->wait_microseconds[waiter], microseconds);
 }
 
 void
-ts_shared_wait_stats(uint64 *waits, uint64 *microseconds)
+ts_lock_timed(LWLock *lock, LWLockMode mode)
 {
-	*waits = pg_atomic_read_u64(&shared->waits);
-	*microseconds = pg_atomic_read_u64(&shared->wait_microseconds);
+	if (!LWLockConditionalAcquire(lock, mode))
+		count_wait(TS_WAITER_SESSION, wait_for_lock(lock, mode));
+}
+
+static void
+lock_slot(TsSlot *slot, LWLockMode mode)
+{
+	uint32 wal_writes = pg_atomic_read_u32(&slot->wal_writes);
+	uint64 waited;
+
+	if (LWLockConditionalAcquire(&slot->lock, mode))
+		return;
+	waited = wait_for_lock(&slot->lock, mode);
+	pg_atomic_fetch_add_u64(&slot->waits, 1);
+	pg_atomic_fetch_add_u64(&slot->wait_microseconds, waited);
+	count_wait(pg_atomic_read_u32(&slot->wal_writes) != wal_writes ? TS_WAITER_WAL
+																   : TS_WAITER_SESSION,
+			   waited);
+}
+
+void
+ts_shared_wrote_wal(TsSlot *slot)
+{
+	Assert(LWLockHeldByMeInMode(&slot->lock, LW_EXCLUSIVE));
+	pg_atomic_fetch_add_u32(&slot->wal_writes, 1);
+}
+
+void
+ts_lock_waits(TsLockWaits *found)
+{
+	for (int i = 0; i < TS_WAITERS; i++)
+	{
+		found[i].waits = pg_atomic_read_u64(&shared->waits[i]);
+		found[i].microseconds = pg_atomic_read_u64(&shared->wait_microseconds[i]);
+	}
 }
 
 /* ---- finding slots ---- */
@@ -249,9 +296,12 @@ note_use(TsSlot *slot)
 		pg_atomic_write_u32(&slot->used, used + 1);
 }
 
-/* Finds the slot and locks it; NULL when it seems not to be there. */
+/*
+ * Finds the slot and locks it; NULL when it seems not to be there. busy NULL: waits;
+ * otherwise *busy is set when it may be there, but is locked.
+ */
 static TsSlot *
-lock_existing(const Place *place, const TsSlotKey *key, LWLockMode mode)
+lock_existing(const Place *place, const TsSlotKey *key, LWLockMode mode, bool *busy)
 {
 	for (int way = 0; way < WAYS; way++)
 	{
@@ -259,7 +309,13 @@ lock_existing(const Place *place, const TsSlotKey *key, LWLockMode mode)
 
 		if (tag_at(place, way) != place->tag)
 			continue;
-		lock_timed(&slot->lock, mode);
+		if (busy == NULL)
+			lock_slot(slot, mode);
+		else if (!LWLockConditionalAcquire(&slot->lock, mode))
+		{
+			*busy = true;
+			continue;
+		}
 		if (same_key(&slot->key, key))
 		{
 			note_use(slot);
@@ -320,15 +376,16 @@ age_set(const Place *place)
 	}
 }
 
-static bool
-has_slot(const Place *place, const TsSlotKey *key)
+/* The slot of a key; NULL: there is none. Under the partition lock. */
+static TsSlot *
+find_slot(const Place *place, const TsSlotKey *key)
 {
 	for (int way = 0; way < WAYS; way++)
 	{
 		if (tag_at(place, way) == place->tag && same_key(&slot_at(place, way)->key, key))
-			return true;
+			return slot_at(place, way);
 	}
-	return false;
+	return NULL;
 }
 
 /* Sees that the key has a slot (for now), unless all slots of the set are locked. */
@@ -339,8 +396,8 @@ make_slot(const Place *place, const TsSlotKey *key)
 	TsSlot *slot;
 	int way;
 
-	LWLockAcquire(partition, LW_EXCLUSIVE);
-	if (has_slot(place, key))
+	ts_lock_timed(partition, LW_EXCLUSIVE);
+	if (find_slot(place, key) != NULL)
 	{
 		LWLockRelease(partition);
 		return true;
@@ -356,10 +413,13 @@ make_slot(const Place *place, const TsSlotKey *key)
 		slot->end = 0;
 		slot->mapped = 0;
 		slot->run = (TsRun){0};
-		slot->next_number = 0;
+		pg_atomic_write_u64(&slot->next_number, 0);
 		slot->number_bound = 0;
 		memset(slot->aux, 0, sizeof(slot->aux));
+		pg_atomic_write_u32(&slot->most, 0);
 		slot->counts = (TsSlotCounts){.since = GetCurrentTimestamp()};
+		pg_atomic_write_u64(&slot->waits, 0);
+		pg_atomic_write_u64(&slot->wait_microseconds, 0);
 		pg_atomic_write_u32(&slot->used, 1);
 		pg_atomic_write_u32(&tag_sets[place->set].tags[way], place->tag);
 		LWLockRelease(&slot->lock);
@@ -376,7 +436,7 @@ ts_shared_lock(const TsSlotKey *key, LWLockMode mode, uint64 *ticket)
 	Assert(mode == LW_SHARED || mode == LW_EXCLUSIVE);
 	for (;;)
 	{
-		TsSlot *slot = lock_existing(&place, key, mode);
+		TsSlot *slot = lock_existing(&place, key, mode, NULL);
 
 		if (slot != NULL)
 		{
@@ -386,11 +446,37 @@ ts_shared_lock(const TsSlotKey *key, LWLockMode mode, uint64 *ticket)
 		if (!make_slot(&place, key))
 		{
 			slot = slot_at(&place, (int) (place.tag >> 1) % WAYS);
-			lock_timed(&slot->lock, LW_SHARED);
+			lock_slot(slot, LW_SHARED);
 			LWLockRelease(&slot->lock);
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+TsSlot *
+ts_shared_try_lock(const TsSlotKey *key, LWLockMode mode, uint64 *ticket)
+{
+	Place place = place_of(key);
+
+	for (;;)
+	{
+		bool busy = false;
+		TsSlot *slot = lock_existing(&place, key, mode, &busy);
+
+		if (slot != NULL)
+			*ticket = slot->ticket;
+		if (slot != NULL || busy || !make_slot(&place, key))
+			return slot;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+TsSlot *
+ts_shared_lock_existing(const TsSlotKey *key, LWLockMode mode)
+{
+	Place place = place_of(key);
+
+	return lock_existing(&place, key, mode, NULL);
 }
 
 TsSlot *
@@ -407,6 +493,49 @@ void
 ts_shared_unlock(TsSlot *slot)
 {
 	LWLockRelease(&slot->lock);
+}
+
+void
+ts_slot_raise(TsSlot *slot, uint32 value)
+{
+	uint32 most = pg_atomic_read_u32(&slot->most);
+
+	while (most < value)
+	{
+		if (pg_atomic_compare_exchange_u32(&slot->most, &most, value))
+			break;
+	}
+}
+
+void
+ts_shared_raise(const TsSlotKey *key, uint32 value)
+{
+	Place place = place_of(key);
+	LWLock *partition = partition_of(&place);
+	TsSlot *slot;
+
+	ts_lock_timed(partition, LW_SHARED);
+	slot = find_slot(&place, key);
+	if (slot != NULL)
+		ts_slot_raise(slot, value);
+	LWLockRelease(partition);
+}
+
+void
+ts_shared_add_waits(const TsSlotKey *key, TsLockWaits *sum)
+{
+	Place place = place_of(key);
+	LWLock *partition = partition_of(&place);
+	TsSlot *slot;
+
+	ts_lock_timed(partition, LW_SHARED);
+	slot = find_slot(&place, key);
+	if (slot != NULL)
+	{
+		sum->waits += pg_atomic_read_u64(&slot->waits);
+		sum->microseconds += pg_atomic_read_u64(&slot->wait_microseconds);
+	}
+	LWLockRelease(partition);
 }
 
 /*
@@ -432,7 +561,7 @@ ts_shared_forget_database(Oid database)
 		/* one that gets such a key just now is not of those that matter */
 		if (slot->key.database != database)
 			continue;
-		lock_timed(&slot->lock, LW_EXCLUSIVE);
+		lock_slot(slot, LW_EXCLUSIVE);
 		if (slot->key.database == database)
 			ts_shared_forget(slot);
 		LWLockRelease(&slot->lock);

@@ -80,6 +80,9 @@ static const char *const actions[] = {
 bool ts_stop_armed = false;
 bool ts_skip_abort_check;
 
+static int busy_logs;
+static int logs_tried;
+
 static char *stop_point;
 static StopSetting setting;
 static int passes;
@@ -167,6 +170,16 @@ define_settings(void)
 							 "Takes rolled-back transactions for committed ones.",
 							 "For tests, which are to find out.", &ts_skip_abort_check,
 							 false, PGC_SUSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	DefineCustomIntVariable("mytsdb.busy_logs",
+							"Takes every so many-th log for locked by somebody else.",
+							"For tests. 0: none.", &busy_logs, 0, 0, INT_MAX, PGC_SUSET,
+							GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+}
+
+bool
+ts_log_seems_busy(void)
+{
+	return busy_logs > 0 && ++logs_tried % busy_logs == 0;
 }
 
 /* Waits while somebody has the lock. Cancelling ends it. */

@@ -8,9 +8,9 @@ SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
  WHERE tgrelid IN ('mytsdb.block'::regclass, 'mytsdb.label_index'::regclass, 'mytsdb.shard'::regclass) ORDER BY 1, 2;
 
 -- What others write is discarded, also when it comes by replication.
-INSERT INTO mytsdb.shard VALUES (-1, 0, 0);
+INSERT INTO mytsdb.shard VALUES (-1, 0, '{0}');
 SET session_replication_role = replica;
-INSERT INTO mytsdb.shard VALUES (-1, 0, 0);
+INSERT INTO mytsdb.shard VALUES (-1, 0, '{0}');
 INSERT INTO mytsdb.block VALUES (-1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1);
 INSERT INTO mytsdb.label_index VALUES (-1, 1, 1, 1, 1, 1, 1);
 TRUNCATE mytsdb.block;
@@ -26,7 +26,7 @@ CREATE ROLE regress_catalogs;
 SET ROLE regress_catalogs;
 SELECT count(*) FROM mytsdb.block;
 SELECT count(*) FROM mytsdb.label_index;
-INSERT INTO mytsdb.shard VALUES (1, 0, 0);
+INSERT INTO mytsdb.shard VALUES (1, 0, '{0}');
 SELECT mytsdb.discard_row();
 RESET ROLE;
 DROP ROLE regress_catalogs;

@@ -13,7 +13,7 @@ INSERT INTO st_labels VALUES ('2026-01-01 00:00', 'up{job="api"}', 1);
 INSERT INTO st_one VALUES ('2026-01-01', 1), ('2026-01-02', 2);
 
 SELECT rel, id, key FROM mytsdb.series WHERE rel::text LIKE 'st%' ORDER BY rel::text, id;
-SELECT rel, shard, covered, log_end > 0 AS has_log, pending_bytes > 0 AS pending, log_bytes
+SELECT rel, shard, logs, pending_bytes > 0 AS pending, log_bytes
     FROM mytsdb.stat_shard WHERE rel::text LIKE 'st%' ORDER BY rel::text, shard;
 SELECT rel, hot_bytes > 0 AS hot, seals, rows_sealed, last_seal, merges, blocks_merged, last_merge,
         counted_since <= now() AS since

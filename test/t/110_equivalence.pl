@@ -29,7 +29,8 @@ $node->initdb(
 	'shared_buffers = 16MB',
 	'mytsdb.shared_streams = 256',
 	'mytsdb.maintenance_interval = 1s',
-	'mytsdb.seal_age = 1s');
+	'mytsdb.seal_age = 1s',
+	'mytsdb.busy_logs = 3');
 $node->start;
 $node->safe_sql("CREATE EXTENSION mytsdb; SET allow_in_place_tablespaces = on;");
 $node->safe_sql("CREATE TABLESPACE other LOCATION '';");

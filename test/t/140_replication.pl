@@ -28,7 +28,7 @@ my @settings = (
 	'autovacuum_naptime = 1s', 'archive_mode = on',
 	"archive_command = 'cp %p $archive/%f'", 'hot_standby = on',
 	'hot_standby_feedback = off', 'max_standby_streaming_delay = 500ms',
-	'wal_receiver_status_interval = 1s');
+	'wal_receiver_status_interval = 1s', 'mytsdb.busy_logs = 7');
 my $primary = Cluster->new('primary');
 $primary->initdb(['-k'], @settings);
 $primary->start;
