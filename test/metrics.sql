@@ -11,7 +11,7 @@ INSERT INTO targets SELECT i, format('{__name__="node_%s_%s_seconds_total",clust
     FROM generate_series(0, 199999) i;
 VACUUM ANALYZE targets;
 
-CREATE FUNCTION sample_time(id int, scrape int) RETURNS timestamptz IMMUTABLE LANGUAGE sql RETURN
+CREATE FUNCTION sample_time(id int, scrape int) RETURNS timestamptz STABLE LANGUAGE sql RETURN
     '2026-01-01 00:00Z'::timestamptz + scrape * interval '15 s'
         + (id / 2000 * 37 + (id / 2000 + scrape) % 7) * interval '1 ms';
 -- of five series two are counters, two gauges with two decimals, one never changes
