@@ -152,6 +152,13 @@ extern TsEdit *ts_edit_start(Relation rel, const TsTable *table);
 /* fresh: the page is taken over, stamped and emptied, whatever it was. */
 extern Page
 ts_edit_lock(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal, bool fresh);
+/*
+ * Locks a page of which nothing changes but that bytes are added to its content; they must
+ * stay where they are until the edit is finished. `at` is how long the content is; returns
+ * false, with the page locked, if it is not, and then the edit must be given up.
+ */
+extern bool ts_edit_append(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal,
+						   uint32 at, const char *bytes, uint32 length);
 /* For a page that may have gone to another owner meanwhile: NULL, and not locked, then. */
 extern Page
 ts_edit_try_lock(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal);

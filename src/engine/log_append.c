@@ -339,44 +339,62 @@ target_index(const Target *target, TsLogPos place)
 }
 
 /*
- * Copies records into the pages of the target from the slot's end on, as many as fit,
- * and returns the new end.
+ * Takes into the edit the records from append->next to `end`, which go to a page of the
+ * target from a place in it on.
+ */
+static void
+fill_page(const Append *append, TsSlot *slot, TsEdit *edit, const Target *target,
+		  TsLogPos place, const char *end)
+{
+	Buffer buffer = target->buffers[target_index(target, place)];
+	uint64 ordinal = ts_log_ordinal(place);
+	uint32 offset = ts_log_offset(place);
+	uint32 length = (uint32) (end - append->next);
+
+	if (offset == 0)
+	{
+		Page page = ts_edit_lock(edit, buffer, append->stream, ordinal, true);
+
+		memcpy(TsPageData(page), append->next, length);
+		TsPageSetLength(page, length);
+	}
+	else if (!ts_edit_append(edit, buffer, append->stream, ordinal, offset, append->next,
+							 length))
+	{
+		ts_shared_forget(slot);
+		ts_stream_damaged(append->rel, BufferGetBlockNumber(buffer),
+						  "a log page does not end where the log does");
+	}
+}
+
+/*
+ * Takes records into the edit, from the slot's end on, as many as fit into the pages of
+ * the target, and returns the new end.
  */
 static TsLogPos
 fill_pages(Append *append, TsSlot *slot, TsEdit *edit, const Target *target)
 {
 	TsLogPos end = slot->end;
-	Page page = NULL;
-	int current = -1;
 
 	while (append->next < append->end)
 	{
-		uint32 space = record_space(append->next);
-		TsLogPos place = place_for(end, space);
-		uint32 offset = ts_log_offset(place);
-		int index = target_index(target, place);
+		TsLogPos place = place_for(end, record_space(append->next));
+		const char *next = append->next;
 
-		if (index < 0)
+		if (target_index(target, place) < 0)
 			break;
-		if (index != current)
+		end = place;
+		while (next < append->end && place_for(end, record_space(next)) == end)
 		{
-			page = ts_edit_lock(edit, target->buffers[index], append->stream,
-								ts_log_ordinal(place), offset == 0);
-			if (TsPageLength(page) != offset)
-			{
-				ts_shared_forget(slot);
-				ts_stream_damaged(append->rel,
-								  BufferGetBlockNumber(target->buffers[index]),
-								  "a log page does not end where the log does");
-			}
-			current = index;
+			uint32 space = record_space(next);
+
+			if (append->hot != NULL)
+				append->hot = ts_hot_place(append->hot, end);
+			end += space;
+			next += space;
 		}
-		memcpy(TsPageData(page) + offset, append->next, space);
-		TsPageSetLength(page, offset + space);
-		append->next += space;
-		if (append->hot != NULL)
-			append->hot = ts_hot_place(append->hot, place);
-		end = place + space;
+		fill_page(append, slot, edit, target, place, next);
+		append->next = next;
 	}
 	return end;
 }

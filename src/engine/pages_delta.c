@@ -47,16 +47,21 @@ typedef struct Delta
 static Delta deltas[TS_EDIT_PAGES];
 
 static void
+add_bytes(Delta *delta, uint32 offset, const void *bytes, uint32 length)
+{
+	FragmentHead head = {(uint16) offset, (uint16) length};
+
+	Assert(length > 0 && offset + length <= BLCKSZ);
+	Assert(delta->length + sizeof(head) + length <= MAX_DELTA);
+	memcpy(delta->bytes + delta->length, &head, sizeof(head));
+	memcpy(delta->bytes + delta->length + sizeof(head), bytes, length);
+	delta->length += sizeof(head) + length;
+}
+
+static void
 add_fragment(Delta *delta, Page page, uint32 from, uint32 to)
 {
-	FragmentHead head = {(uint16) from, (uint16) (to - from)};
-
-	Assert(from < to && to <= BLCKSZ);
-	Assert(delta->length + sizeof(head) + head.length <= MAX_DELTA);
-	memcpy(delta->bytes + delta->length, &head, sizeof(head));
-	memcpy(delta->bytes + delta->length + sizeof(head), (char *) page + from,
-		   head.length);
-	delta->length += sizeof(head) + head.length;
+	add_bytes(delta, from, (char *) page + from, to - from);
 }
 
 static inline bool
@@ -112,6 +117,31 @@ make_delta(Delta *delta, Page old_page, Page page)
 	add_changes(delta, old_page, page, TS_PAGE_SPECIAL, BLCKSZ);
 }
 
+/* The same for bytes that are added to a page's content. */
+static void
+make_append_delta(Delta *delta, Page page, const char *bytes, uint32 length)
+{
+	LocationIndex old_lower = ((PageHeader) page)->pd_lower;
+	LocationIndex lower = (LocationIndex) (old_lower + length);
+
+	delta->length = 0;
+	add_bytes(delta, offsetof(PageHeaderData, pd_lower), &lower, sizeof(lower));
+	add_bytes(delta, old_lower, bytes, length);
+}
+
+/* The hole behind the bytes is one of zeros already. */
+static void
+append_to_page(Buffer buffer, const char *bytes, uint32 length)
+{
+	Page page = BufferGetPage(buffer);
+	PageHeader header = (PageHeader) page;
+
+	memcpy((char *) page + header->pd_lower, bytes, length);
+	header->pd_lower += (LocationIndex) length;
+	Assert(header->pd_lower <= TS_PAGE_SPECIAL);
+	MarkBufferDirty(buffer);
+}
+
 static void
 put_page(Buffer buffer, Page page)
 {
@@ -133,7 +163,10 @@ ts_pages_write_edit(Relation rel, const TsEditPage *pages, int count)
 	Assert(count > 0 && count <= TS_EDIT_PAGES);
 	for (int i = 0; logged && i < count; i++)
 	{
-		if (!pages[i].fresh)
+		if (pages[i].page == NULL)
+			make_append_delta(&deltas[i], BufferGetPage(pages[i].buffer), pages[i].bytes,
+							  pages[i].length);
+		else if (!pages[i].fresh)
 			make_delta(&deltas[i], BufferGetPage(pages[i].buffer), pages[i].page);
 	}
 
@@ -142,7 +175,10 @@ ts_pages_write_edit(Relation rel, const TsEditPage *pages, int count)
 	START_CRIT_SECTION();
 	for (int i = 0; i < count; i++)
 	{
-		put_page(pages[i].buffer, pages[i].page);
+		if (pages[i].page == NULL)
+			append_to_page(pages[i].buffer, pages[i].bytes, pages[i].length);
+		else
+			put_page(pages[i].buffer, pages[i].page);
 		if (!logged)
 			continue;
 		if (pages[i].fresh)

@@ -2,9 +2,9 @@
  * pages_edit.c
  *	  Stamps, edits and copies of pages, and the errors about them.
  *
- * An edit is a WAL record with up to TS_EDIT_PAGES pages. Its pages are private copies
- * until ts_edit_finish(), which applies them to the buffers and writes WAL in one critical
- * section (pages_delta.c); before that nothing is changed, so an error needs no cleaning up
+ * An edit is a WAL record with up to TS_EDIT_PAGES pages. Its pages are private copies, or
+ * only what is to be added to them, until ts_edit_finish(), which applies them to the
+ * buffers and writes WAL in one critical section (pages_delta.c); before that nothing is changed, so an error needs no cleaning up
  * beyond the transaction's own (locks, pins, memory).
  *
  * What always holds: pages are stamped when taken over and checked whenever they are
@@ -181,8 +181,7 @@ register_page(TsEdit *edit, Buffer buffer, const TsOwner *owner, bool fresh)
 
 	Assert(edit->count < TS_EDIT_PAGES);
 	Assert(owner->storage == edit->storage);
-	taken->buffer = buffer;
-	taken->fresh = fresh;
+	*taken = (TsEditPage){.buffer = buffer, .fresh = fresh};
 	taken->page = (Page) edit->copies[edit->count].data;
 	edit->count++;
 	if (fresh)
@@ -211,6 +210,25 @@ ts_edit_lock(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal, bool 
 					 .type = TS_PAGE_STREAM};
 
 	return ts_edit_lock_owner(edit, buffer, &owner, fresh);
+}
+
+bool
+ts_edit_append(TsEdit *edit, Buffer buffer, TsStream stream, uint64 ordinal, uint32 at,
+			   const char *bytes, uint32 length)
+{
+	TsOwner owner = {.storage = edit->storage,
+					 .owner = ordinal,
+					 .part = stream,
+					 .type = TS_PAGE_STREAM};
+	Page page = BufferGetPage(buffer);
+
+	Assert(edit->count < TS_EDIT_PAGES && at + length <= TS_PAGE_ROOM);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	if (!ts_stamp_matches(page, &owner))
+		ts_page_unexpected(edit->rel, BufferGetBlockNumber(buffer), &owner, page);
+	edit->pages[edit->count++] = (TsEditPage){
+		.buffer = buffer, .bytes = bytes, .length = length};
+	return TsPageLength(page) == at;
 }
 
 Page
@@ -247,6 +265,8 @@ ts_edit_finish(TsEdit *edit)
 	{
 		PageHeader header = (PageHeader) edit->pages[i].page;
 
+		if (header == NULL)
+			continue;
 		Assert(header->pd_lower >= MAXALIGN(SizeOfPageHeaderData));
 		Assert(header->pd_lower <= TS_PAGE_SPECIAL);
 		Assert(header->pd_upper == TS_PAGE_SPECIAL);

@@ -51,12 +51,17 @@ extern void ts_page_damaged(Relation rel, BlockNumber block, const char *what)
 
 /* ---- pages_delta.c ---- */
 
-/* A page of an edit: the new one, and the buffer it is for, which is locked. */
+/*
+ * A page of an edit, of which the buffer is locked: either what it is to be as a whole, or
+ * bytes to be added to its content.
+ */
 typedef struct TsEditPage
 {
 	Buffer buffer;
-	Page page;
+	Page page;  /* NULL: bytes are added */
 	bool fresh; /* the buffer's content does not matter */
+	const char *bytes;
+	uint32 length;
 } TsEditPage;
 
 /* Puts pages into their buffers and logs that, in one record. */
