@@ -14,7 +14,7 @@ start_cluster() {
     cluster_bin=$(staged_bin "$cluster_dir/server")
     stage_server "$flavour" "$cluster_dir/server" || return 1
     as_server "$cluster_bin/initdb" -D "$cluster_dir/data" -U postgres -E UTF8 --locale=C.UTF-8 \
-        --auth=trust --no-sync > /dev/null
+        --data-checksums --auth=trust --no-sync > /dev/null
     {
         echo "shared_preload_libraries = 'mytsdb'"
         echo "listen_addresses = ''"

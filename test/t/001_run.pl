@@ -108,6 +108,7 @@ my $uri = uri_of($output);
 like($uri, qr{^postgresql://}, 'it prints a URI');
 is(sql($uri, 'SELECT mytsdb.version()'), control_version(), 'the extension is there');
 is(sql($uri, "SELECT 1 FROM pg_extension WHERE extname = 'mytsdb'"), 1, 'as an extension');
+is(sql($uri, 'SHOW data_checksums'), 'on', 'pages have checksums');
 is(sql($uri, 'SHOW listen_addresses'), '127.0.0.1', 'it listens on loopback alone');
 
 SKIP:
