@@ -121,6 +121,8 @@ ts_workers_wake(void)
 static bool
 ask_to_leave(Oid database)
 {
+	pid_t pids[MAX_WORKERS];
+	int npids = 0;
 	bool there = false;
 
 	SpinLockAcquire(&workers_shared->mutex);
@@ -132,9 +134,11 @@ ask_to_leave(Oid database)
 			continue;
 		there = true;
 		if (slot->pid != 0)
-			kill(slot->pid, SIGTERM);
+			pids[npids++] = slot->pid;
 	}
 	SpinLockRelease(&workers_shared->mutex);
+	for (int i = 0; i < npids; i++)
+		kill(pids[i], SIGTERM);
 	return there;
 }
 
