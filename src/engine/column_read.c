@@ -134,31 +134,34 @@ open_nulls(TsColumnReader *reader, const char **data, const char *end, uint32 n)
 	return code;
 }
 
+/* How the values of a column are encoded. */
+static TsCodecType
+codec_type(const TsColumn *column)
+{
+	switch ((TsColumnKind) column->kind)
+	{
+		case TS_COLUMN_FLOAT8:
+			return TS_CODEC_FLOAT8;
+		case TS_COLUMN_FLOAT4:
+			return TS_CODEC_FLOAT4;
+		case TS_COLUMN_INT:
+			return TS_CODEC_INT;
+		case TS_COLUMN_FIXED:
+		case TS_COLUMN_VARLENA:
+		case TS_COLUMN_CSTRING:
+			return column_is_bytes(column) ? TS_CODEC_BYTES : TS_CODEC_FIXED;
+		case TS_COLUMN_NONE:
+			break;
+	}
+	elog(ERROR, "unexpected kind %d of a column", column->kind);
+}
+
 static TsErrorCode
 open_values(TsColumnReader *reader, const char *data, Size length, uint32 n)
 {
 	const TsColumn *column = &reader->column;
-	TsCodecType type;
+	TsCodecType type = codec_type(column);
 
-	switch ((TsColumnKind) column->kind)
-	{
-		case TS_COLUMN_FLOAT8:
-			type = TS_CODEC_FLOAT8;
-			break;
-		case TS_COLUMN_FLOAT4:
-			type = TS_CODEC_FLOAT4;
-			break;
-		case TS_COLUMN_INT:
-			type = TS_CODEC_INT;
-			break;
-		case TS_COLUMN_FIXED:
-		case TS_COLUMN_VARLENA:
-		case TS_COLUMN_CSTRING:
-			type = column_is_bytes(column) ? TS_CODEC_BYTES : TS_CODEC_FIXED;
-			break;
-		default:
-			elog(ERROR, "unexpected kind %d of a column", column->kind);
-	}
 	return open_codec(reader, type, type == TS_CODEC_FIXED ? (uint32) column->length : 0,
 					  data, length, n);
 }
@@ -372,9 +375,15 @@ value_room(const TsColumn *column, Size size)
 			return size <= MaxAllocSize - VARHDRSZ ? MAXALIGN(size + VARHDRSZ) : 0;
 		case TS_COLUMN_CSTRING:
 			return size < MaxAllocSize ? size + 1 : 0;
-		default:
+		case TS_COLUMN_FIXED:
 			return size == (Size) column->length ? MAXALIGN(size) : 0;
+		case TS_COLUMN_NONE:
+		case TS_COLUMN_FLOAT8:
+		case TS_COLUMN_FLOAT4:
+		case TS_COLUMN_INT:
+			break;
 	}
+	elog(ERROR, "unexpected kind %d of a column by reference", column->kind);
 }
 
 /* Writes a value's form in memory. */
@@ -492,12 +501,17 @@ ts_column_decode(TsColumnReader *reader, uint32 first, uint32 count, Datum *valu
 		case TS_COLUMN_INT:
 			code = decode_integers(reader, first, count, rows, values);
 			break;
-		default:
+		case TS_COLUMN_FIXED:
+		case TS_COLUMN_VARLENA:
+		case TS_COLUMN_CSTRING:
 			if (column_is_bytes(&reader->column))
 				code = decode_bytes(reader, first, count, rows, *has_nulls ? nulls : NULL,
 									values, context);
 			else
 				code = decode_fixed(reader, first, count, rows, values, context);
+			break;
+		case TS_COLUMN_NONE:
+			elog(ERROR, "unexpected kind %d of a column", reader->column.kind);
 	}
 	for (uint32 i = 0; i < rows && *has_nulls; i++)
 	{

@@ -77,9 +77,13 @@ ts_column_data_size(const TsColumn *column, Datum value)
 			return VARSIZE_ANY_EXHDR(DatumGetPointer(value));
 		case TS_COLUMN_CSTRING:
 			return strlen(DatumGetCString(value));
-		default:
-			return 0;
+		case TS_COLUMN_NONE:
+		case TS_COLUMN_FLOAT8:
+		case TS_COLUMN_FLOAT4:
+		case TS_COLUMN_INT:
+			break;
 	}
+	return 0;
 }
 
 static Size
@@ -277,7 +281,10 @@ measure(TsColumnWriter *writer, const TsColumn *column, const Datum *values, uin
 		case TS_COLUMN_INT:
 			column_stats_ints(widen_ints(writer, column, values, n), n, stats);
 			break;
-		default:
+		case TS_COLUMN_NONE:
+		case TS_COLUMN_FIXED:
+		case TS_COLUMN_VARLENA:
+		case TS_COLUMN_CSTRING:
 			elog(ERROR, "unexpected kind %d of a summed column", column->kind);
 	}
 }
@@ -352,12 +359,41 @@ view_bytes(TsColumnWriter *writer, const TsColumn *column, const Datum *values,
 
 /* ---- pieces ---- */
 
+/* Encodes values that are not of varying size, none of them null. */
+static TsErrorCode
+encode_plain(TsColumnWriter *writer, const TsColumn *column, const Datum *values,
+			 uint32 n, uint8 *to, size_t *length)
+{
+	TsCodecEncoder *encoder = writer->encoder;
+
+	switch ((TsColumnKind) column->kind)
+	{
+		case TS_COLUMN_FLOAT8:
+			return ts_codec_encode_float8(encoder, (const double *) values, n, to,
+										  length);
+		case TS_COLUMN_FLOAT4:
+			return ts_codec_encode_float4(encoder, narrow_floats(writer, values, n), n,
+										  to, length);
+		case TS_COLUMN_INT:
+			return ts_codec_encode_int(encoder, widen_ints(writer, column, values, n), n,
+									   to, length);
+		case TS_COLUMN_FIXED:
+			return ts_codec_encode_fixed(
+				encoder, join_fixed(writer, (Size) column->length, values, n),
+				(uint32) column->length, n, to, length);
+		case TS_COLUMN_NONE:
+		case TS_COLUMN_VARLENA:
+		case TS_COLUMN_CSTRING:
+			break;
+	}
+	elog(ERROR, "unexpected kind %d of a column", column->kind);
+}
+
 /* Writes the values at out's offset `at`; returns their end. nulls: NULL if none is. */
 static Size
 write_values(TsColumnWriter *writer, const TsColumn *column, const Datum *values,
 			 const bool *nulls, uint32 n, StringInfo out, Size at)
 {
-	TsCodecEncoder *encoder = writer->encoder;
 	TsErrorCode code;
 	size_t length;
 
@@ -367,7 +403,7 @@ write_values(TsColumnWriter *writer, const TsColumn *column, const Datum *values
 		const TsCodecBytes *views = view_bytes(writer, column, values, nulls, n, &total);
 		uint8 *p = reserve_out(out, at, ts_codec_bytes_bound(n, total));
 
-		code = ts_codec_encode_bytes(encoder, views, n, p, &length);
+		code = ts_codec_encode_bytes(writer->encoder, views, n, p, &length);
 	}
 	else
 	{
@@ -375,28 +411,7 @@ write_values(TsColumnWriter *writer, const TsColumn *column, const Datum *values
 
 		if (nulls != NULL)
 			values = fill_nulls(writer, values, nulls, n);
-		switch ((TsColumnKind) column->kind)
-		{
-			case TS_COLUMN_FLOAT8:
-				code = ts_codec_encode_float8(encoder, (const double *) values, n, p,
-											  &length);
-				break;
-			case TS_COLUMN_FLOAT4:
-				code = ts_codec_encode_float4(encoder, narrow_floats(writer, values, n),
-											  n, p, &length);
-				break;
-			case TS_COLUMN_INT:
-				code = ts_codec_encode_int(encoder, widen_ints(writer, column, values, n),
-										   n, p, &length);
-				break;
-			case TS_COLUMN_FIXED:
-				code = ts_codec_encode_fixed(
-					encoder, join_fixed(writer, (Size) column->length, values, n),
-					(uint32) column->length, n, p, &length);
-				break;
-			default:
-				elog(ERROR, "unexpected kind %d of a column", column->kind);
-		}
+		code = encode_plain(writer, column, values, n, p, &length);
 	}
 	check_encoded(code);
 	return at + length;

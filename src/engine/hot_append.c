@@ -64,10 +64,15 @@ value_size(const TsColumn *column, Datum value)
 			return (Size) column->length;
 		case TS_COLUMN_VARLENA:
 			return VARSIZE_ANY(DatumGetPointer(value));
-		default:
-			Assert(column->kind == TS_COLUMN_CSTRING);
+		case TS_COLUMN_CSTRING:
 			return strlen(DatumGetCString(value)) + 1;
+		case TS_COLUMN_NONE:
+		case TS_COLUMN_FLOAT8:
+		case TS_COLUMN_FLOAT4:
+		case TS_COLUMN_INT:
+			break;
 	}
+	elog(ERROR, "unexpected kind %d of a column by reference", column->kind);
 }
 
 /*

@@ -248,9 +248,13 @@ keep_value(TsRows *rows, const TsColumn *column, Datum value)
 			return copy_toasted(rows, (struct varlena *) DatumGetPointer(value));
 		case TS_COLUMN_CSTRING:
 			return copy_bytes(rows, pointer, strlen(pointer) + 1, TYPALIGN_CHAR);
-		default:
+		case TS_COLUMN_FLOAT8:
+		case TS_COLUMN_FLOAT4:
 			return value;
+		case TS_COLUMN_NONE:
+			break;
 	}
+	elog(ERROR, "unexpected kind %d of a column", column->kind);
 }
 
 /* ---- rows ---- */
