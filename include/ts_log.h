@@ -73,6 +73,8 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 			  uint32 n, TransactionId xid, CommandId cid, uint64 number);
 /* Whether row i is small enough for a record. */
 extern bool ts_log_fits(const TsTable *table, const TsRows *rows, uint32 i);
+/* Whether any row of the table is: all values are passed by value, and they are few. */
+extern bool ts_log_always_fits(const TsTable *table);
 
 /*
  * Where the logs end now, by log: everything below is to be read; 0 for a log that has

@@ -76,21 +76,6 @@ find_entry(Oid relid, const RelFileNode *node)
 	return hash_search(ts_buffer.entries, &key, HASH_FIND, NULL);
 }
 
-/* A record has room for any row of few columns that are all passed by value. */
-static bool
-always_fits(const TsTable *table)
-{
-	for (int i = 0; i < table->natts; i++)
-	{
-		const TsColumn *column = &table->columns[i];
-
-		if (column->role == TS_ROLE_VALUE && column->kind != TS_COLUMN_NONE &&
-			!column->byval)
-			return false;
-	}
-	return table->natts <= 128;
-}
-
 static BufferEntry *
 get_entry(Relation rel)
 {
@@ -109,7 +94,7 @@ get_entry(Relation rel)
 	entry->table = table;
 	dlist_init(&entry->runs);
 	entry->rewrite = OidIsValid(rel->rd_rel->relrewrite);
-	entry->always_fits = always_fits(table);
+	entry->always_fits = ts_log_always_fits(table);
 	entry->series_known = false;
 	entry->series = 0;
 	entry->series_key.data = entry->probe.data = NULL;
@@ -319,6 +304,7 @@ ts_buffer_insert(Relation rel, CommandId cid, const Datum *values, const bool *i
 	series = series_of_row(rel, entry, values, isnull);
 	ts_rows_put(run->rows, series, ts_table_time(table, values[time]), 0, values, isnull);
 
+	Assert(!entry->always_fits || ts_log_fits(table, run->rows, run->rows->n - 1));
 	if (unlikely(!entry->always_fits && !ts_log_fits(table, run->rows, run->rows->n - 1)))
 		ts_buffer_leave_wide(run);
 	else

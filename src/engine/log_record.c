@@ -81,6 +81,25 @@ ts_log_fits(const TsTable *table, const TsRows *rows, uint32 i)
 	return ts_log_record_bound(rows, &i, 0, 1) <= TS_PAGE_ROOM;
 }
 
+bool
+ts_log_always_fits(const TsTable *table)
+{
+	Size bound = LOG_HEADER_SIZE + 3 * (LOG_VARINT_MAX + ts_codec_number_bound(1));
+
+	for (int i = 0; i < table->natts; i++)
+	{
+		const TsColumn *column = &table->columns[i];
+
+		if (column->role != TS_ROLE_VALUE || column->kind == TS_COLUMN_NONE)
+			bound++;
+		else if (column->byval)
+			bound += LOG_VARINT_MAX + ts_column_bound(column, 1, 0);
+		else
+			return false;
+	}
+	return LogRecordSpace(bound) <= TS_PAGE_ROOM;
+}
+
 TsLogEncoder *
 ts_log_encoder_create(MemoryContext context, const TsTable *table, const TsRows *rows,
 					  uint32 room)

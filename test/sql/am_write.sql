@@ -379,6 +379,26 @@ SELECT count(*) FROM rich WHERE host = 'c';
 
 -- ---- wide rows ----
 
+-- Rows of numbers alone: as many as a log record surely has room for, and more.
+DO $$
+DECLARE
+  found float8;
+  n int;
+BEGIN
+  FOREACH n IN ARRAY '{10,150,151,152,153,154,155,156,157,158,400}'::int[] LOOP
+    EXECUTE (SELECT 'CREATE TABLE numbers (time timestamptz, ' || string_agg('v' || i || ' float8', ', ') || ') USING mytsdb'
+      FROM generate_series(1, n) i);
+    EXECUTE (SELECT 'INSERT INTO numbers SELECT now() + j * interval ''1 s'', ' || string_agg('sin(' || i || ' * j)', ', ')
+      || ' FROM generate_series(1, 20) j' FROM generate_series(1, n) i);
+    COMMIT;
+    EXECUTE 'SELECT sum(v1 + v' || n || ') FROM numbers' INTO found;
+    IF found IS DISTINCT FROM (SELECT sum(sin(j) + sin(n * j)) FROM generate_series(1, 20) j) THEN
+      RAISE 'with % columns: %', n, found;
+    END IF;
+    DROP TABLE numbers;
+  END LOOP;
+END $$;
+
 CREATE TABLE wide (time timestamptz, k int, doc text) USING mytsdb WITH (mytsdb.series_by = 'k');
 INSERT INTO wide VALUES ('2024-01-01', 1, repeat('x', 1 << 20));
 INSERT INTO wide SELECT timestamptz '2024-01-02' + i * interval '1 s', i % 2, repeat(md5(i::text), 4000 * (i % 20))
