@@ -3,9 +3,10 @@
  *	  Rows to records to pages.
  *
  * Rows are sorted by shard and series, cut into records of about a page's worth of plain
- * values and encoded, a shard at a time, into private memory: all that costs time or may
- * fail happens before any lock is taken. Then the records go to the pages of one of the
- * shard's logs, as many as one WAL record takes (TS_EDIT_PAGES pages) at a time:
+ * values and encoded, a shard or a slice of one at a time, into private memory: all that
+ * costs time or may fail happens before any lock is taken. Then the records go to the
+ * pages of one of the shard's logs, as many as one WAL record takes (TS_EDIT_PAGES pages)
+ * at a time:
  *
  *	1. learn the log's end; see that the directory maps the pages wanted; pin them; start
  *	   the edit
@@ -17,8 +18,9 @@
  *	   before all this, if there was some; publish the new end; unlock
  *
  * When somebody else has locked the slot, in 1 or 2, the next one of the shard's logs is
- * tried; when all are locked, the other shards. Only then one waits. All records of a shard go to the log that the
- * first one went to: they may have one number, and then their order counts.
+ * tried; when all are locked, the other shards. Only then one waits. All records of a
+ * shard go to the log that the first one went to: they may have one number, and then their
+ * order counts.
  *
  * The question about conflicts is asked under the slot's lock because a reader takes its
  * SIREAD lock before it fixes the log's end: either its lock is there when we ask, or it
@@ -46,6 +48,17 @@
 #include "ts_series.h"
 #include "ts_stop.h"
 
+/*
+ * Bytes of records after which those of a shard are appended before more are encoded: any
+ * number of rows can be appended. Little where assertions are checked, so that tests meet
+ * it.
+ */
+#ifdef USE_ASSERT_CHECKING
+#define SLICE_BYTES (128 * 1024)
+#else
+#define SLICE_BYTES (32 * 1024 * 1024)
+#endif
+
 /* Records of a shard on their way into one of its logs. */
 typedef struct Append
 {
@@ -55,6 +68,7 @@ typedef struct Append
 	int log;
 	TsStream stream; /* of the log */
 	TsSlotKey key;
+	bool began;       /* something is in the log: the rest goes there, too */
 	const char *next; /* the first record that is not in the log yet */
 	const char *end;
 	char *hot;     /* its entry of hot memory; NULL: records have none */
@@ -109,7 +123,7 @@ sort_pass(const TsTable *table, const TsRows *rows, const uint32 *from, uint32 *
 static uint32 *
 sort_rows(const TsTable *table, const TsRows *rows, const uint32 *order, uint32 n)
 {
-	uint32 *sorted = palloc(n * sizeof(uint32));
+	uint32 *sorted = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(uint32));
 	uint32 *other = NULL;
 	uint32 differs = 0;
 	bool ascending = true;
@@ -129,7 +143,7 @@ sort_rows(const TsTable *table, const TsRows *rows, const uint32 *order, uint32 
 	if (differs == 0)
 		return sorted;
 
-	other = palloc(n * sizeof(uint32));
+	other = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(uint32));
 	for (int pass = ascending ? 4 : 0; pass < 5; pass++)
 	{
 		uint32 *swap = sorted;
@@ -187,31 +201,37 @@ typedef struct Batch
 	CommandId cid;
 	uint64 number;
 	uint32 guess;         /* rows of the last record */
-	StringInfoData bytes; /* the records of a shard */
+	StringInfoData bytes; /* the records of a slice */
 	StringInfoData hot;   /* their entries of hot memory ... */
 	bool has_hot;         /* ... if all have some */
+	Size hot_before;      /* what the shard's entries took in slices before */
 	long patience;        /* for waiting for it */
 } Batch;
 
-static void
-encode_rows(Batch *batch, const uint32 *order, uint32 n)
+/* Encodes a slice of a shard's rows; returns how many these are. */
+static uint32
+encode_slice(Batch *batch, const uint32 *order, uint32 n)
 {
-	uint32 count;
+	uint32 from = 0;
 
 	resetStringInfo(&batch->bytes);
 	resetStringInfo(&batch->hot);
-	batch->has_hot = ts_hot_enabled();
-	for (uint32 from = 0; from < n; from += count)
+	batch->has_hot = ts_hot_enabled() && batch->hot_before <= ts_hot_limit();
+	while (from < n && batch->bytes.len < SLICE_BYTES)
 	{
-		count = rows_for_record(batch->rows, order, from, n - from, batch->guess);
+		uint32 count = rows_for_record(batch->rows, order, from, n - from, batch->guess);
+
 		batch->guess = count;
 		if (!ts_log_encode(batch->encoder, order, from, count, batch->xid, batch->cid,
 						   batch->number, &batch->bytes,
 						   batch->has_hot ? &batch->hot : NULL))
 			elog(ERROR, "a row does not fit a log record");
-		if ((Size) batch->hot.len > ts_hot_limit())
+		if (batch->hot_before + batch->hot.len > ts_hot_limit())
 			batch->has_hot = false;
+		from += count;
 	}
+	batch->hot_before += batch->hot.len;
+	return from;
 }
 
 static inline uint32
@@ -508,28 +528,41 @@ hot_wanted(const Append *append)
 	return (Size) (hot - append->hot);
 }
 
-/* Appends all of the batch's records, or, unless told to wait, none: false. */
+/* Appends a slice; false when nothing of the shard is in a log yet, and all are locked. */
 static bool
-append_records(Relation rel, const TsTable *table, int shard, Batch *batch, bool wait)
+append_slice(Append *append, Batch *batch, bool wait)
 {
-	const StringInfoData *bytes = &batch->bytes;
-	Append append = {.rel = rel,
-					 .table = table,
-					 .shard = shard,
-					 .next = bytes->data,
-					 .end = bytes->data + bytes->len,
-					 .hot = batch->has_hot ? batch->hot.data : NULL};
-
-	while (append.next < append.end)
+	append->next = batch->bytes.data;
+	append->end = batch->bytes.data + batch->bytes.len;
+	append->hot = batch->has_hot ? batch->hot.data : NULL;
+	while (append->next < append->end)
 	{
 		CHECK_FOR_INTERRUPTS();
-		append.reserved = append.hot != NULL &&
-						  ts_hot_reserve(hot_wanted(&append), &batch->patience);
-		if (append.next > bytes->data)
-			(void) append_some(&append, true);
-		else if (!append_first(&append, wait))
+		append->reserved = append->hot != NULL &&
+						   ts_hot_reserve(hot_wanted(append), &batch->patience);
+		if (append->began)
+			(void) append_some(append, true);
+		else if (!append_first(append, wait))
 			return false;
+		append->began |= append->next > batch->bytes.data;
 		TS_STOP("append-between-edits");
+	}
+	return true;
+}
+
+/* Appends rows of one shard, or, unless told to wait, none: false. */
+static bool
+append_rows(Relation rel, const TsTable *table, int shard, Batch *batch,
+			const uint32 *order, uint32 n, bool wait)
+{
+	Append append = {.rel = rel, .table = table, .shard = shard};
+
+	batch->hot_before = 0;
+	for (uint32 from = 0; from < n;)
+	{
+		from += encode_slice(batch, order + from, n - from);
+		if (!append_slice(&append, batch, wait))
+			return false;
 	}
 	return true;
 }
@@ -555,8 +588,7 @@ append_shards(Relation rel, const TsTable *table, Batch *batch, uint32 *sorted, 
 				shard)
 				break;
 		}
-		encode_rows(batch, sorted + from, count);
-		if (append_records(rel, table, shard, batch, wait))
+		if (append_rows(rel, table, shard, batch, sorted + from, count, wait))
 			continue;
 		memmove(sorted + late, sorted + from, count * sizeof(uint32));
 		late += count;

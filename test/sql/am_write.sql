@@ -377,6 +377,19 @@ INSERT INTO rich (host) VALUES ('b');
 RESET ROLE;
 SELECT count(*) FROM rich WHERE host = 'c';
 
+-- ---- a command's rows that go to the log in slices ----
+
+CREATE TABLE slices (time timestamptz, k int, doc text, n int) USING mytsdb
+    WITH (mytsdb.series_by = 'k', mytsdb.duplicates = 'replace', mytsdb.shards = 1);
+SET mytsdb.buffer_memory = '64MB';
+INSERT INTO slices SELECT timestamptz '2024-01-01' + i % 7000 * interval '1 s', i % 10, md5(i::text), i
+  FROM generate_series(1, 35000) i;
+RESET mytsdb.buffer_memory;
+SELECT rows > 0 AS some, pending_bytes > 300000 AS in_log FROM mytsdb.stat_table WHERE rel = 'slices'::regclass;
+SELECT count(*), min(n), max(n), count(*) FILTER (WHERE doc <> md5(n::text)) AS wrong FROM slices;
+SELECT mytsdb.seal('slices') AS sealed;
+SELECT count(*), min(n), max(n), count(*) FILTER (WHERE doc <> md5(n::text)) AS wrong FROM slices;
+
 -- ---- wide rows ----
 
 -- Rows of numbers alone: as many as a log record surely has room for, and more.
