@@ -118,11 +118,13 @@ seal_logs(Relation rel, const TsTable *table, int shard, const TsLogPos *covered
 	TS_STOP("seal-blocks-written");
 	if (advanced)
 		ts_catalog_set_covered(table, shard, upto);
-	for (int i = 0; i < TS_SHARD_LOGS; i++)
+	/* Logs that a transaction holds up wait anew, too: if not, the others would be sealed
+	 * every time the shard is looked at, a few rows at a time. */
+	for (int i = 0; advanced && i < TS_SHARD_LOGS; i++)
 	{
 		int log = ts_log_of(table, shard, i);
 
-		if (upto[log] == covered[log])
+		if (covered[log] >= ends[log])
 			continue;
 		ts_log_sealed(table, log, upto[log]);
 		TS_STOP("seal-covered");

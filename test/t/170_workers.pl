@@ -38,6 +38,24 @@ my $counts = "SELECT seals > 2, rows_sealed, merges > 0, blocks_merged > 3
 	FROM mytsdb.stat_table WHERE rel = 't'::regclass";
 ok($node->wait_for($counts, 't|1060|t|t'), 'what they did is counted');
 
+# What a transaction holds up in one log does not have the others sealed over and over.
+$node->safe_sql("ALTER SYSTEM SET mytsdb.seal_age = 5; SELECT pg_reload_conf()");
+$node->safe_sql('CREATE TABLE held (time timestamptz, v int) USING mytsdb WITH (mytsdb.shards = 1)');
+$node->safe_sql("BEGIN; INSERT INTO held VALUES (now(), 0); PREPARE TRANSACTION 'holds'");
+my $two_logs = 'SET mytsdb.busy_logs = 2;'
+  . 'INSERT INTO held VALUES (now(), 1); INSERT INTO held VALUES (now(), 2);';
+my $sealed = "SELECT logs, seals, rows_sealed FROM mytsdb.stat_shard WHERE rel = 'held'::regclass";
+sleep 5;
+$node->safe_sql($two_logs);
+ok($node->wait_for($sealed, '2|1|1'), 'the log that is not held up is sealed');
+$node->safe_sql($two_logs);
+sleep 3;
+is($node->sql($sealed), '2|1|1', 'and not again before seal_age');
+$node->safe_sql("COMMIT PREPARED 'holds'");
+ok($node->wait_for($sealed, '2|2|5'), 'all of it is sealed when the transaction has ended');
+is($node->sql('SELECT count(*), sum(v) FROM held'), '5|6', 'nothing is lost');
+$node->safe_sql("ALTER SYSTEM RESET mytsdb.seal_age; SELECT pg_reload_conf()");
+
 # the launcher
 ok($node->wait_for("SELECT state = 'idle' FROM pg_stat_activity WHERE backend_type = 'mytsdb launcher'", 't'),
 	'the launcher is seen, and waits');
