@@ -83,6 +83,9 @@ write_blocks(const Leaving *leaving, TsRows *rows)
 	ts_block_write_rows(leaving->rel, leaving->table, rows,
 						ts_pages_take_numbers(leaving->rel, leaving->table, 1),
 						TS_TIER_WARM, ts_merge_window_length(leaving->table));
+	/* Who began to read meanwhile may not have found the blocks' rows in the catalog;
+	 * who begins now finds them, and reports that he does not see them. */
+	CheckForSerializableConflictIn(leaving->rel, NULL, InvalidBlockNumber);
 }
 
 /* Puts rows of a set into another one. */

@@ -9,9 +9,6 @@
  * and never by two transactions at a time: callers hold the maintenance lock of the
  * shard, or the table's for themselves.
  *
- * Serializable transactions that read here leave the marks of any heap scan, and so meet
- * those that publish blocks.
- *
  * While a cluster is being upgraded nothing is inserted: the rows come with the
  * catalogs' own files.
  */
@@ -19,7 +16,6 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -92,43 +88,6 @@ ts_catalog_find(TsCatalogOids *oids, bool missing_ok)
 						errhint("Run ALTER EXTENSION mytsdb UPDATE if the extension was "
 								"created by an older version.")));
 	return false;
-}
-
-/* ---- scans ---- */
-
-void
-ts_catalog_scan(TsCatalogScan *scan, Oid heap, Oid index, LOCKMODE lock,
-				Snapshot snapshot, uint64 storage)
-{
-	ScanKeyData key;
-
-	scan->lock = lock;
-	scan->heap = table_open(heap, lock);
-	scan->index = index_open(index, lock);
-	scan->slot = table_slot_create(scan->heap, NULL);
-	scan->scan = index_beginscan(scan->heap, scan->index, snapshot, 1, 0);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum((int64) storage));
-	index_rescan(scan->scan, &key, 1, NULL, 0);
-}
-
-bool
-ts_catalog_next(TsCatalogScan *scan)
-{
-	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
-		return false;
-	slot_getallattrs(scan->slot);
-	return true;
-}
-
-void
-ts_catalog_end(TsCatalogScan *scan)
-{
-	LOCKMODE release = scan->lock == AccessShareLock ? AccessShareLock : NoLock;
-
-	index_endscan(scan->scan);
-	ExecDropSingleTupleTableSlot(scan->slot);
-	index_close(scan->index, release);
-	table_close(scan->heap, release);
 }
 
 /* ---- rows ---- */
@@ -384,24 +343,23 @@ read_block(const TupleTableSlot *slot, TsBlockInfo *block)
 
 /* The smallest span of a storage's blocks that is larger than `last`; -1: none is. */
 static int
-next_span(IndexScanDesc scan, TupleTableSlot *slot, uint64 storage, int last)
+next_span(TsCatalogScan *scan, uint64 storage, int last)
 {
 	ScanKeyData keys[2];
-	bool isnull;
 
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum((int64) storage));
 	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_INT2GT,
 				Int16GetDatum((int16) last));
-	index_rescan(scan, keys, 2, NULL, 0);
-	if (!index_getnext_slot(scan, ForwardScanDirection, slot))
+	ts_catalog_seek(scan, keys, lengthof(keys));
+	if (!ts_catalog_next(scan))
 		return -1;
-	return DatumGetInt16(slot_getattr(slot, BLOCK_SPAN, &isnull));
+	return DatumGetInt16(scan->slot->tts_values[BLOCK_SPAN - 1]);
 }
 
 /* Begins with the blocks of one span that may overlap a range of time. */
 static void
-seek_span(IndexScanDesc scan, uint64 storage, int span, int64 time_min, int64 time_max)
+seek_span(TsCatalogScan *scan, uint64 storage, int span, int64 time_min, int64 time_max)
 {
 	ScanKeyData keys[4];
 	/* No block of this span is longer. */
@@ -416,7 +374,7 @@ seek_span(IndexScanDesc scan, uint64 storage, int span, int64 time_min, int64 ti
 	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(from));
 	ScanKeyInit(&keys[3], 3, BTLessEqualStrategyNumber, F_INT8LE,
 				Int64GetDatum(time_max));
-	index_rescan(scan, keys, 4, NULL, 0);
+	ts_catalog_seek(scan, keys, lengthof(keys));
 }
 
 static int
@@ -437,11 +395,8 @@ ts_catalog_blocks(uint64 storage, int64 time_min, int64 time_max, Snapshot snaps
 				  int *count)
 {
 	TsCatalogOids oids;
-	Relation heap;
-	Relation index;
-	TupleTableSlot *slot;
-	IndexScanDesc spans;
-	IndexScanDesc rows;
+	TsCatalogScan spans;
+	TsCatalogScan rows;
 	int span = -1;
 	int n = 0;
 	int room = 16;
@@ -449,32 +404,25 @@ ts_catalog_blocks(uint64 storage, int64 time_min, int64 time_max, Snapshot snaps
 
 	Assert(IsMVCCSnapshot(snapshot));
 	ts_catalog_find(&oids, false);
-	heap = table_open(oids.block, AccessShareLock);
-	index = index_open(oids.block_time, AccessShareLock);
-	slot = table_slot_create(heap, NULL);
-	spans = index_beginscan(heap, index, snapshot, 2, 0);
-	rows = index_beginscan(heap, index, snapshot, 4, 0);
-	while ((span = next_span(spans, slot, storage, span)) >= 0)
+	ts_catalog_open(&spans, oids.block, oids.block_time, AccessShareLock, snapshot, 2);
+	ts_catalog_open(&rows, oids.block, oids.block_time, AccessShareLock, snapshot, 4);
+	while ((span = next_span(&spans, storage, span)) >= 0)
 	{
-		seek_span(rows, storage, span, time_min, time_max);
-		while (index_getnext_slot(rows, ForwardScanDirection, slot))
+		seek_span(&rows, storage, span, time_min, time_max);
+		while (ts_catalog_next(&rows))
 		{
-			slot_getallattrs(slot);
-			if (DatumGetInt64(slot->tts_values[BLOCK_TIME_MAX - 1]) < time_min)
+			if (ts_catalog_value(&rows, BLOCK_TIME_MAX) < time_min)
 				continue;
 			if (n == room)
 			{
 				room *= 2;
 				blocks = repalloc_huge(blocks, room * sizeof(TsBlockInfo));
 			}
-			read_block(slot, &blocks[n++]);
+			read_block(rows.slot, &blocks[n++]);
 		}
 	}
-	index_endscan(rows);
-	index_endscan(spans);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
-	table_close(heap, AccessShareLock);
+	ts_catalog_end(&rows);
+	ts_catalog_end(&spans);
 
 	if (n > 1)
 		qsort(blocks, n, sizeof(TsBlockInfo), compare_blocks);

@@ -74,17 +74,24 @@ typedef struct TsCatalogOids
 /* Finds the catalogs; false, or an error unless missing_ok, when one is not there. */
 extern bool ts_catalog_find(TsCatalogOids *oids, bool missing_ok);
 
-/* Rows of a catalog by one of its indexes. */
+/* Rows of a catalog by one of its indexes. Does not move while it is open. */
 typedef struct TsCatalogScan
 {
 	Relation heap;
 	Relation index;
 	LOCKMODE lock;
 	IndexScanDesc scan;
-	TupleTableSlot *slot; /* the row; its values are deformed */
+	TupleTableSlot *slot;  /* the row; its values are deformed */
+	Snapshot snapshot;     /* whose rows are handed out */
+	bool judged;           /* the scan hands out more than what it sees */
+	SnapshotData not_dead; /* the scan's own then */
 } TsCatalogScan;
 
-/* Begins a scan for the rows of a storage. */
+/* Opens a scan that has nothing yet; each seek with so many keys begins it anew. */
+extern void ts_catalog_open(TsCatalogScan *scan, Oid heap, Oid index, LOCKMODE lock,
+							Snapshot snapshot, int nkeys);
+extern void ts_catalog_seek(TsCatalogScan *scan, ScanKey keys, int nkeys);
+/* Both, for the rows of a storage. */
 extern void ts_catalog_scan(TsCatalogScan *scan, Oid heap, Oid index, LOCKMODE lock,
 							Snapshot snapshot, uint64 storage);
 extern bool ts_catalog_next(TsCatalogScan *scan);
