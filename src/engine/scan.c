@@ -278,6 +278,9 @@ fix_by_snapshot(TsScan *scan)
 	{
 		read_blocks(scan, scan->spec.time_min, scan->spec.time_max);
 		ts_log_ends(scan->rel, table, scan->ends);
+		/* a log that was overlooked would end at 0 */
+		for (int log = 0; log < ts_log_count(table); log++)
+			Assert(scan->covered[log] <= scan->ends[log] || RecoveryInProgress());
 	}
 	pin_own_runs(scan);
 }

@@ -13,8 +13,8 @@
  * taken. Keys and tags change under both locks only, so holding either is enough to read
  * them. When all slots of a set are locked one waits for one of them and starts over.
  *
- * Locking order: partition lock, slot lock (conditionally), that of hot memory; nobody waits for a partition
- * lock while he holds a slot.
+ * Locking order: partition lock, slot lock (conditionally), that of hot memory; nobody
+ * waits for a partition lock while he holds a slot.
  */
 #include "postgres.h"
 
@@ -73,8 +73,9 @@ define_settings(void)
 	DefineCustomIntVariable(
 		"mytsdb.shared_streams",
 		"Sets how many logs and dictionaries shared memory knows the ends of.",
-		"A table in use needs one for each of its shards and four more. With fewer, the "
-		"ends are looked for in the tables' pages again and again.",
+		"A table in use needs one for each log, of which a shard has from one to eight, "
+		"and four more. With fewer, the ends are looked for in the tables' pages again "
+		"and again.",
 		&shared_streams, 16384, 256, 1024 * 1024, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
