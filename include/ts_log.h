@@ -112,8 +112,9 @@ typedef struct TsLogReader TsLogReader;
 
 /*
  * Reads the records of a log from `from` to before `to`. A position in between that
- * the directory does not map raises 40001 on a standby, data corruption on a primary.
- * Lives in a child of the current context.
+ * the directory does not map, or a record whose transaction the commit log has forgotten,
+ * raises 40001 on a standby, data corruption on a primary. Lives in a child of the current
+ * context.
  */
 extern TsLogReader *
 ts_log_open(Relation rel, const TsTable *table, int log, TsLogPos from, TsLogPos to);
@@ -149,8 +150,8 @@ extern uint32 ts_log_decode(TsLogReader *reader, const TsLogRecord *record,
  * xid asked about last; zero it before first use with a snapshot.
  *
  * Ask as soon as ts_log_next() has returned a record, not when the user comes back for
- * more: the reader's copy of a page keeps its xids while VACUUM freezes the page itself,
- * after which the commit log may forget them.
+ * more: it has seen to it that the commit log still knows the xid, which VACUUM may change
+ * at any time.
  */
 typedef struct TsVisibleCache
 {

@@ -13,7 +13,9 @@
  *
  * A standby may still have snapshots to whom a transaction that is being frozen is in
  * progress; they would see its rows. So before such a change the WAL gets a conflict
- * point (ts_pages_log_conflict()), as with heap's own freezing.
+ * point (ts_pages_log_conflict()), as with heap's own freezing. Records before `from`,
+ * which no snapshot of the primary reads, are left as they are: a reader on a standby
+ * finds out by himself when he cannot judge them any more (log_read.c).
  */
 #include "postgres.h"
 

@@ -6,9 +6,16 @@
  * at records. It reads the directory once: what is between its bounds is mapped when it
  * begins, and may only be cut later if nobody needs it (a standby may be told otherwise,
  * and the copy's stamp tells).
+ *
+ * While a caller is busy with a record (he may have to write megabytes to disk) VACUUM may
+ * freeze the page itself, and the commit log be cut. So when a record of the copy has a
+ * transaction id that the commit log may have forgotten, the page is copied anew. VACUUM
+ * passes over what only old snapshots on a standby still read as log, since it knows
+ * nothing of them: there such an id is the end of the query.
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -144,12 +151,54 @@ load_page(TsLogReader *reader)
 	reader->loaded = true;
 }
 
+/* ---- records ---- */
+
+/*
+ * Whether the commit log may have forgotten an id. Asked without the lock that guards the
+ * limit: it is raised, and the WAL flushed, before anything is removed, and whoever gets
+ * the record asks about the id at once.
+ */
+static bool
+is_forgotten(TransactionId xid)
+{
+	const volatile VariableCacheData *variables = ShmemVariableCache;
+
+	return TransactionIdIsNormal(xid) &&
+		   TransactionIdPrecedes(xid, variables->oldestClogXid);
+}
+
+static void
+forgotten(TsLogReader *reader)
+{
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("log of relation \"%s\" was sealed and forgotten during recovery",
+						RelationGetRelationName(reader->rel)),
+				 errdetail("The snapshot is older than the seal, and the commit log does "
+						   "not reach back to the log's transactions any more."),
+				 errhint("Try the transaction again.")));
+	ts_stream_damaged(reader->rel, reader->block,
+					  "a log record's transaction is older than the commit log");
+}
+
+/* The record at `pos`, which is on the page that is loaded. */
+static LogRecordHeader *
+check_record(TsLogReader *reader)
+{
+	const char *problem;
+	LogRecordHeader *header = ts_log_check_record(
+		TsPageData(reader->page), ts_log_offset(reader->pos), reader->limit, &problem);
+
+	if (header == NULL)
+		ts_stream_damaged(reader->rel, reader->block, problem);
+	return header;
+}
+
 bool
 ts_log_next(TsLogReader *reader, TsLogRecord *record)
 {
 	LogRecordHeader *header;
-	const char *problem;
-	uint32 offset;
 
 	for (;;)
 	{
@@ -157,17 +206,20 @@ ts_log_next(TsLogReader *reader, TsLogRecord *record)
 			return false;
 		if (!reader->loaded)
 			load_page(reader);
-		offset = ts_log_offset(reader->pos);
-		if (offset < reader->limit)
+		if (ts_log_offset(reader->pos) < reader->limit)
 			break;
 		reader->pos = ts_log_pos(ts_log_ordinal(reader->pos) + 1, 0);
 		reader->loaded = false;
 	}
 
-	header = ts_log_check_record(TsPageData(reader->page), offset, reader->limit,
-								 &problem);
-	if (header == NULL)
-		ts_stream_damaged(reader->rel, reader->block, problem);
+	header = check_record(reader);
+	if (is_forgotten(header->xid))
+	{
+		load_page(reader);
+		header = check_record(reader);
+		if (is_forgotten(header->xid))
+			forgotten(reader);
+	}
 	record->pos = reader->pos;
 	record->next = reader->pos + LogRecordSpace(header->length);
 	record->xid = header->xid;

@@ -135,6 +135,7 @@ spill(TsScan *scan)
 		log->spill = ts_spill_create(log->context, scan);
 	ts_spill_write(log->spill, scan, log->rows);
 	ts_rows_clear(log->rows);
+	TS_STOP("scan-log-spilled");
 }
 
 /* What is being loaded of one log. */

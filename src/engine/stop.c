@@ -34,8 +34,9 @@ static const char *const points[] = {
 	"append-before-wal",
 	"append-after-wal",
 	"append-between-edits",
-	/* scan_log.c: what hot memory has of a shard is pinned */
+	/* scan_log.c: what hot memory has of a shard is pinned; rows are on disk */
 	"scan-hot-pinned",
+	"scan-log-spilled",
 	/* buffer_flush.c: before the first and after the last row leaves at commit */
 	"commit-before-flush",
 	"commit-after-flush",

@@ -34,12 +34,13 @@ sub age_of
 
 sub freeze_all
 {
+	my ($options) = ('FREEZE', @_)[-1];
 	foreach my $database (qw(postgres template1))
 	{
-		$node->safe_sql('VACUUM FREEZE', $database);
+		$node->safe_sql("VACUUM ($options)", $database);
 	}
 	$node->safe_sql(q{ALTER DATABASE template0 ALLOW_CONNECTIONS true});
-	$node->safe_sql('VACUUM FREEZE', 'template0');
+	$node->safe_sql("VACUUM ($options)", 'template0');
 	$node->safe_sql(q{ALTER DATABASE template0 ALLOW_CONNECTIONS false});
 }
 
@@ -48,6 +49,12 @@ sub oldest_segment
 {
 	$node->safe_sql('CHECKPOINT');
 	return $node->safe_sql(q{SELECT min(pg_ls_dir) FROM pg_ls_dir('pg_xact')});
+}
+
+sub newest_segment
+{
+	$node->safe_sql('CHECKPOINT');
+	return $node->safe_sql(q{SELECT max(pg_ls_dir) FROM pg_ls_dir('pg_xact')});
 }
 
 # Moves the next id of a server that stands still on by some files of the commit log, to
@@ -247,7 +254,7 @@ foreach my $table (sort keys %expected)
 }
 remember();
 is($session->query(contents($_)), $expected{$_}, "$_ is read before") foreach sort keys %expected;
-my $written_last = $node->safe_sql(q{CHECKPOINT; SELECT max(pg_ls_dir) FROM pg_ls_dir('pg_xact')});
+my $written_last = newest_segment();
 $node->safe_sql('SELECT pg_current_xact_id();' x 600);
 freeze_all();
 cmp_ok(hex oldest_segment(), '>', hex $written_last, 'the file of the ids was cut off');
@@ -257,6 +264,36 @@ same_rows($node, 'a new session');
 $session->query("SELECT mytsdb.seal('$_')") foreach sort keys %expected;
 same_rows($node, 'sealed then');
 $session->close;
+
+# ---- the commit log is cut while a reader is in the middle of a page ----
+
+# Records of few bytes and many rows: what has been read of a page goes to disk, and the
+# reader waits there. It reads pages, since hot memory begins empty after a restart.
+$node->safe_sql(q{CREATE TABLE midway (LIKE quiet)
+	USING mytsdb WITH (mytsdb.series_by = 'name', mytsdb.shards = 1)});
+burn(2, 500);
+foreach my $step (0 .. 29)
+{
+	$node->safe_sql(qq{INSERT INTO midway SELECT 's', '2026-01-01'::timestamptz + i * interval '1 s', 7
+		FROM generate_series(1, 500) i});
+}
+$node->safe_sql('BEGIN;' . fill('midway', 800001, 800100) . 'ROLLBACK');
+my $midway = $node->safe_sql(contents('midway'));
+ok($node->stop, 'a restart');
+$node->start;
+$written_last = newest_segment();
+$node->safe_sql('SELECT pg_current_xact_id();' x 600);
+my ($holder, $reader) = map { $node->session } 1 .. 2;
+$holder->query('SELECT pg_advisory_lock(7, 7)');
+$reader->query(q{SET work_mem = '64kB'; SET mytsdb.stop_point = 'scan-log-spilled=wait'});
+$reader->send(contents('midway'));
+ok($node->wait_for(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}, '1'),
+	'a reader waits in the middle of a page');
+freeze_all();
+cmp_ok(hex oldest_segment(), '>', hex $written_last, 'the file of the ids was cut off meanwhile');
+$holder->query('SELECT pg_advisory_unlock(7, 7)');
+is($reader->receive, $midway, 'it reads what it should');
+$_->close foreach $holder, $reader;
 
 # ---- half the circle on, what was not frozen would be in the future ----
 
@@ -287,8 +324,20 @@ foreach my $table (sort keys %expected)
 		"autovacuum freezes $table");
 }
 same_rows($node, 'frozen by autovacuum');
-$node->configure('autovacuum = off');
-$node->safe_sql('SELECT pg_reload_conf()');
+$node->configure('autovacuum = off', 'autovacuum_freeze_max_age = 200000000');
+
+# A table whose ids are in a file of the commit log that only it needs any more.
+$node->safe_sql(q{CREATE TABLE gone (LIKE quiet)
+	USING mytsdb WITH (mytsdb.series_by = 'name', mytsdb.shards = 1)});
+burn(1, 500);
+$node->safe_sql(fill('gone', 1, 100));
+$written_last = newest_segment();
+$node->safe_sql('SELECT pg_current_xact_id();' x 600);
+$holder = $node->session;
+$holder->query('BEGIN; LOCK TABLE gone IN SHARE MODE');
+freeze_all('FREEZE, SKIP_LOCKED');
+$holder->close;
+is(oldest_segment(), $written_last, 'a table holds back the commit log');
 
 # ---- an old snapshot on a standby ----
 
@@ -318,6 +367,27 @@ foreach my $delay ('-1', '0')
 	remember();
 	same_rows($standby, 'others');
 }
+
+# Records that were sealed are not frozen; the old snapshot still reads them as log, and
+# nothing that the primary does says so.
+$standby->configure('max_standby_streaming_delay = -1');
+$standby->safe_sql('SELECT pg_reload_conf()');
+my $gone = $node->safe_sql(contents('gone'));
+my @old = map { $standby->session } 1 .. 2;
+$_->query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_am') foreach @old;
+$node->safe_sql(q{SELECT mytsdb.seal('gone')});
+$standby->catch_up($node) or die 'no redo';
+is($old[0]->query(contents('gone')), $gone, 'sealed under a snapshot of a standby');
+$node->safe_sql('VACUUM FREEZE gone');
+cmp_ok(hex oldest_segment(), '>', hex $written_last, 'the file of the ids was cut off');
+$standby->catch_up($node) or die 'no redo';
+cmp_ok(hex $standby->safe_sql(q{SELECT min(pg_ls_dir) FROM pg_ls_dir('pg_xact')}),
+	'>', hex $written_last, 'on the standby, too');
+like($old[1]->query(contents('gone')), qr/ERROR:  40001: .*sealed and forgotten/,
+	'the snapshot cannot be answered any more');
+is($standby->sql(contents('gone')), $gone, 'others can');
+$_->close foreach @old;
+
 ok($standby->stop, 'the standby stops');
 ok($node->stop, 'the primary stops');
 foreach my $server ($node, $standby)
