@@ -33,7 +33,9 @@
 
 #define WAYS       16
 #define PARTITIONS 64
-#define MAX_USED   3 /* rounds of the clock that a slot in use survives */
+#define TRIES      4  /* of who need not wait for a lock ... */
+#define PAUSES     10 /* ... and what lies between them */
+#define MAX_USED   3  /* rounds of the clock that a slot in use survives */
 
 /* Slots have cache lines of their own. */
 typedef union PaddedSlot
@@ -251,6 +253,20 @@ ts_lock_waits(TsLockWaits *found)
 	}
 }
 
+/* Tries for about a microsecond: most who have a slot locked are about to let go of it. */
+static bool
+try_lock(LWLock *lock, LWLockMode mode)
+{
+	for (int i = 0; i < TRIES; i++)
+	{
+		if (LWLockConditionalAcquire(lock, mode))
+			return true;
+		for (int pause = 0; pause < PAUSES; pause++)
+			pg_spin_delay();
+	}
+	return false;
+}
+
 /* ---- finding slots ---- */
 
 /* Where a key can be. */
@@ -312,7 +328,7 @@ lock_existing(const Place *place, const TsSlotKey *key, LWLockMode mode, bool *b
 			continue;
 		if (busy == NULL)
 			lock_slot(slot, mode);
-		else if (!LWLockConditionalAcquire(&slot->lock, mode))
+		else if (!try_lock(&slot->lock, mode))
 		{
 			*busy = true;
 			continue;
