@@ -71,6 +71,10 @@ extern void ts_catalog_delete_block(const TsBlockInfo *block);
 extern TsBlockInfo *ts_catalog_blocks(uint64 storage, int64 time_min, int64 time_max,
 									  Snapshot snapshot, int *count);
 
+/* The catalogs' own OIDs; false when they are gone. */
+#define TS_CATALOGS 3
+extern bool ts_catalog_relations(Oid *relids);
+
 /* Deletes all rows of a storage. Does nothing when the catalogs are gone. */
 extern void ts_catalog_drop(uint64 storage);
 

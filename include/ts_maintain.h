@@ -34,6 +34,12 @@ extern bool ts_maintain_lock(const TsTable *table, int shard, bool wait);
  */
 extern bool ts_maintain_give_way;
 extern void ts_maintain_check_waiters(Relation rel);
+/*
+ * Locks the catalogs as who writes them does, without waiting; false when they are not to
+ * be had. A worker does so before it changes anything: DROP EXTENSION locks catalogs and
+ * tables in an order of its own, and neither is to wait for the other half way.
+ */
+extern bool ts_maintain_lock_catalogs(void);
 
 /*
  * Seals one shard: committed records of the log from `covered` up to the first record

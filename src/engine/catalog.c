@@ -430,6 +430,21 @@ ts_catalog_blocks(uint64 storage, int64 time_min, int64 time_max, Snapshot snaps
 	return blocks;
 }
 
+/* ---- the catalogs themselves ---- */
+
+bool
+ts_catalog_relations(Oid *relids)
+{
+	TsCatalogOids oids;
+
+	if (!ts_catalog_find(&oids, true))
+		return false;
+	relids[0] = oids.block;
+	relids[1] = oids.shard;
+	relids[2] = oids.segment;
+	return true;
+}
+
 /* ---- the end of a storage ---- */
 
 static void

@@ -58,6 +58,21 @@ ts_maintain_lock(const TsTable *table, int shard, bool wait)
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
+bool
+ts_maintain_lock_catalogs(void)
+{
+	Oid relids[TS_CATALOGS];
+
+	if (!ts_catalog_relations(relids))
+		return false;
+	for (int i = 0; i < TS_CATALOGS; i++)
+	{
+		if (!ConditionalLockRelationOid(relids[i], RowExclusiveLock))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Whether somebody waits for our RowExclusiveLock on a relation. A weak lock is kept in
  * the backend's own PGPROC, which LockHasWaiters() cannot cope with. Whoever wants a lock
@@ -66,7 +81,7 @@ ts_maintain_lock(const TsTable *table, int shard, bool wait)
  * another table with the same hash: then we give way for nothing, which does no harm.)
  */
 static bool
-has_waiters(Relation rel)
+has_waiters(Oid relid)
 {
 	bool in_proc = false;
 
@@ -75,7 +90,7 @@ has_waiters(Relation rel)
 	{
 		uint64 modes = MyProc->fpLockBits >> (FAST_PATH_BITS * i);
 
-		in_proc |= MyProc->fpRelId[i] == RelationGetRelid(rel) &&
+		in_proc |= MyProc->fpRelId[i] == relid &&
 				   (modes & (UINT64CONST(1) << (RowExclusiveLock - 1))) != 0;
 	}
 	LWLockRelease(&MyProc->fpInfoLock);
@@ -85,10 +100,17 @@ has_waiters(Relation rel)
 void
 ts_maintain_check_waiters(Relation rel)
 {
-	if (ts_maintain_give_way && has_waiters(rel))
-		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-						errmsg("maintenance of table \"%s\" gives way",
-							   RelationGetRelationName(rel))));
+	Oid relids[TS_CATALOGS + 1] = {RelationGetRelid(rel)};
+
+	if (!ts_maintain_give_way || !ts_catalog_relations(&relids[1]))
+		return;
+	for (int i = 0; i < (int) lengthof(relids); i++)
+	{
+		if (has_waiters(relids[i]))
+			ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+							errmsg("maintenance of table \"%s\" gives way",
+								   RelationGetRelationName(rel))));
+	}
 }
 
 int64

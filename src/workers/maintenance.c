@@ -217,7 +217,7 @@ do_step(Turn *turn, const Part *part, int shard)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (ConditionalLockRelationOid(turn->relid, RowExclusiveLock))
 		rel = try_relation_open(turn->relid, NoLock);
-	turn->there = rel != NULL && ts_table_is_ours(rel);
+	turn->there = rel != NULL && ts_table_is_ours(rel) && ts_maintain_lock_catalogs();
 	if (turn->there)
 	{
 		TsTable *table = ts_table_get(rel);

@@ -122,6 +122,26 @@ $node->safe_sql('DROP DATABASE three');
 is($node->sql("SELECT count(*) FROM pg_database WHERE datname IN ('one', 'two', 'three')"),
 	'0', 'databases are dropped');
 
+# DROP EXTENSION while a worker is in the middle of a seal: neither waits for the other
+# half way
+$node->safe_sql("ALTER DATABASE postgres SET mytsdb.stop_point = 'seal-blocks-written=wait'");
+my $holder = $node->session;
+$holder->query('SELECT pg_advisory_lock(7, 7)');
+$node->safe_sql('CREATE TABLE late (time timestamptz, v int) USING mytsdb');
+$node->safe_sql("INSERT INTO late VALUES ('2026-01-01', 1)");
+ok($node->wait_for("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", '1'),
+	'a worker is in the middle of a seal');
+my $dropper = $node->session;
+$dropper->send('DROP EXTENSION mytsdb CASCADE;');
+ok($node->wait_for("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DROP EXTENSION%'", '1'),
+	'the extension is being dropped');
+$node->safe_sql('ALTER DATABASE postgres RESET mytsdb.stop_point');
+$holder->query('SELECT pg_advisory_unlock(7, 7)');
+ok($node->wait_for("SELECT count(*) FROM pg_extension WHERE extname = 'mytsdb'", '0'), 'it is dropped');
+$dropper->receive;
+$_->close for $holder, $dropper;
+unlike($node->log_text, qr/deadlock detected/, 'without a deadlock');
+
 unlike($node->log_text, qr/PANIC|TRAP:|terminated by signal (?!9)/, 'no crash but ours');
 ok($node->stop, 'the server stops');
 done_testing();
