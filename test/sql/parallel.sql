@@ -42,7 +42,7 @@ ANALYZE h; ANALYZE t; ANALYZE tr;
 EXPLAIN (COSTS OFF) SELECT host, count(*), sum(value) FROM t WHERE time < '2024-01-01 00:30' GROUP BY host;
 
 SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
-SET max_parallel_workers_per_gather = 3;
+SET max_parallel_workers_per_gather = 2;
 
 -- Plans
 EXPLAIN (COSTS OFF) SELECT host, dev, sum(value), avg(value), count(note) FROM t GROUP BY host, dev;
@@ -241,7 +241,7 @@ SELECT read('SELECT sum(value) FROM t');
 RESET parallel_leader_participation;
 SET max_parallel_workers_per_gather = 0;
 SELECT read('SELECT sum(value) FROM t');
-SET max_parallel_workers_per_gather = 3;
+SET max_parallel_workers_per_gather = 2;
 
 -- Isolation levels
 BEGIN ISOLATION LEVEL REPEATABLE READ;
