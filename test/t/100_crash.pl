@@ -676,6 +676,10 @@ my ($pages, $free, $log) = vacuum_pages();
 my $kept = sql('SELECT sum(pages) FROM mytsdb.block');
 cmp_ok($pages - $free - $log - $kept, '<', 3 * 2 * 128 + 10, 'no page is lost');
 
+# Each log keeps the run with its end and the last one, of at most 128 pages.
+my $logs = sql("SELECT sum(logs) FROM mytsdb.stat_shard WHERE rel = 't'::regclass");
+cmp_ok($log, '<=', $logs * 2 * 128, 'sealed logs are cut');
+
 # Rows of one kind come and go: the file does not grow with them.
 my $bulk = q{INSERT INTO t SELECT '2026-03-01 00:00+00'::timestamptz + i * interval '1 s', 'h' || i % 300, 0, 0, i,
 	random(), NULL FROM generate_series(1, 50000) i};
