@@ -34,12 +34,12 @@
 
 typedef struct Database
 {
-	Oid oid; /* hash key */
-	TimestampTz due;
-	int failures; /* in a row */
-	int running;  /* workers */
-	bool woken;   /* somebody asked for a worker since the last one started */
-	bool seen;    /* in pg_database, this time */
+	Oid oid;         /* hash key */
+	TimestampTz due; /* its turn: the earliest comes first */
+	int failures;    /* in a row */
+	int running;     /* workers */
+	bool woken;      /* somebody asked for a worker since the last one started */
+	bool seen;       /* in pg_database, this time */
 } Database;
 
 static HTAB *databases;
@@ -227,13 +227,19 @@ release_slot(int slot)
 	SpinLockRelease(&workers_shared->mutex);
 }
 
-/* A slot whose worker could not be started, or died before it could say so. */
+/*
+ * A slot whose worker could not be started, or died before it could say so. The wait for
+ * the worker resets the latch, which somebody else may have set.
+ */
 static void
 watch_worker(int slot, BackgroundWorkerHandle *handle)
 {
+	BgwHandleStatus status;
 	pid_t pid;
 
-	if (WaitForBackgroundWorkerStartup(handle, &pid) == BGWH_STARTED)
+	status = WaitForBackgroundWorkerStartup(handle, &pid);
+	SetLatch(MyLatch);
+	if (status == BGWH_STARTED)
 		return;
 	SpinLockAcquire(&workers_shared->mutex);
 	if (OidIsValid(workers_shared->slots[slot].database))
@@ -266,6 +272,8 @@ start_worker(Database *database)
 	}
 	database->running++;
 	database->woken = false;
+	/* whoever asks for another one from now on waits since then, and no longer */
+	database->due = in_seconds(workers_interval);
 	watch_worker(slot, handle);
 	pfree(handle);
 	return true;

@@ -122,6 +122,46 @@ $node->safe_sql('DROP DATABASE three');
 is($node->sql("SELECT count(*) FROM pg_database WHERE datname IN ('one', 'two', 'three')"),
 	'0', 'databases are dropped');
 
+# turns: a database that asks for workers all the time does not keep others waiting
+$node->safe_sql('CREATE DATABASE other');
+$node->safe_sql('CREATE EXTENSION mytsdb; CREATE TABLE t (time timestamptz, v int) USING mytsdb', 'other');
+$node->safe_sql('CREATE TABLE busy (time timestamptz, v int) USING mytsdb');
+$node->safe_sql('ALTER SYSTEM SET mytsdb.maintenance_workers = 1; SELECT pg_reload_conf()');
+my $waker = $node->session;
+$waker->send("\\o /dev/null\nVACUUM busy \\watch 0.01");
+for my $v (1 .. 2)
+{
+	$node->safe_sql("INSERT INTO t VALUES ('2026-01-01', $v)", 'other');
+	ok($node->wait_for($pending, '0', 30, 'other'), 'another database has its turn, too');
+}
+$node->safe_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'VACUUM busy%'");
+$waker->close;
+
+# who asks for a worker while another database's is being started is heard
+$node->safe_sql('ALTER SYSTEM RESET mytsdb.maintenance_workers;
+	ALTER SYSTEM SET mytsdb.maintenance_interval = 3600; SELECT pg_reload_conf()');
+sleep 3;
+my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mytsdb maintenance'";
+$node->wait_for($workers, '0');
+my @asking = ($node->session('other'), $node->session);
+$node->safe_sql("ALTER DATABASE other SET mytsdb.stop_point = 'seal-blocks-written=wait'");
+$asking[0]->query("SELECT pg_advisory_lock(7, 7); INSERT INTO t VALUES ('2026-01-01', 3)");
+$asking[1]->query("INSERT INTO busy VALUES ('2026-01-01', 1)");
+sleep 2;
+my $postmaster = $node->safe_sql(q{SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)});
+kill 'STOP', $postmaster;
+$asking[0]->query('VACUUM t');
+select undef, undef, undef, 0.5;
+$asking[1]->query('VACUUM busy');
+select undef, undef, undef, 0.5;
+kill 'CONT', $postmaster;
+ok($node->wait_for("SELECT sum(pending_bytes) FROM mytsdb.stat_shard WHERE rel = 'busy'::regclass", '0', 30),
+	'who asks while a worker is being started is heard');
+ok($node->wait_for($workers, '1'), 'while that one works on');
+$_->close for @asking;
+$node->safe_sql('ALTER DATABASE other RESET mytsdb.stop_point;
+	ALTER SYSTEM SET mytsdb.maintenance_interval = 1; SELECT pg_reload_conf()');
+
 # DROP EXTENSION while a worker is in the middle of a seal: neither waits for the other
 # half way
 $node->safe_sql("ALTER DATABASE postgres SET mytsdb.stop_point = 'seal-blocks-written=wait'");
