@@ -49,7 +49,8 @@ typedef struct DdlCreation
 	const char *name; /* of the relation */
 	Datum reloptions; /* our options */
 	Oid relid;        /* once it exists */
-	bool settled;     /* its options are in pg_class */
+	/* The subtransaction that wrote its options to pg_class; Invalid: none has. */
+	SubTransactionId settled;
 } DdlCreation;
 
 extern DdlCreation *ddl_creation; /* innermost; NULL: none */
@@ -60,6 +61,9 @@ extern DdlCreation *ddl_begin_create(Node *stmt);
 extern void ddl_settle_creation(DdlCreation *creation);
 /* The CREATE TABLE AS in a utility statement: itself, or what EXPLAIN explains; or NULL. */
 extern CreateTableAsStmt *ddl_create_as(Node *stmt);
+/* Goes back to an outer creation, or NULL: its options count where they are not written. */
+extern void ddl_leave_creation(DdlCreation *outer);
+extern void ddl_create_install(void);
 /* A relation of ours was made: by the object access hook. */
 extern void ddl_relation_made(Oid relid);
 

@@ -13,6 +13,7 @@
 
 #include "access/relation.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
@@ -143,19 +144,60 @@ ddl_relation_made(Oid relid)
 }
 
 void
+ddl_leave_creation(DdlCreation *outer)
+{
+	ddl_creation = outer;
+	if (outer != NULL && OidIsValid(outer->relid) &&
+		outer->settled == InvalidSubTransactionId)
+		ts_options_set_pending(outer->relid, outer->reloptions);
+	else
+		ts_options_set_pending(InvalidOid, (Datum) 0);
+}
+
+/*
+ * What was settled within a subtransaction that is rolled back is to be settled again. The
+ * statements that ran in it have ended, so the innermost creation is again the one that
+ * was when it began.
+ */
+static void
+on_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent,
+				  void *arg)
+{
+	if (ddl_creation == NULL ||
+		(event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB))
+		return;
+	for (DdlCreation *creation = ddl_creation; creation != NULL;
+		 creation = creation->outer)
+	{
+		if (creation->settled == subid)
+			creation->settled = event == SUBXACT_EVENT_COMMIT_SUB
+									? parent
+									: InvalidSubTransactionId;
+	}
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		ddl_leave_creation(ddl_creation);
+}
+
+void
+ddl_create_install(void)
+{
+	RegisterSubXactCallback(on_subtransaction, NULL);
+}
+
+void
 ddl_settle_creation(DdlCreation *creation)
 {
 	Relation rel;
 	TsOptions options;
 	TsKeyColumns columns;
+	Datum reloptions = creation->reloptions;
 
-	if (creation->settled || !OidIsValid(creation->relid))
+	if (creation->settled != InvalidSubTransactionId || !OidIsValid(creation->relid))
 		return; /* IF NOT EXISTS, and it does; or a mere EXPLAIN */
-	creation->settled = true;
 	ts_workers_wake();
 
 	rel = relation_open(creation->relid, NoLock);
-	ts_options_parse(creation->reloptions, &options);
+	ts_options_parse(reloptions, &options);
 	ts_options_resolve(&options, RelationGetDescr(rel), &columns);
 	relation_close(rel, NoLock);
 
@@ -163,11 +205,12 @@ ddl_settle_creation(DdlCreation *creation)
 	{
 		char *name = ddl_column_names(creation->relid, &columns.time_column, 1);
 
-		creation->reloptions = ddl_merge_options(
-			creation->reloptions, list_make1(ddl_option("time_column", name)), false);
+		reloptions = ddl_merge_options(
+			reloptions, list_make1(ddl_option("time_column", name)), false);
 	}
 	ddl_set_reloptions(
 		creation->relid,
-		ddl_concat_options(ddl_get_reloptions(creation->relid), creation->reloptions));
+		ddl_concat_options(ddl_get_reloptions(creation->relid), reloptions));
+	creation->settled = GetCurrentSubTransactionId();
 	ts_options_set_pending(InvalidOid, (Datum) 0);
 }

@@ -154,16 +154,6 @@ run(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 								qc);
 }
 
-static void
-leave_creation(DdlCreation *outer)
-{
-	ddl_creation = outer;
-	if (outer != NULL && OidIsValid(outer->relid) && !outer->settled)
-		ts_options_set_pending(outer->relid, outer->reloptions);
-	else
-		ts_options_set_pending(InvalidOid, (Datum) 0);
-}
-
 /* Runs the statement while what it creates, if anything, is known. */
 static void
 run_creating(DdlCreation *creation, PlannedStmt *pstmt, const char *query,
@@ -181,11 +171,11 @@ run_creating(DdlCreation *creation, PlannedStmt *pstmt, const char *query,
 	}
 	PG_CATCH();
 	{
-		leave_creation(outer);
+		ddl_leave_creation(outer);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	leave_creation(outer);
+	ddl_leave_creation(outer);
 }
 
 static void
@@ -233,6 +223,7 @@ install_hooks(void)
 	prev_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 	ddl_object_hook_install();
+	ddl_create_install();
 }
 
 const MytsdbModule ddl_module = {

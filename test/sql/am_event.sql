@@ -65,5 +65,25 @@ DROP TABLE notes;
 SELECT what FROM notes_heap ORDER BY time DESC LIMIT 1;
 DROP EVENT TRIGGER note_start;
 DROP EVENT TRIGGER note_rewrite;
+
+-- a statement while a table is made that is rolled back, but the table is not
+CREATE FUNCTION in_vain(i int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE TABLE gone ();
+    PERFORM 1 / (i - 2);
+    DROP TABLE gone;
+    RETURN i;
+EXCEPTION WHEN division_by_zero THEN
+    RETURN i;
+END $$;
+CREATE TABLE made USING mytsdb WITH (mytsdb.series_by = 'dev', mytsdb.duplicates = 'replace') AS
+    SELECT timestamptz '2026-01-01' AS time, in_vain(i) AS dev, i AS v FROM generate_series(2, 4) i;
+INSERT INTO made VALUES ('2026-01-01', 2, 10);
+SELECT reloptions FROM pg_class WHERE oid = 'made'::regclass;
+SELECT dev, v FROM made ORDER BY dev;
+CREATE TABLE made_all USING mytsdb WITH (mytsdb.series_by = 'dev') AS
+    SELECT timestamptz '2026-01-01' AS time, in_vain(2) AS dev, i AS v FROM generate_series(1, 2) i;
+SELECT reloptions FROM pg_class WHERE oid = 'made_all'::regclass;
+SELECT key FROM mytsdb.series WHERE rel = 'made_all'::regclass;
 SET client_min_messages = warning;
 DROP SCHEMA am_event CASCADE;
