@@ -19,6 +19,7 @@
 #include "storage/proc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "ts_catalog.h"
 #include "ts_maintain.h"
@@ -26,6 +27,8 @@
 
 /* Bits of PGPROC.fpLockBits for each lock: one for each mode from AccessShareLock on. */
 #define FAST_PATH_BITS 3
+/* All locks of the server are not looked at more often. */
+#define LOOK_MS 100
 
 #define MERGE_SUB_ID       1
 #define FIRST_SHARD_SUB_ID 2
@@ -74,43 +77,76 @@ ts_maintain_lock_catalogs(void)
 }
 
 /*
- * Whether somebody waits for our RowExclusiveLock on a relation. A weak lock is kept in
- * the backend's own PGPROC, which LockHasWaiters() cannot cope with. Whoever wants a lock
- * that conflicts with it moves it from there to the shared table; so when it is gone,
- * somebody waits. (Or did, or it never was there since somebody had a strong lock on
- * another table with the same hash: then we give way for nothing, which does no harm.)
+ * Whether our RowExclusiveLocks on these relations are all in our own PGPROC, where weak
+ * locks are kept. Whoever wants a lock that conflicts with one moves it from there to the
+ * shared table; so nobody waits then. LockHasWaiters() cannot cope with such locks.
  */
 static bool
-has_waiters(Oid relid)
+all_in_proc(const Oid *relids, int count)
 {
-	bool in_proc = false;
+	int found = 0;
 
 	LWLockAcquire(&MyProc->fpInfoLock, LW_SHARED);
 	for (int i = 0; i < FP_LOCK_SLOTS_PER_BACKEND; i++)
 	{
 		uint64 modes = MyProc->fpLockBits >> (FAST_PATH_BITS * i);
 
-		in_proc |= MyProc->fpRelId[i] == relid &&
-				   (modes & (UINT64CONST(1) << (RowExclusiveLock - 1))) != 0;
+		if ((modes & (UINT64CONST(1) << (RowExclusiveLock - 1))) == 0)
+			continue;
+		for (int k = 0; k < count; k++)
+			found += MyProc->fpRelId[i] == relids[k];
 	}
 	LWLockRelease(&MyProc->fpInfoLock);
-	return !in_proc;
+	return found == count;
 }
 
+/* Whether somebody waits for a lock on one of these that ours keeps from him. */
+static bool
+somebody_waits(const Oid *relids, int count)
+{
+	LockData *data = GetLockStatusData();
+	bool waits = false;
+
+	for (int i = 0; i < data->nelements; i++)
+	{
+		const LockInstanceData *lock = &data->locks[i];
+
+		if (lock->waitLockMode == NoLock ||
+			lock->locktag.locktag_type != LOCKTAG_RELATION ||
+			lock->locktag.locktag_field1 != MyDatabaseId ||
+			!DoLockModesConflict(lock->waitLockMode, RowExclusiveLock))
+			continue;
+		for (int k = 0; k < count; k++)
+			waits |= lock->locktag.locktag_field2 == relids[k];
+	}
+	pfree(data->locks);
+	pfree(data);
+	return waits;
+}
+
+/*
+ * A lock that is not in our PGPROC says little: it was never there if somebody had a
+ * strong lock on any table with the same hash, perhaps for hours, or was moved by
+ * somebody who did not wait. Then all locks are looked at, which costs something.
+ */
 void
 ts_maintain_check_waiters(Relation rel)
 {
+	static TimestampTz looked = 0;
 	Oid relids[TS_CATALOGS + 1] = {RelationGetRelid(rel)};
+	TimestampTz now;
 
-	if (!ts_maintain_give_way || !ts_catalog_relations(&relids[1]))
+	if (!ts_maintain_give_way || !ts_catalog_relations(&relids[1]) ||
+		all_in_proc(relids, lengthof(relids)))
 		return;
-	for (int i = 0; i < (int) lengthof(relids); i++)
-	{
-		if (has_waiters(relids[i]))
-			ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-							errmsg("maintenance of table \"%s\" gives way",
-								   RelationGetRelationName(rel))));
-	}
+	now = GetCurrentTimestamp();
+	if (!TimestampDifferenceExceeds(looked, now, LOOK_MS))
+		return;
+	looked = now;
+	if (somebody_waits(relids, lengthof(relids)))
+		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+						errmsg("maintenance of table \"%s\" gives way",
+							   RelationGetRelationName(rel))));
 }
 
 int64

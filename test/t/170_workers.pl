@@ -97,6 +97,20 @@ $node->safe_sql("INSERT INTO t VALUES ('2026-01-01 01:01', 1, 5)");
 is($node->sql("BEGIN; LOCK TABLE t; SELECT pg_sleep(3); DROP TABLE t; COMMIT; SELECT count(*) FROM mytsdb.stat_table WHERE rel::text = 't'"),
 	"\n0", 'a table that somebody locked can be dropped');
 
+# Strong locks on other tables, so many that some hash as the catalogs do, do not keep
+# workers from merging.
+$node->safe_sql('CREATE TABLE apart (time timestamptz, v int) USING mytsdb');
+my $strong = $node->session;
+$strong->query('BEGIN');
+$strong->query(q{DO $$ BEGIN FOR i IN 1 .. 2000 LOOP
+	EXECUTE format('CREATE TABLE strong_%s ()', i); END LOOP; END $$});
+$node->safe_sql("INSERT INTO apart VALUES ('2026-01-01', $_); SELECT mytsdb.seal('apart')")
+  for 1 .. 6;
+ok($node->wait_for("SELECT merges > 0 FROM mytsdb.stat_table WHERE rel = 'apart'::regclass", 't'),
+	'blocks are merged while others hold strong locks');
+$strong->query('ROLLBACK');
+$strong->close;
+
 # databases
 $node->safe_sql('CREATE DATABASE one');
 $node->safe_sql('CREATE EXTENSION mytsdb', 'one');
