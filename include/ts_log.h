@@ -39,6 +39,7 @@
 
 #include "ts_pages.h"
 #include "ts_rows.h"
+#include "ts_shared.h"
 #include "ts_table.h"
 
 typedef uint64 TsLogPos;
@@ -90,6 +91,9 @@ ts_log_shard_ends(Relation rel, const TsTable *table, int shard, TsLogPos *ends)
 extern TimestampTz ts_log_pending_since(const TsTable *table, int shard);
 /* A seal up to a position is about to commit: what is left has waited from now on. */
 extern void ts_log_sealed(const TsTable *table, int log, TsLogPos upto);
+
+/* The slot of a log, locked; NULL when it has none. */
+extern TsSlot *ts_log_lock_slot(const TsTable *table, int log, LWLockMode mode);
 
 /* ---- reading ---- */
 

@@ -109,8 +109,11 @@ typedef struct TsDirectory
 
 extern TsDirectory *
 ts_pages_directory(Relation rel, const TsTable *table, TsStream stream);
-/* How many pages the directory gives to each stream below `limit`, into pages[limit]. */
-extern void
+/*
+ * How many pages the directory gives to each stream below `limit`, into pages[limit];
+ * returns how many it gives to all others.
+ */
+extern uint64
 ts_pages_count_streams(Relation rel, const TsTable *table, TsStream limit, uint64 *pages);
 /* The block that holds an ordinal; InvalidBlockNumber when none does. */
 extern BlockNumber ts_directory_find(const TsDirectory *dir, uint64 ordinal);

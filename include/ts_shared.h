@@ -65,7 +65,6 @@ typedef struct TsSlot
 	bool ready;    /* the fields below are known */
 	uint64 ticket; /* changes when `ready` is set and when the slot changes hands */
 	uint64 end;    /* streams: see the module that owns the stream */
-	uint64 mapped; /* streams: ordinals that the directory maps */
 	TsRun run;     /* streams: the run that `end` is in, count 0 when not known */
 	/* storage: the next number (taken under the shared lock), and the metapage's bound */
 	pg_atomic_uint64 next_number;
@@ -87,6 +86,14 @@ typedef struct TsSlot
 } TsSlot;
 
 extern void ts_slot_key(TsSlotKey *key, const TsTable *table, TsStream stream);
+
+static inline bool
+ts_slot_same_key(const TsSlotKey *a, const TsSlotKey *b)
+{
+	return a->storage == b->storage && a->stream == b->stream &&
+		   a->database == b->database && RelFileNodeEquals(a->node, b->node);
+}
+
 /* Finds or makes the slot and locks it. With LW_SHARED the slot may be not ready, too. */
 extern TsSlot *ts_shared_lock(const TsSlotKey *key, LWLockMode mode, uint64 *ticket);
 /* As above; NULL when somebody else has locked it. */

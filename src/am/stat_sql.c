@@ -64,6 +64,21 @@ open_readable(Oid relid)
 	return NULL;
 }
 
+/* Answers for the table that is the function's argument, by rows that `put` adds. */
+static Datum
+answer(FunctionCallInfo fcinfo, void (*put)(Relation rel, ReturnSetInfo *result))
+{
+	Relation rel;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rel = open_readable(PG_GETARG_OID(0));
+	if (rel == NULL)
+		return (Datum) 0;
+	put(rel, (ReturnSetInfo *) fcinfo->resultinfo);
+	relation_close(rel, AccessShareLock);
+	return (Datum) 0;
+}
+
 static Datum
 count_datum(uint64 count)
 {
@@ -224,10 +239,13 @@ put_keys(Relation rel, ReturnSetInfo *result)
 static void
 put_series(Relation rel, ReturnSetInfo *result)
 {
-	int nest = NewGUCNestLevel();
+	int nest;
 	Oid user;
 	int context;
 
+	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED)
+		return;
+	nest = NewGUCNestLevel();
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(rel->rd_rel->relowner,
 						   context | SECURITY_RESTRICTED_OPERATION);
@@ -240,17 +258,7 @@ put_series(Relation rel, ReturnSetInfo *result)
 Datum
 mytsdb_series_of(PG_FUNCTION_ARGS)
 {
-	Oid relid = PG_GETARG_OID(0);
-	Relation rel;
-
-	InitMaterializedSRF(fcinfo, 0);
-	rel = open_readable(relid);
-	if (rel == NULL)
-		return (Datum) 0;
-	if (check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED)
-		put_series(rel, (ReturnSetInfo *) fcinfo->resultinfo);
-	relation_close(rel, AccessShareLock);
-	return (Datum) 0;
+	return answer(fcinfo, put_series);
 }
 
 /* ---- shards ---- */
@@ -261,6 +269,7 @@ typedef struct Logs
 	TsLogPos covered[TS_MAX_LOGS];
 	TsLogPos ends[TS_MAX_LOGS];
 	uint64 pages[TS_MAX_LOGS]; /* by stream */
+	uint64 dictionary_pages;
 } Logs;
 
 static void
@@ -268,7 +277,7 @@ find_logs(Relation rel, const TsTable *table, Logs *logs)
 {
 	(void) ts_catalog_covered_now(table, logs->covered);
 	ts_log_ends(rel, table, logs->ends);
-	ts_pages_count_streams(rel, table, TS_MAX_LOGS, logs->pages);
+	logs->dictionary_pages = ts_pages_count_streams(rel, table, TS_MAX_LOGS, logs->pages);
 }
 
 static Datum
@@ -324,19 +333,12 @@ seconds_datum(uint64 microseconds)
  * mytsdb.shards_of(regclass): shard, logs, pending_bytes, log_bytes, hot_bytes, seals,
  * rows_sealed, last_seal, lock_waits, lock_seconds, counted_since
  */
-Datum
-mytsdb_shards_of(PG_FUNCTION_ARGS)
+static void
+put_shards(Relation rel, ReturnSetInfo *result)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Relation rel;
-	TsTable *table;
+	TsTable *table = ts_table_get(rel);
 	Logs logs;
 
-	InitMaterializedSRF(fcinfo, 0);
-	rel = open_readable(PG_GETARG_OID(0));
-	if (rel == NULL)
-		return (Datum) 0;
-	table = ts_table_get(rel);
 	find_logs(rel, table, &logs);
 	for (int shard = 0; shard < table->shards; shard++)
 	{
@@ -361,8 +363,12 @@ mytsdb_shards_of(PG_FUNCTION_ARGS)
 		Assert(i == lengthof(row));
 		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 	}
-	relation_close(rel, AccessShareLock);
-	return (Datum) 0;
+}
+
+Datum
+mytsdb_shards_of(PG_FUNCTION_ARGS)
+{
+	return answer(fcinfo, put_shards);
 }
 
 /* ---- blocks ---- */
@@ -410,47 +416,24 @@ latest_blocks(const TsTable *table, int *count)
  * mytsdb.blocks_of(regclass): id, tier, time_min, time_max, series_min, series_max, rows,
  * chunks, bytes, first_page, pages
  */
+static void
+put_blocks(Relation rel, ReturnSetInfo *result)
+{
+	TsTable *table = ts_table_get(rel);
+	int count;
+	TsBlockInfo *blocks = latest_blocks(table, &count);
+
+	for (int i = 0; i < count; i++)
+		put_block(table, &blocks[i], result);
+}
+
 Datum
 mytsdb_blocks_of(PG_FUNCTION_ARGS)
 {
-	Relation rel;
-	TsTable *table;
-	TsBlockInfo *blocks;
-	int count;
-
-	InitMaterializedSRF(fcinfo, 0);
-	rel = open_readable(PG_GETARG_OID(0));
-	if (rel == NULL)
-		return (Datum) 0;
-	table = ts_table_get(rel);
-	blocks = latest_blocks(table, &count);
-	for (int i = 0; i < count; i++)
-		put_block(table, &blocks[i], (ReturnSetInfo *) fcinfo->resultinfo);
-	relation_close(rel, AccessShareLock);
-	return (Datum) 0;
+	return answer(fcinfo, put_blocks);
 }
 
 /* ---- sizes ---- */
-
-static uint64
-stream_pages(Relation rel, const TsTable *table, TsStream stream)
-{
-	TsDirectory *dir = ts_pages_directory(rel, table, stream);
-	uint64 pages = 0;
-
-	for (int i = 0; i < dir->nruns; i++)
-		pages += dir->runs[i].count;
-	pfree(dir);
-	return pages;
-}
-
-static uint64
-dictionary_pages(Relation rel, const TsTable *table)
-{
-	return stream_pages(rel, table, TS_STREAM_DICTIONARY) +
-		   stream_pages(rel, table, TS_STREAM_HASH) +
-		   stream_pages(rel, table, TS_STREAM_LOCATOR);
-}
 
 /* Pages of the label index. */
 static uint64
@@ -509,7 +492,7 @@ put_sizes(Relation rel, ReturnSetInfo *result)
 	row[i++] = count_datum(chunks);
 	row[i++] = count_datum(tier_pages[0] * BLCKSZ);
 	row[i++] = count_datum(tier_pages[1] * BLCKSZ);
-	row[i++] = count_datum(dictionary_pages(rel, table) * BLCKSZ);
+	row[i++] = count_datum(logs.dictionary_pages * BLCKSZ);
 	row[i++] = count_datum(index_pages(table) * BLCKSZ);
 	row[i++] = count_datum(sums.pages * BLCKSZ);
 	row[i++] = count_datum(sums.pending);
@@ -534,15 +517,7 @@ put_sizes(Relation rel, ReturnSetInfo *result)
 Datum
 mytsdb_sizes_of(PG_FUNCTION_ARGS)
 {
-	Relation rel;
-
-	InitMaterializedSRF(fcinfo, 0);
-	rel = open_readable(PG_GETARG_OID(0));
-	if (rel == NULL)
-		return (Datum) 0;
-	put_sizes(rel, (ReturnSetInfo *) fcinfo->resultinfo);
-	relation_close(rel, AccessShareLock);
-	return (Datum) 0;
+	return answer(fcinfo, put_sizes);
 }
 
 /* mytsdb.lock_waits(): waits and seconds of sessions, of those behind WAL, of workers */

@@ -48,14 +48,12 @@ static bool sealing = false;
 void
 ts_hot_seal_begins(const TsTable *table, int log)
 {
-	TsSlotKey key;
 	TsSlot *slot;
 	bool frees;
 
 	if (hot_chunks == 0)
 		return;
-	ts_slot_key(&key, table, ts_log_stream(table, log));
-	slot = ts_shared_lock_existing(&key, LW_EXCLUSIVE);
+	slot = ts_log_lock_slot(table, log, LW_EXCLUSIVE);
 	if (slot == NULL)
 		return;
 	frees = slot->hot_count > 0;

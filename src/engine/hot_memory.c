@@ -401,7 +401,6 @@ ts_hot_drop(TsSlot *slot)
 int
 ts_hot_pin(const TsTable *table, int log, TsLogPos from, TsLogPos to, TsHotRange *ranges)
 {
-	TsSlotKey key;
 	TsSlot *slot;
 	uint32 id;
 
@@ -409,8 +408,7 @@ ts_hot_pin(const TsTable *table, int log, TsLogPos from, TsLogPos to, TsHotRange
 	if (hot_chunks == 0 || pg_atomic_read_u32(&hot_shared->generations) == 0 ||
 		RecoveryInProgress())
 		return 0;
-	ts_slot_key(&key, table, ts_log_stream(table, log));
-	slot = ts_shared_lock_existing(&key, LW_SHARED);
+	slot = ts_log_lock_slot(table, log, LW_SHARED);
 	if (slot == NULL)
 		return 0;
 	id = slot->hot_first;
@@ -441,13 +439,6 @@ ts_hot_unpin(void)
 		release(pinned[--npinned]);
 }
 
-static bool
-same_key(const TsSlotKey *a, const TsSlotKey *b)
-{
-	return a->storage == b->storage && a->stream == b->stream &&
-		   a->database == b->database && RelFileNodeEquals(a->node, b->node);
-}
-
 /* Pins a generation that the slot has let go of, unless all others have, too. */
 static bool
 pin_unlinked(HotGeneration *generation)
@@ -471,9 +462,9 @@ hot_next_unlinked(const TsSlotKey *key, TsHotRange *range)
 	Assert(npinned <= 1);
 	ts_lock_timed(&hot_shared->lock, LW_SHARED);
 	id = before == HOT_NONE ? hot_shared->live : hot_generations[before].live_next;
-	while (id != HOT_NONE &&
-		   (hot_generations[id].linked || !same_key(&hot_generations[id].key, key) ||
-			!pin_unlinked(&hot_generations[id])))
+	while (id != HOT_NONE && (hot_generations[id].linked ||
+							  !ts_slot_same_key(&hot_generations[id].key, key) ||
+							  !pin_unlinked(&hot_generations[id])))
 		id = hot_generations[id].live_next;
 	LWLockRelease(&hot_shared->lock);
 
@@ -506,11 +497,8 @@ ts_hot_shard_bytes(const TsTable *table, int shard)
 		return 0;
 	for (int i = 0; i < TS_SHARD_LOGS; i++)
 	{
-		TsSlotKey key;
-		TsSlot *slot;
+		TsSlot *slot = ts_log_lock_slot(table, ts_log_of(table, shard, i), LW_SHARED);
 
-		ts_slot_key(&key, table, ts_log_stream(table, ts_log_of(table, shard, i)));
-		slot = ts_shared_lock_existing(&key, LW_SHARED);
 		if (slot == NULL)
 			continue;
 		bytes += (uint64) slot->hot_chunks * HOT_CHUNK;

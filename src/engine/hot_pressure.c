@@ -224,11 +224,8 @@ leave_limit(const TsTable *table, int shard, uint32 rest)
 {
 	for (int i = 0; i < TS_SHARD_LOGS; i++)
 	{
-		TsSlotKey key;
-		TsSlot *slot;
+		TsSlot *slot = ts_log_lock_slot(table, ts_log_of(table, shard, i), LW_EXCLUSIVE);
 
-		ts_slot_key(&key, table, ts_log_stream(table, ts_log_of(table, shard, i)));
-		slot = ts_shared_lock_existing(&key, LW_EXCLUSIVE);
 		if (slot == NULL)
 			continue;
 		/* most of what comes goes to the first log */

@@ -441,7 +441,6 @@ write_some(Append *append, TsSlot *slot, TsEdit *edit, const Target *target)
 	if (slot->aux[LOG_PENDING_SINCE] == 0)
 		slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentStatementStartTimestamp();
 	slot->run = target->runs[target_index(target, end)];
-	slot->mapped = Max(slot->mapped, slot->run.first + slot->run.count);
 }
 
 /*

@@ -138,7 +138,7 @@ count_logs(Relation rel, const TsTable *table, int shard)
 	uint64 pages[TS_MAX_LOGS];
 	int count = TS_SHARD_LOGS;
 
-	ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
+	(void) ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
 	while (count > 1 &&
 		   pages[ts_log_stream(table, ts_log_of(table, shard, count - 1))] == 0)
 		count--;
@@ -170,7 +170,6 @@ fill_slot(TsSlot *slot, TsLogEnd *found)
 {
 	slot->end = found->end;
 	slot->run = found->run;
-	slot->mapped = found->run.first + found->run.count;
 	ts_slot_raise(slot, (uint32) found->shard_logs);
 	slot->ready = true;
 	found->shard_logs = (int) pg_atomic_read_u32(&slot->most);
@@ -243,7 +242,7 @@ ts_log_shard_ends(Relation rel, const TsTable *table, int shard, TsLogPos *ends)
 	{
 		uint64 pages[TS_MAX_LOGS];
 
-		ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
+		(void) ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
 		shard_ends_from_pages(rel, table, shard, pages, ends);
 		return;
 	}
@@ -271,9 +270,20 @@ ts_log_ends(Relation rel, const TsTable *table, TsLogPos *ends)
 			ts_log_shard_ends(rel, table, shard, ends);
 		return;
 	}
-	ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
+	(void) ts_pages_count_streams(rel, table, TS_MAX_LOGS, pages);
 	for (int shard = 0; shard < table->shards; shard++)
 		shard_ends_from_pages(rel, table, shard, pages, ends);
+}
+
+/* ---- slots ---- */
+
+TsSlot *
+ts_log_lock_slot(const TsTable *table, int log, LWLockMode mode)
+{
+	TsSlotKey key;
+
+	ts_slot_key(&key, table, ts_log_stream(table, log));
+	return ts_shared_lock_existing(&key, mode);
 }
 
 /* ---- since when records wait ---- */
@@ -286,12 +296,9 @@ ts_log_pending_since(const TsTable *table, int shard)
 
 	for (int i = 0; i < count; i++)
 	{
-		TsSlotKey key;
-		TsSlot *slot;
+		TsSlot *slot = ts_log_lock_slot(table, ts_log_of(table, shard, i), LW_SHARED);
 		TimestampTz here;
 
-		ts_slot_key(&key, table, ts_log_stream(table, ts_log_of(table, shard, i)));
-		slot = ts_shared_lock_existing(&key, LW_SHARED);
 		if (slot == NULL)
 			continue;
 		here = (TimestampTz) slot->aux[LOG_PENDING_SINCE];

@@ -194,17 +194,15 @@ static TsExtent *
 kept_extents(void *arg, int *count)
 {
 	KeptBy *by = arg;
-	TsLogPos *covered = palloc(sizeof(TsLogPos) * ts_log_count(by->table));
-	TsExtent *kept = ts_catalog_kept(by->rel, by->table, covered, count);
+	TsLogPos covered[TS_MAX_LOGS];
 
-	pfree(covered);
-	return kept;
+	return ts_catalog_kept(by->rel, by->table, covered, count);
 }
 
 void
 ts_free_pages(Relation rel, const TsTable *table)
 {
-	TsLogPos *covered = palloc(sizeof(TsLogPos) * ts_log_count(table));
+	TsLogPos covered[TS_MAX_LOGS];
 	KeptBy by = {.rel = rel, .table = table};
 	int count;
 
@@ -218,6 +216,5 @@ ts_free_pages(Relation rel, const TsTable *table)
 			ts_pages_cut_stream(rel, table, ts_log_stream(table, log),
 								ts_log_ordinal(covered[log]));
 	}
-	pfree(covered);
 	ts_pages_rebuild_free(rel, table, kept_extents, &by);
 }

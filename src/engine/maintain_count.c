@@ -2,7 +2,7 @@
  * maintain_count.c
  *	  How often maintenance has worked on a storage, for people to see.
  *
- * The counts are in the slots of shared memory: a shard's in that of its log, those of
+ * The counts are in the slots of shared memory: a shard's in that of its first log, those of
  * merging in that of the storage. They begin anew when the slot does; no more is promised
  * of them.
  *
@@ -33,7 +33,7 @@ static void
 count_key(TsSlotKey *key, const TsTable *table, int shard)
 {
 	Assert(shard >= -1 && shard < table->shards);
-	ts_slot_key(key, table, shard < 0 ? TS_STREAM_STORAGE : (TsStream) shard);
+	ts_slot_key(key, table, shard < 0 ? TS_STREAM_STORAGE : ts_log_stream(table, shard));
 }
 
 /* ---- the ends of transactions ---- */
@@ -139,10 +139,14 @@ ts_maintain_counts(const TsTable *table, int shard, TsSlotCounts *counts)
 {
 	TsSlotKey key;
 	TsSlot *slot;
-	uint64 ticket;
 
 	count_key(&key, table, shard);
-	slot = ts_shared_lock(&key, LW_SHARED, &ticket);
+	slot = ts_shared_lock_existing(&key, LW_SHARED);
+	if (slot == NULL)
+	{
+		*counts = (TsSlotCounts){.since = GetCurrentTimestamp()};
+		return;
+	}
 	*counts = slot->counts;
 	ts_shared_unlock(slot);
 }

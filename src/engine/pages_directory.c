@@ -160,10 +160,11 @@ ts_pages_directory(Relation rel, const TsTable *table, TsStream stream)
 	return dir;
 }
 
-void
+uint64
 ts_pages_count_streams(Relation rel, const TsTable *table, TsStream limit, uint64 *pages)
 {
 	TsDirectoryCopy *copy = ts_directory_load(rel, table->storage);
+	uint64 others = 0;
 
 	memset(pages, 0, limit * sizeof(uint64));
 	for (uint32 i = 0; i < copy->starts[copy->npages]; i++)
@@ -172,8 +173,11 @@ ts_pages_count_streams(Relation rel, const TsTable *table, TsStream limit, uint6
 
 		if (entry->stream < limit)
 			pages[entry->stream] += entry->count;
+		else
+			others += entry->count;
 	}
 	ts_directory_free(copy);
+	return others;
 }
 
 /* The last run that begins at or before an ordinal; -1 when there is none. */

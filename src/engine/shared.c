@@ -172,13 +172,6 @@ ts_slot_key(TsSlotKey *key, const TsTable *table, TsStream stream)
 	key->storage = table->storage;
 }
 
-static bool
-same_key(const TsSlotKey *a, const TsSlotKey *b)
-{
-	return a->storage == b->storage && a->stream == b->stream &&
-		   a->database == b->database && RelFileNodeEquals(a->node, b->node);
-}
-
 /* The file does not matter: a storage is hardly ever in two. */
 static uint64
 hash_key(const TsSlotKey *key)
@@ -333,7 +326,7 @@ lock_existing(const Place *place, const TsSlotKey *key, LWLockMode mode, bool *b
 			*busy = true;
 			continue;
 		}
-		if (same_key(&slot->key, key))
+		if (ts_slot_same_key(&slot->key, key))
 		{
 			note_use(slot);
 			return slot;
@@ -399,7 +392,8 @@ find_slot(const Place *place, const TsSlotKey *key)
 {
 	for (int way = 0; way < WAYS; way++)
 	{
-		if (tag_at(place, way) == place->tag && same_key(&slot_at(place, way)->key, key))
+		if (tag_at(place, way) == place->tag &&
+			ts_slot_same_key(&slot_at(place, way)->key, key))
 			return slot_at(place, way);
 	}
 	return NULL;
@@ -428,7 +422,6 @@ make_slot(const Place *place, const TsSlotKey *key)
 		slot->ready = false;
 		slot->ticket = new_ticket();
 		slot->end = 0;
-		slot->mapped = 0;
 		slot->run = (TsRun){0};
 		pg_atomic_write_u64(&slot->next_number, 0);
 		slot->number_bound = 0;
@@ -524,15 +517,26 @@ ts_slot_raise(TsSlot *slot, uint32 value)
 	}
 }
 
+/*
+ * Finds a slot for the sake of its atomics: it stays what it is while the partition, which
+ * is to be released in any case, is locked. NULL: there is none.
+ */
+static TsSlot *
+hold_slot(const TsSlotKey *key, LWLock **partition)
+{
+	Place place = place_of(key);
+
+	*partition = partition_of(&place);
+	ts_lock_timed(*partition, LW_SHARED);
+	return find_slot(&place, key);
+}
+
 void
 ts_shared_raise(const TsSlotKey *key, uint32 value)
 {
-	Place place = place_of(key);
-	LWLock *partition = partition_of(&place);
-	TsSlot *slot;
+	LWLock *partition;
+	TsSlot *slot = hold_slot(key, &partition);
 
-	ts_lock_timed(partition, LW_SHARED);
-	slot = find_slot(&place, key);
 	if (slot != NULL)
 		ts_slot_raise(slot, value);
 	LWLockRelease(partition);
@@ -541,12 +545,9 @@ ts_shared_raise(const TsSlotKey *key, uint32 value)
 void
 ts_shared_add_waits(const TsSlotKey *key, TsLockWaits *sum)
 {
-	Place place = place_of(key);
-	LWLock *partition = partition_of(&place);
-	TsSlot *slot;
+	LWLock *partition;
+	TsSlot *slot = hold_slot(key, &partition);
 
-	ts_lock_timed(partition, LW_SHARED);
-	slot = find_slot(&place, key);
 	if (slot != NULL)
 	{
 		sum->waits += pg_atomic_read_u64(&slot->waits);

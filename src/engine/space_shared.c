@@ -99,13 +99,6 @@ const MytsdbModule pages_module = {
 
 /* ---- free lists ---- */
 
-static bool
-same_key(const TsSlotKey *a, const TsSlotKey *b)
-{
-	return a->storage == b->storage && a->database == b->database &&
-		   RelFileNodeEquals(a->node, b->node);
-}
-
 /* The set of lists that a key may be in. */
 static FreeList *
 set_of(const TsSlotKey *key)
@@ -126,7 +119,7 @@ find_list(const TsSlotKey *key)
 	Assert(key->storage != 0);
 	for (int i = 0; i < LIST_WAYS; i++)
 	{
-		if (same_key(&set[i].key, key))
+		if (ts_slot_same_key(&set[i].key, key))
 			return &set[i];
 	}
 	return NULL;
