@@ -90,7 +90,16 @@ for my $version (@older)
 	$node->safe_sql("CREATE DATABASE $database");
 	$node->safe_sql("CREATE EXTENSION mytsdb VERSION '$version'", $database);
 	isnt($node->safe_sql($catalog, $database), $fresh, "$version is another");
+	my $tables = $node->safe_sql(q{SELECT count(*) FROM pg_am WHERE amname = 'mytsdb'}, $database);
+	$node->safe_sql(q{
+		CREATE TABLE kept (labels labels, time timestamptz, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels');
+		INSERT INTO kept SELECT ('up{job="j' || i % 7 || '"}')::labels, timestamptz '2024-01-01' + i * interval '1 s', i
+			FROM generate_series(1, 1000) i;
+		SELECT mytsdb.seal('kept');
+		INSERT INTO kept SELECT labels, time + interval '1 hour', value FROM kept}, $database) if $tables;
 	$node->safe_sql('ALTER EXTENSION mytsdb UPDATE', $database);
+	is($node->safe_sql(q{SELECT count(*), sum(value) FROM kept WHERE labels ~ 'up{job!=""}'}, $database), '2000|1001000',
+		"tables of $version keep their rows") if $tables;
 	is($node->safe_sql($catalog, $database), $fresh, "from $version to $current");
 	$node->safe_sql(q{
 		CREATE TABLE t (time timestamptz) USING mytsdb;
