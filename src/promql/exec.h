@@ -198,6 +198,7 @@ struct PqExec
 	size_t len;
 	const PqNode *root;
 	PqSteps steps; /* of the whole query */
+	int64 end; /* as asked for: @ end(), end(), range(); may lie behind the last step */
 	bool instant;
 	int64 lookback;
 	bool delayed_name_removal;
@@ -242,6 +243,19 @@ extern PqOperator *pq_plan_range(PqExec *exec, const PqNode *node, const PqSteps
 								 const PqNeeds *needs);
 extern PqOperator *pq_plan_selector(PqExec *exec, const PqNode *node,
 									const PqSteps *steps, const PqNeeds *needs);
+/*
+ * The same selector, giving at each step not the sample's value but its own time or its
+ * start time, in seconds since 1970, as the float. Where the sample is a histogram it is
+ * given, too, and the float beside it. An unknown start time is 0.
+ */
+typedef enum PqSampleTime
+{
+	PQ_SAMPLE_TIME,
+	PQ_SAMPLE_START_TIME
+} PqSampleTime;
+extern PqOperator *
+pq_plan_selector_times(PqExec *exec, const PqNode *node, const PqSteps *steps,
+					   const PqNeeds *needs, PqSampleTime which);
 extern PqOperator *pq_plan_range_selector(PqExec *exec, const PqNode *node,
 										  const PqSteps *steps, const PqNeeds *needs);
 extern PqOperator *pq_plan_subquery(PqExec *exec, const PqNode *node,
