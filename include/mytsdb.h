@@ -45,6 +45,7 @@ extern const MytsdbModule buffer_module;   /* src/engine: the private buffer */
 extern const MytsdbModule ddl_module;      /* src/am: utility statements, drops */
 extern const MytsdbModule executor_module; /* src/am: running queries */
 extern const MytsdbModule scan_module;     /* src/exec: planned scans */
+extern const MytsdbModule promql_module;   /* src/promql: queries */
 extern const MytsdbModule workers_module;  /* src/workers: maintenance */
 #ifdef USE_ASSERT_CHECKING
 extern const MytsdbModule stop_module; /* src/engine: stop points */

@@ -82,6 +82,9 @@ extern double pq_estimate_rows(PqQuery *query);
 
 extern void pq_end(PqQuery *query);
 
+/* What the settings allow in expressions. */
+extern PqParseOptions pq_parse_options(void);
+
 /* ---- series by selectors, for the API and for selectors of queries ---- */
 
 /*

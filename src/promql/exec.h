@@ -23,8 +23,8 @@
  * (pq_vector_copy()). Labels of the list stay until close and do not change.
  *
  * Memory: op->context for what stays, op->row for what belongs to one series (emptied by
- * pq_next() before methods->next is called). Large arrays come from pq_alloc(), which
- * minds the query's budget. Everything is a child of exec->context, so an error leaves
+ * pq_next() before methods->next is called). The former is current in open and close, the
+ * latter in next. Large arrays come from pq_alloc(), which minds the query's budget. Everything is a child of exec->context, so an error leaves
  * nothing behind but what release callbacks free.
  *
  * Times are int64 microseconds since PG's epoch (as timestamptz), durations microseconds;
@@ -129,7 +129,7 @@ typedef struct PqWindows
 {
 	int64 range;
 	int64 first_end;
-	int64 step;
+	int64 step; /* 0: pinned by @, the same window at all steps */
 	int64 lookback;
 	PqExtend extend;
 } PqWindows;
@@ -184,7 +184,8 @@ struct PqOperator
 	/* of range vectors, known from planning on */
 	PqWindows windows;
 	/* for EXPLAIN ANALYZE; own time is without that of children */
-	uint64 samples; /* that it gave, or, of selectors, read */
+	uint64 samples; /* that it gave, or, if it `reads`, that it read */
+	bool reads;     /* a selector: it counts its samples itself */
 	double seconds; /* with children */
 	Size memory;    /* of context and row, at most */
 };
@@ -217,6 +218,10 @@ struct PqExec
 	int64 samples; /* held now, by pq_hold_samples() */
 	int64 peak_samples;
 	struct PqAnnotations *annotations;
+	/* exec_internal.h */
+	struct PqPlanner *planner;
+	PqOperator *running; /* whose open or next it is; NULL: nobody's */
+	struct PqBudget *budget;
 };
 
 /*
@@ -258,6 +263,11 @@ pq_plan_selector_times(PqExec *exec, const PqNode *node, const PqSteps *steps,
 					   const PqNeeds *needs, PqSampleTime which);
 extern PqOperator *pq_plan_range_selector(PqExec *exec, const PqNode *node,
 										  const PqSteps *steps, const PqNeeds *needs);
+/*
+ * Says, before it is opened, that somebody wants the start times of a range operator's
+ * samples. They are read only then (and if mytsdb.promql_start_timestamps is on).
+ */
+extern void pq_want_start_times(PqOperator *range);
 extern PqOperator *pq_plan_subquery(PqExec *exec, const PqNode *node,
 									const PqSteps *steps, const PqNeeds *needs);
 /* Calls with a range vector among their arguments; range_*.c */
@@ -303,7 +313,7 @@ extern TsString pq_string(const PqNode *node);
 /* All of these give payloads in the context. */
 extern TsString
 pq_labels_keep(TsString labels, const PqNames *names, MemoryContext context);
-/* Without these names, and, `name`, without __name__. */
+/* Without these names (NULL: none), and, `name`, without __name__. */
 extern TsString
 pq_labels_remove(TsString labels, const PqNames *names, bool name, MemoryContext context);
 /* With this label set, or, value being empty, removed. */
@@ -311,6 +321,9 @@ extern TsString
 pq_labels_set(TsString labels, TsString name, TsString value, MemoryContext context);
 extern TsString pq_labels_make(LabelsPair *pairs, uint32 count, MemoryContext context);
 extern TsString pq_labels_value(TsString labels, const char *name); /* or empty */
+/* Without what says which metric it is: __name__, __type__ and __unit__. This is what
+ * dropping a series' name means. */
+extern TsString pq_labels_drop_name(TsString labels, MemoryContext context);
 extern bool pq_labels_equal(TsString a, TsString b);
 extern const TsString pq_no_labels; /* the payload of the empty set */
 

@@ -1,0 +1,169 @@
+/*
+ * exec_internal.h
+ *	  What the core of the executor (exec_*.c) shares and operators need not know.
+ */
+#ifndef PROMQL_EXEC_INTERNAL_H
+#define PROMQL_EXEC_INTERNAL_H
+
+#include "postgres.h"
+
+#include "portability/instr_time.h"
+
+#include "exec.h"
+#include "promql_exec.h"
+
+/* ---- exec_settings.c ---- */
+
+typedef struct PqSettings
+{
+	int lookback_ms;
+	int subquery_step_ms;
+	bool delayed_name_removal;
+	bool experimental_functions;
+	bool duration_expressions;
+	bool extended_ranges;
+	bool fill_modifiers;
+	bool start_timestamps;
+	int max_samples;
+	int memory_kb;
+	int workers; /* -1: as max_parallel_workers_per_gather says */
+} PqSettings;
+
+extern PqSettings pq_settings;
+
+/* ---- the budget: exec_values.c ---- */
+
+/*
+ * What the query has taken is measured now and then, since that walks through all its
+ * contexts; what pq_alloc() gives out in between is added up.
+ */
+typedef struct PqBudget
+{
+	Size measured; /* the last time */
+	Size charged;  /* since then */
+	Size peak;
+	uint32 calls; /* of pq_next since then */
+} PqBudget;
+
+/* Measures, and raises 53200 beyond the budget. */
+extern void pq_measure(PqExec *exec);
+
+/* ---- times: exec_values.c ---- */
+
+/* Sums that stay at the ends of what can be represented. */
+extern int64 pq_time_add(int64 time, int64 duration);
+extern int64 pq_time_sub(int64 time, int64 duration);
+
+/* ---- the source: exec_source.c ---- */
+
+/*
+ * Opens the table, as the current user may read it, and fills in what PqExec says of it.
+ * Raises an error where it is none, and where he may not.
+ */
+extern void pq_open_source(PqExec *exec, Oid source);
+
+/* ---- reading: exec_reader.c ---- */
+
+/* What a reader is asked for beside times and values. */
+typedef struct PqReadSpec
+{
+	const uint32 *ids; /* ascending; must stay */
+	uint32 nids;
+	int64 time_min; /* inclusive, as timestamptz */
+	int64 time_max;
+	bool values; /* values and histograms; else only times (and which are samples) */
+	bool start_times;
+} PqReadSpec;
+
+/* Rows of one series as they come; all of it stays until the next call. */
+typedef struct PqRead
+{
+	uint32 n;
+	const int64 *times; /* ascending, as timestamptz; equal ones may follow each other */
+	const double *values;    /* NULL: all of them are null */
+	const bool *value_nulls; /* NULL: none is */
+	const Datum *histograms; /* NULL: all of them are null */
+	const bool *histogram_nulls;
+	const int64 *start_times; /* NULL: none; PQ_NO_START where null */
+} PqRead;
+
+typedef struct PqReader PqReader;
+
+extern PqReader *pq_reader_begin(PqOperator *op, const PqReadSpec *spec);
+/* The next rows of this series; false when there are no more. Series must ascend; rows of
+ * those left out are passed over. */
+extern bool pq_reader_next(PqReader *reader, uint32 series, PqRead *read);
+extern void pq_reader_end(PqReader *reader);
+extern const TsScanStats *pq_reader_stats(const PqReader *reader);
+
+/* ---- selectors: exec_selector.c, exec_range.c ---- */
+
+/* What both kinds of selectors are: a list of series and their reader. */
+typedef struct PqSelection
+{
+	const PqNode *node; /* the selector */
+	int64 offset;
+	bool pinned; /* by @, at this time */
+	int64 at;
+	PqNeeds *needs; /* NULL: all */
+	uint32 *ids;
+	PqReader *reader;
+	TsScanStats stats; /* of readers that were ended */
+} PqSelection;
+
+/* exec_selection.c */
+extern void pq_selection_plan(PqExec *exec, PqSelection *selection, const PqNode *node,
+							  const PqNeeds *needs);
+/* Fills in op->series and selection->ids. */
+extern void pq_selection_open(PqOperator *op, PqSelection *selection);
+extern void pq_selection_close(PqSelection *selection);
+extern void
+pq_selection_explain(PqOperator *op, const PqSelection *selection, PqExplain *to);
+/* The time of step i that a selector or subquery with these modifiers looks at. */
+extern int64 pq_modified_time(const PqExec *exec, const PqModifiers *modifiers,
+							  int64 offset, int64 time);
+/* A duration of the query in microseconds; raises an error where it has no value. */
+extern int64 pq_duration(PqExec *exec, const PqDuration *duration, bool must_be_positive);
+
+/* ---- planning: exec_plan.c, exec_share.c ---- */
+
+typedef struct PqPlanner PqPlanner;
+
+extern PqPlanner *pq_planner_create(PqExec *exec);
+/* Does its value not depend on the step? */
+extern bool pq_is_invariant(const PqNode *node);
+/* Does it read the source? */
+extern bool pq_reads_data(const PqNode *node);
+extern const PqNode *pq_strip(const PqNode *node); /* parentheses */
+
+/* An operator of one step, spread over all. exec_steps.c */
+extern PqOperator *
+pq_make_repeat(PqExec *exec, const PqNode *node, const PqSteps *steps, PqOperator *child);
+extern PqOperator *
+pq_make_constant(PqExec *exec, const PqNode *node, const PqSteps *steps, double value);
+/* Takes names away where they are to go, and makes one of series with equal labels.
+ * exec_merge.c */
+extern PqOperator *pq_make_merge(PqExec *exec, PqOperator *child);
+/* exec_share.c: one of those who read what another operator gives. */
+extern PqOperator *pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps,
+							const PqNeeds *needs, bool range);
+extern bool pq_is_shared(const PqExec *exec, const PqNode *node);
+
+/* ---- the query: exec_query.c ---- */
+
+struct PqQuery
+{
+	PqExec exec;
+	TsArena arena;    /* of the tree */
+	PqOperator *root; /* NULL: a string */
+	PqType type;
+	bool opened;
+	struct PqSorted *sorted; /* exec_result.c */
+	MemoryContext row;       /* of the result */
+};
+
+/* ---- annotations: exec_notes.c ---- */
+
+extern struct PqAnnotations *pq_annotations_create(PqExec *exec);
+
+#endif /* PROMQL_EXEC_INTERNAL_H */
