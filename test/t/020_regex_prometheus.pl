@@ -9,12 +9,11 @@ use warnings;
 
 use File::Basename qw(dirname);
 use File::Temp;
-use HTTP::Tiny;
-use IO::Socket::INET;
+use FindBin;
 use IPC::Open3;
-use JSON::PP;
-use POSIX qw(WNOHANG);
 use Test::More;
+use lib $FindBin::Bin;
+use Prometheus;
 
 my ($prometheus, $promtool, $matcher) =
   @ENV{qw(MYTSDB_PROMETHEUS MYTSDB_PROMTOOL MYTSDB_REGEX_MATCH)};
@@ -30,16 +29,8 @@ my @values = read_table($values_file);
 my $tmp = File::Temp->newdir('mytsdb-regex.XXXXXX', TMPDIR => 1);
 my $data = "$tmp/data";
 my $time = int(time / 7200) * 7200 - 4 * 7200;    # of every sample, some hours ago
-my $http = HTTP::Tiny->new(timeout => 30);
 my $server;
 
-# However the test ends, its Prometheus ends with it.
-END
-{
-	my $status = $?;
-	stop_prometheus();
-	$? = $status;
-}
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP ALRM);
 alarm 600;
 
@@ -99,70 +90,12 @@ sub load_values
 	die "promtool failed: $output" if $status;
 }
 
-# Starts Prometheus on a port that is free; returns its address once it is ready.
-sub start_prometheus
-{
-	open my $file, '>', "$tmp/prometheus.yml" or die "$tmp/prometheus.yml: $!";
-	print $file "global: {}\n";
-	close $file;
-
-	for my $attempt (1 .. 5)
-	{
-		my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-		  or die "no port: $!";
-		my $address = '127.0.0.1:' . $socket->sockport;
-		close $socket;
-
-		my $pid = fork // die "fork: $!";
-		if (!$pid)
-		{
-			open STDIN, '<', '/dev/null';
-			open STDOUT, '>', "$tmp/prometheus.log";
-			open STDERR, '>&', \*STDOUT;
-			exec $prometheus, "--config.file=$tmp/prometheus.yml",
-			  "--storage.tsdb.path=$data", '--storage.tsdb.retention.time=10y',
-			  "--web.listen-address=$address", '--log.level=error'
-			  or POSIX::_exit(127);
-		}
-		$server = $pid;
-		for (1 .. 300)
-		{
-			last if waitpid($server, WNOHANG) == $server;
-			return $address if $http->get("http://$address/-/ready")->{success};
-			select undef, undef, undef, 0.1;
-		}
-		stop_prometheus();
-	}
-	open my $log, '<', "$tmp/prometheus.log";
-	die 'Prometheus does not start: ', <$log>;
-}
-
-sub stop_prometheus
-{
-	return unless $server;
-	my $pid = $server;
-	undef $server;
-	kill 'TERM', $pid or return;
-	for (1 .. 100)
-	{
-		return if waitpid($pid, WNOHANG) != 0;
-		select undef, undef, undef, 0.1;
-	}
-	kill 'KILL', $pid;
-	waitpid $pid, 0;
-	return;
-}
-
 # Asks for the series whose v matches: (error, which numbers).
 sub ask
 {
-	my ($address, $pattern) = @_;
-	my $query = 'x{v=~' . quote($pattern) . '}';
-	utf8::decode(my $characters = $query);
-	my $form = $http->www_form_urlencode({ query => $characters, time => $time });
-	my $response = $http->get("http://$address/api/v1/query?$form");
-	my $answer = eval { decode_json($response->{content}) };
-	die "no answer for $query: $response->{status} $response->{content}" unless $answer;
+	my ($pattern) = @_;
+	utf8::decode(my $query = 'x{v=~' . quote($pattern) . '}');
+	my $answer = $server->ask('query', query => $query, time => $time);
 	if ($answer->{status} ne 'success')
 	{
 		my $error = $answer->{error};
@@ -218,15 +151,15 @@ my @ours = ours();
 is scalar @ours, scalar @patterns, 'a verdict for every pattern';
 
 load_values(@values);
-my $address = start_prometheus();
-my (undef, @all) = ask($address, '(?s:.*)');
+$server = Prometheus->start($prometheus, $tmp);
+my (undef, @all) = ask('(?s:.*)');
 is scalar @all, scalar @values, 'every value is a series';
 
 for my $i (0 .. $#patterns)
 {
 	my ($pattern, $flag) = @{ $patterns[$i] };
 	my ($our_error, @our_set) = @{ $ours[$i] // ['no verdict'] };
-	my ($error) = ask($address, $pattern);
+	my ($error) = ask($pattern);
 	my $name = 'pattern ' . show($pattern);
 
 	if ($flag eq 'newer')
@@ -244,7 +177,7 @@ for my $i (0 .. $#patterns)
 	}
 	else
 	{
-		my ($no_error, @set) = ask($address, "(?s:$pattern)");
+		my ($no_error, @set) = ask("(?s:$pattern)");
 		my %there = map { $_ => 1 } @set;
 		my %here = map { $_ => 1 } @our_set;
 		my @differ =
