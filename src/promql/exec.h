@@ -283,6 +283,21 @@ extern PqOperator *pq_plan_binary(PqExec *exec, const PqNode *node, const PqStep
 extern PqOperator *pq_plan_aggregate(PqExec *exec, const PqNode *node,
 									 const PqSteps *steps, const PqNeeds *needs);
 
+/* ---- names and equal labels ---- */
+
+/* A series that loses its name (and type and unit): in the end, or, without delayed
+ * removal, now. The labels are in op->context then. call_merge.c */
+extern void pq_drop_name(PqOperator *op, PqSeries *series);
+/*
+ * An operator that gives the child's series with equal labels as one: who makes labels
+ * (also by pq_drop_name() without delayed removal) ends with it. Fails when two of them
+ * have a value at the same step. The child has been given all labels (no PqNeeds).
+ */
+extern PqOperator *pq_plan_merge(PqExec *exec, PqOperator *child);
+
+/* The labels of absent() and absent_over_time() of this argument. call_absent.c */
+extern TsString pq_absent_labels(const PqNode *arg, MemoryContext context);
+
 /* ---- for operators ---- */
 
 /* A vector of n steps, nothing present, without histograms. */

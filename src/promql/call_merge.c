@@ -1,0 +1,216 @@
+/*
+ * call_merge.c
+ *	  Series that lose their name, and series that got equal labels.
+ *
+ * Functions and operators may give two series the same labels. As long as only one of
+ * them has a value at a time they are one series; two values at one time are an error.
+ * While all labels differ, series pass through. A series that is made of several is given
+ * when the last of them has been read; only such series are held.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "call.h"
+
+/* A series made of several ones of the child. */
+typedef struct MergedSeries
+{
+	uint32 left;           /* of the child's, how many are not read yet */
+	bool single;           /* there is but one */
+	MemoryContext context; /* holds the values; NULL: none read yet */
+	PqVector values;
+} MergedSeries;
+
+typedef struct MergeOperator
+{
+	PqOperator op;
+	uint32 *which; /* for each series of the child; NULL: all labels differ */
+	MergedSeries *merged;
+	uint32 read;         /* series of the child */
+	MergedSeries *given; /* the last one, whose values can go */
+	int64 held;          /* samples */
+} MergeOperator;
+
+void
+pq_drop_name(PqOperator *op, PqSeries *series)
+{
+	static TsString reserved[] = {{"__type__", 8}, {"__unit__", 8}};
+	static const PqNames names = {reserved, lengthof(reserved)};
+
+	if (op->exec->delayed_name_removal)
+		series->drop_name = true;
+	else
+		series->labels = pq_labels_remove(series->labels, &names, true, op->context);
+}
+
+/* Lists the merged series in the order in which they will be complete. */
+static void
+list_series(MergeOperator *merge, PqOperator *child, uint32 count)
+{
+	PqOperator *op = &merge->op;
+	uint32 place = 0;
+
+	op->nseries = count;
+	op->series = pq_alloc(op, count * sizeof(PqSeries));
+	for (uint32 i = 0; i < child->nseries; i++)
+	{
+		MergedSeries *merged = &merge->merged[merge->which[i]];
+
+		if (--merged->left == 0)
+			op->series[place++] = child->series[i];
+	}
+	Assert(place == count);
+	for (uint32 i = 0; i < child->nseries; i++)
+		merge->merged[merge->which[i]].left++;
+}
+
+static void
+merge_open(PqOperator *op)
+{
+	MergeOperator *merge = (MergeOperator *) op;
+	PqOperator *child = op->children[0];
+	PqLabelsMap *map;
+	uint32 count;
+
+	pq_open(child);
+	op->series = child->series;
+	op->nseries = child->nseries;
+	map = pq_labels_map(op->context);
+	merge->which = pq_alloc(op, child->nseries * sizeof(uint32));
+	for (uint32 i = 0; i < child->nseries; i++)
+	{
+		bool found;
+
+		merge->which[i] = pq_labels_number(map, child->series[i].labels, false, &found);
+	}
+	count = pq_labels_count(map);
+	if (count == child->nseries)
+	{
+		merge->which = NULL;
+		return;
+	}
+	merge->merged = pq_alloc0(op, count * sizeof(MergedSeries));
+	for (uint32 i = 0; i < child->nseries; i++)
+		merge->merged[merge->which[i]].left++;
+	for (uint32 i = 0; i < count; i++)
+		merge->merged[i].single = merge->merged[i].left == 1;
+	list_series(merge, child, count);
+}
+
+/* Adds values that are at other steps than those held. */
+static void
+merge_values(MergeOperator *merge, MergedSeries *merged, const PqVector *v)
+{
+	PqOperator *op = &merge->op;
+	uint32 n = op->steps.n;
+	TsAllocator allocator = ts_context_allocator(merged->context);
+
+	for (uint32 i = 0; i < PQ_WORDS(n); i++)
+	{
+		if ((merged->values.present[i] & v->present[i]) != 0)
+			pq_fail(op->exec, op->node->start, ERRCODE_DATA_EXCEPTION,
+					"vector cannot contain metrics with the same labelset");
+	}
+	if (v->histograms != NULL && merged->values.histograms == NULL)
+		merged->values.histograms = MemoryContextAllocExtended(
+			merged->context, n * sizeof(TsHistogram *),
+			MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint32 i = 0; i < n; i++)
+	{
+		const TsHistogram *h = pq_histogram(v, i);
+
+		if (!pq_has(v, i))
+			continue;
+		pq_set(&merged->values, i);
+		merged->values.values[i] = v->values[i];
+		if (h == NULL)
+			continue;
+		merged->values.histograms[i] = ts_histogram_copy(h, &allocator);
+		if (merged->values.histograms[i] == NULL)
+			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	}
+}
+
+static void
+free_given(MergeOperator *merge)
+{
+	if (merge->given == NULL)
+		return;
+	MemoryContextDelete(merge->given->context);
+	merge->given->context = NULL;
+	merge->given = NULL;
+}
+
+static void
+merge_next(PqOperator *op, PqVector *out)
+{
+	MergeOperator *merge = (MergeOperator *) op;
+	PqOperator *child = op->children[0];
+	uint32 n = op->steps.n;
+
+	free_given(merge);
+	for (;;)
+	{
+		MergedSeries *merged;
+		uint32 count;
+		PqVector v;
+
+		pq_next(child, &v);
+		if (merge->which == NULL)
+		{
+			*out = v;
+			return;
+		}
+		merged = &merge->merged[merge->which[merge->read++]];
+		merged->left--;
+		if (merged->single)
+		{
+			*out = v;
+			return;
+		}
+		count = pq_vector_count(&v, n);
+		pq_hold_samples(op->exec, count);
+		merge->held += count;
+		if (merged->context == NULL)
+		{
+			merged->context = AllocSetContextCreate(op->context, "merged PromQL series",
+													ALLOCSET_SMALL_SIZES);
+			pq_vector_copy(op, &v, n, merged->context, &merged->values);
+		}
+		else
+			merge_values(merge, merged, &v);
+		if (merged->left == 0)
+		{
+			*out = merged->values;
+			merge->given = merged;
+			return;
+		}
+	}
+}
+
+static void
+merge_close(PqOperator *op)
+{
+	MergeOperator *merge = (MergeOperator *) op;
+
+	pq_hold_samples(op->exec, -merge->held);
+	merge->held = 0;
+}
+
+static const PqMethods merge_methods = {
+	.name = "Merge",
+	.open = merge_open,
+	.next = merge_next,
+	.close = merge_close,
+};
+
+PqOperator *
+pq_plan_merge(PqExec *exec, PqOperator *child)
+{
+	PqOperator *op = pq_operator(exec, sizeof(MergeOperator), &merge_methods, child->node,
+								 &child->steps, 1);
+
+	op->children[0] = child;
+	return op;
+}
