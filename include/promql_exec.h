@@ -16,10 +16,12 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "utils/relcache.h"
 #include "utils/snapshot.h"
 
 #include "promql_ast.h"
 #include "ts_histogram.h"
+#include "ts_table.h"
 
 typedef struct PqRequest
 {
@@ -91,8 +93,7 @@ extern PqParseOptions pq_parse_options(void);
  * Ids, ascending, of the series that a list of matchers selects: by the label index, and
  * the tail's keys one by one. palloc'd. The caller has called ts_scan_admit().
  */
-extern uint32 *
-pq_select_series(Relation rel, const struct TsTable *table, Snapshot snapshot,
-				 const TsMatcher *matchers, int nmatchers, uint32 *count);
+extern uint32 *pq_select_series(Relation rel, const TsTable *table, Snapshot snapshot,
+								const TsMatcher *matchers, int nmatchers, uint32 *count);
 
 #endif /* PROMQL_EXEC_PUBLIC_H */

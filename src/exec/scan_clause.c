@@ -140,7 +140,7 @@ is_series_clause(Index relid, const TsTable *table, Expr *clause)
 }
 
 bool
-sqlscan_is_labels_function(Oid function, const char *symbol)
+sqlscan_is_c_function(Oid function, const char *symbol)
 {
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	bool same = false;
@@ -171,7 +171,7 @@ is_labels_function(Oid function)
 
 	for (int i = 0; i < (int) lengthof(symbols); i++)
 	{
-		if (sqlscan_is_labels_function(function, symbols[i]))
+		if (sqlscan_is_c_function(function, symbols[i]))
 			return true;
 	}
 	return false;

@@ -97,7 +97,7 @@ match_get(Node *node, Index relid, const TsTable *table)
 	if (list_length(args) != 2 || !is_key(linitial(args), relid, table) ||
 		contain_var_clause(lsecond(args)))
 		return NIL;
-	return sqlscan_is_labels_function(function, "mytsdb_labels_get") ? args : NIL;
+	return sqlscan_is_c_function(function, "mytsdb_labels_get") ? args : NIL;
 }
 
 static bool
@@ -113,7 +113,7 @@ match_operator(OpExpr *op, Index relid, const TsTable *table, ConditionKind *kin
 		return false;
 	for (int i = 0; i < (int) lengthof(symbols); i++)
 	{
-		if (sqlscan_is_labels_function(op->opfuncid, symbols[i]))
+		if (sqlscan_is_c_function(op->opfuncid, symbols[i]))
 		{
 			*kind = (ConditionKind) i;
 			return true;

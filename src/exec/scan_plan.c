@@ -31,6 +31,7 @@
 #include "utils/typcache.h"
 
 #include "mytsdb.h"
+#include "promql_rows.h"
 #include "sql_scan.h"
 #include "ts_codec.h"
 #include "ts_series.h"
@@ -485,6 +486,7 @@ install_hooks(void)
 	set_rel_pathlist_hook = set_rel_pathlist;
 	sqlscan_count_init();
 	sqlscan_refuse_init();
+	promql_plan_init();
 }
 
 const MytsdbModule scan_module = {

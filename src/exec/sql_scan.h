@@ -94,8 +94,8 @@ extern void sqlscan_divide_series(PlannerInfo *root, Index relid, const TsTable 
 								  List *clauses, List **keys, List **values, List **kinds,
 								  List **walked, List **judged);
 
-/* Whether a function is one of the labels type's, by the C function it calls. */
-extern bool sqlscan_is_labels_function(Oid function, const char *symbol);
+/* Whether a function is one of ours, by the C function it calls. */
+extern bool sqlscan_is_c_function(Oid function, const char *symbol);
 
 /* ---- scan_plan.c ---- */
 

@@ -1,0 +1,49 @@
+/*
+ * api.h
+ *	  What the files behind the API's SQL functions share: documents of the Prometheus HTTP
+ *	  API, written as text of the type json.
+ *
+ * A document is begun, its data is written piece by piece, and it is finished with the
+ * annotations. It lies in a StringInfo that begins with room for a varlena header, so that
+ * nothing is copied in the end; beyond 1 GB, which is what a value of SQL may have, it is
+ * an error (54000) that says what to do.
+ *
+ * Values look as Prometheus writes them: samples as strings, times as seconds with up to
+ * three decimals, labels in order of their names. Strings are valid UTF-8 (payloads and
+ * expressions are checked where they come in).
+ */
+#ifndef PROMQL_API_H
+#define PROMQL_API_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+
+#include "promql_exec.h"
+#include "ts_base.h"
+#include "ts_histogram.h"
+
+/* ---- api_json.c ---- */
+
+/* Writes what comes before the data. */
+extern void api_begin(StringInfo out);
+/* Writes what comes behind it, and makes the value. Texts may be NULL when there are none. */
+extern Datum api_finish(StringInfo out, const char *const *warnings, int nwarnings,
+						const char *const *infos, int ninfos);
+/* The one warning that there may be of lists. */
+extern Datum api_finish_list(StringInfo out, bool truncated);
+#define API_TRUNCATED "results truncated due to limit"
+
+/* n more bytes, which the caller writes and counts in out->len. */
+extern char *api_room(StringInfo out, Size n);
+extern void api_text(StringInfo out, const char *text); /* as it is */
+extern void api_string(StringInfo out, const char *text, Size len);
+/* A sample: in exponent form when it is very large or small. */
+extern void api_float(StringInfo out, double value);
+/* A timestamptz in seconds. */
+extern void api_time(StringInfo out, int64 time);
+extern void api_labels(StringInfo out, TsString labels);
+extern void api_histogram(StringInfo out, const TsHistogram *histogram);
+
+#endif /* PROMQL_API_H */
