@@ -159,6 +159,7 @@ struct PqNode
 	PqType type;
 	int start; /* the node's text: [start, end) */
 	int end;
+	int height; /* levels of the tree from here down: at most PROMQL_MAX_DEPTH */
 	union
 	{
 		struct
@@ -242,6 +243,8 @@ struct PqFunction
 
 extern const PqFunction promql_functions[PQ_FN_COUNT];
 extern const PqFunction *promql_function_find(const char *name, size_t len);
+/* The type that a function wants as its i-th argument, from 0. */
+extern PqType promql_function_argument(const PqFunction *function, int i);
 extern const char *promql_aggregate_name(PqAggregateOp op);
 extern const char *promql_binary_symbol(PqBinaryOp op);
 extern const char *promql_type_name(PqType type); /* "instant vector" ... */
@@ -306,6 +309,8 @@ typedef struct PqDurationTerms
 extern TsErrorCode
 promql_duration(const PqDuration *duration, const PqDurationTerms *terms,
 				bool must_be_positive, int64_t *ms, TsError *err);
+/* Milliseconds of seconds, cut; false beyond what a duration can hold (292 years). */
+extern bool promql_duration_of_seconds(double seconds, int64_t *ms);
 /* "1h30m": the shortest text that Prometheus' model.Duration prints. Returns its length. */
 extern int promql_write_duration(int64_t ms, char *out, size_t size);
 /* Reads such a text, all of it. */

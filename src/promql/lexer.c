@@ -3,7 +3,7 @@
  *	  PromQL's lexer.
  *
  * It has two sets of rules, as Prometheus' has: within braces label names and
- * matching operators are found, outside of them metric names. The text is checked to
+ * matching operators are found, outside of them all the rest. The text is checked to
  * be UTF-8 once, at the start; after that only escapes in strings can make it
  * anything else, and a string that is not UTF-8 once decoded is refused.
  */
@@ -148,6 +148,8 @@ promql_lexer_init(PromqlLexer *lexer, const char *text, size_t len, TsArena *are
 	lexer->len = len;
 	lexer->pos = 0;
 	lexer->in_braces = false;
+	lexer->in_brackets = false;
+	lexer->paren_depth = 0;
 	lexer->arena = arena;
 	if (len > PROMQL_MAX_TEXT)
 		return ts_error_set(err, TS_ERR_LIMIT, -1,
@@ -382,8 +384,9 @@ lex_name(PromqlLexer *lexer, PromqlToken *token)
 	size_t len = 0;
 	bool colon = false;
 
-	while (len < left && (is_alpha(start[len]) || is_digit(start[len]) ||
-						  (start[len] == ':' && !lexer->in_braces)))
+	while (len < left &&
+		   (is_alpha(start[len]) || is_digit(start[len]) ||
+			(start[len] == ':' && !lexer->in_braces && !lexer->in_brackets)))
 	{
 		colon |= start[len] == ':';
 		len++;
@@ -437,6 +440,145 @@ lex_brace(PromqlLexer *lexer, PromqlToken *token, TsError *err)
 	return TS_OK;
 }
 
+/* A parenthesis or a bracket. */
+static TsErrorCode
+lex_bracket(PromqlLexer *lexer, PromqlToken *token, TsError *err)
+{
+	char c = lexer->text[lexer->pos];
+	PromqlTokenType type;
+
+	switch (c)
+	{
+		case '(':
+			type = PROMQL_LEFT_PAREN;
+			lexer->paren_depth++;
+			break;
+		case ')':
+			if (lexer->paren_depth == 0)
+				return LEX_ERROR(lexer, token, err, lexer->pos,
+								 "unexpected right parenthesis ')'");
+			type = PROMQL_RIGHT_PAREN;
+			lexer->paren_depth--;
+			break;
+		default:
+			if ((c == '[') == lexer->in_brackets)
+				return LEX_ERROR(lexer, token, err, lexer->pos,
+								 "unexpected %s bracket '%c'",
+								 c == '[' ? "left" : "right", c);
+			lexer->in_brackets = c == '[';
+			type = c == '[' ? PROMQL_LEFT_BRACKET : PROMQL_RIGHT_BRACKET;
+			break;
+	}
+	lex_symbol(lexer, token, type, 1);
+	return TS_OK;
+}
+
+/* An operator of expressions; false when there is none. */
+static bool
+lex_operator(PromqlLexer *lexer, PromqlToken *token)
+{
+	static const struct
+	{
+		char text[3];
+		PromqlTokenType type;
+	} operators[] = {
+		/* one that begins like another stands before it */
+		{"==", PROMQL_EQLC},       {"!=", PROMQL_NEQ}, {"<=", PROMQL_LTE},
+		{"</", PROMQL_TRIM_UPPER}, {"<", PROMQL_LSS},  {">=", PROMQL_GTE},
+		{">/", PROMQL_TRIM_LOWER}, {">", PROMQL_GTR},  {"+", PROMQL_ADD},
+		{"-", PROMQL_SUB},         {"*", PROMQL_MUL},  {"/", PROMQL_DIV},
+		{"%", PROMQL_MOD},         {"^", PROMQL_POW},  {"@", PROMQL_AT},
+		{"=", PROMQL_EQL},
+	};
+	size_t left = lexer->len - lexer->pos;
+
+	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
+	{
+		size_t len = strlen(operators[i].text);
+
+		if (left >= len && memcmp(token->text.data, operators[i].text, len) == 0)
+		{
+			lex_symbol(lexer, token, operators[i].type, len);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What begins with a digit, or with a point and a digit. */
+static TsErrorCode
+lex_number(PromqlLexer *lexer, PromqlToken *token, TsError *err)
+{
+	size_t left = lexer->len - lexer->pos;
+	PromqlTokenType type;
+	size_t len = promql_number_length(token->text.data, left, &type);
+
+	if (len > 0)
+	{
+		lex_symbol(lexer, token, type, len);
+		return TS_OK;
+	}
+	while (len < left && len < 60 &&
+		   (is_alpha(token->text.data[len]) || is_digit(token->text.data[len]) ||
+			token->text.data[len] == '.'))
+		len++;
+	return LEX_ERROR(lexer, token, err, lexer->pos,
+					 "bad number or duration syntax: \"%.*s\"", (int) len,
+					 token->text.data);
+}
+
+/* The end of the text, where all brackets must be closed. */
+static TsErrorCode
+lex_end(PromqlLexer *lexer, PromqlToken *token, TsError *err)
+{
+	if (lexer->in_braces)
+		return LEX_ERROR(lexer, token, err, lexer->pos,
+						 "unexpected end of input inside braces");
+	if (lexer->in_brackets)
+		return LEX_ERROR(lexer, token, err, lexer->pos, "unclosed left bracket");
+	if (lexer->paren_depth > 0)
+		return LEX_ERROR(lexer, token, err, lexer->pos, "unclosed left parenthesis");
+	token->type = PROMQL_EOF;
+	return TS_OK;
+}
+
+static TsErrorCode
+unexpected_char(PromqlLexer *lexer, PromqlToken *token, TsError *err)
+{
+	const char *c = token->text.data;
+	size_t left = lexer->len - lexer->pos;
+
+	if (!lexer->in_braces && *c == '!')
+	{
+		if (left == 1)
+			return LEX_ERROR(lexer, token, err, lexer->pos + 1,
+							 "unexpected end of input after '!'");
+		return LEX_ERROR(lexer, token, err, lexer->pos + 1,
+						 "unexpected character after '!': %s",
+						 name_char(c + 1, left - 1).text);
+	}
+	return LEX_ERROR(lexer, token, err, lexer->pos, "unexpected character%s: %s",
+					 lexer->in_braces ? " inside braces" : "", name_char(c, left).text);
+}
+
+/* One token outside of braces that is neither name, string nor brace. */
+static TsErrorCode
+lex_outside(PromqlLexer *lexer, PromqlToken *token, TsError *err)
+{
+	size_t left = lexer->len - lexer->pos;
+	char c = *token->text.data;
+
+	if (is_digit(c) || (c == '.' && left > 1 && is_digit(token->text.data[1])))
+		return lex_number(lexer, token, err);
+	if (c == '(' || c == ')' || c == '[' || c == ']')
+		return lex_bracket(lexer, token, err);
+	if (c == ':' && lexer->in_brackets)
+		lex_symbol(lexer, token, PROMQL_COLON, 1);
+	else if (!lex_operator(lexer, token))
+		return unexpected_char(lexer, token, err);
+	return TS_OK;
+}
+
 TsErrorCode
 promql_lexer_next(PromqlLexer *lexer, PromqlToken *token, TsError *err)
 {
@@ -449,16 +591,10 @@ promql_lexer_next(PromqlLexer *lexer, PromqlToken *token, TsError *err)
 	token->value.data = NULL;
 	token->value.len = 0;
 	if (lexer->pos == lexer->len)
-	{
-		if (lexer->in_braces)
-			return LEX_ERROR(lexer, token, err, lexer->pos,
-							 "unexpected end of input inside braces");
-		token->type = PROMQL_EOF;
-		return TS_OK;
-	}
+		return lex_end(lexer, token, err);
 
 	c = lexer->text[lexer->pos];
-	if (is_alpha(c) || (c == ':' && !lexer->in_braces))
+	if (is_alpha(c) || (c == ':' && !lexer->in_braces && !lexer->in_brackets))
 		lex_name(lexer, token);
 	else if (c == '"' || c == '\'' || c == '`')
 		return lex_string(lexer, token, err);
@@ -466,13 +602,22 @@ promql_lexer_next(PromqlLexer *lexer, PromqlToken *token, TsError *err)
 		return lex_brace(lexer, token, err);
 	else if (c == ',')
 		lex_symbol(lexer, token, PROMQL_COMMA, 1);
-	else if (lexer->in_braces && (c == '=' || c == '!'))
+	else if (!lexer->in_braces)
+		return lex_outside(lexer, token, err);
+	else if (c == '=' || c == '!')
 		return lex_match_operator(lexer, token, err);
 	else
-		return LEX_ERROR(lexer, token, err, lexer->pos, "unexpected character%s: %s",
-						 lexer->in_braces ? " inside braces" : "",
-						 name_char(token->text.data, lexer->len - lexer->pos).text);
+		return unexpected_char(lexer, token, err);
 	return TS_OK;
+}
+
+bool
+promql_lexer_before_paren(const PromqlLexer *lexer)
+{
+	PromqlLexer ahead = *lexer;
+
+	skip_blank(&ahead);
+	return ahead.pos < ahead.len && ahead.text[ahead.pos] == '(';
 }
 
 void
@@ -503,6 +648,13 @@ promql_token_describe(const PromqlToken *token, char *out, size_t size)
 		kind = "metric identifier ";
 	else if (token->type == PROMQL_NUMBER)
 		kind = "number ";
+	else if (token->type == PROMQL_DURATION)
+		kind = "duration ";
+	else if (promql_is_operator_token(token->type))
+	{
+		snprintf(out, size, "<op:%.*s>", (int) len, token->text.data);
+		return;
+	}
 	snprintf(out, size, "%s\"%.*s%s\"", kind, (int) len, token->text.data,
 			 cut ? "..." : "");
 }

@@ -153,7 +153,8 @@ test_refused(void)
 				  "metric name must not be set twice: \"up\" or \"b\"");
 	check_refused("up{a=\"\\x00\"}", TS_ERR_INVALID, 0, 0,
 				  "label value contains the character U+0000");
-	check_refused("up[5m]", TS_ERR_SYNTAX, 1, 3, "unexpected character: '['");
+	check_refused("up[5m]", TS_ERR_SYNTAX, 1, 3,
+				  "unexpected \"[\" after the labels, expected end of input");
 	check_refused(
 		"up{} offset", TS_ERR_SYNTAX, 1, 6,
 		"unexpected identifier \"offset\" after the labels, expected end of input");

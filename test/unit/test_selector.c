@@ -136,7 +136,8 @@ test_errors(void)
 	check_error("NaN", 1, 1, "unexpected number \"NaN\", expected metric name or \"{\"");
 	check_error("inf{a='b'}", 1, 1,
 				"unexpected number \"inf\", expected metric name or \"{\"");
-	check_error("5", 1, 1, "unexpected character: '5'");
+	check_error("5", 1, 1, "unexpected number \"5\", expected metric name or \"{\"");
+	check_error("$", 1, 1, "unexpected character: '$'");
 	check_error("\xc3\xa9", 1, 1, "unexpected character: '\xc3\xa9'");
 	check_error("}", 1, 1, "unexpected right brace '}'");
 	check_error("{", 1, 2, "unexpected end of input inside braces");

@@ -1,0 +1,132 @@
+/*
+ * float_text.c
+ *	  Writes floats as Prometheus shows them: the shortest decimal that reads back as the
+ *	  same float, never with an exponent.
+ */
+#include <assert.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "promql_ast.h"
+
+/* The digits of a positive number: 0.d1d2d3... times ten to the point. */
+typedef struct Digits
+{
+	char text[24];
+	int n;
+	int point;
+} Digits;
+
+static void
+set_integer_digits(Digits *digits, uint64_t n, int decimals)
+{
+	digits->n = snprintf(digits->text, sizeof(digits->text), "%llu",
+						 (unsigned long long) n);
+	digits->point = digits->n - decimals;
+}
+
+/*
+ * Most numbers people have are short decimals. A number n below 2^53 divided by an exact
+ * power of ten is rounded once: if that gives the value, n's digits read back as it; and
+ * with no more than 15 digits there is no shorter way to write it.
+ */
+static bool
+short_decimal(double value, Digits *digits)
+{
+	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4,  1e5,
+									1e6, 1e7, 1e8, 1e9, 1e10, 1e11};
+
+	if (value < 1e-6 || value >= 1e15)
+		return false;
+	for (int i = 0; i < (int) (sizeof(powers) / sizeof(powers[0])); i++)
+	{
+		double n = nearbyint(value * powers[i]);
+
+		if (n >= 1e15)
+			return false;
+		if (n / powers[i] == value)
+		{
+			set_integer_digits(digits, (uint64_t) n, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The same for all numbers, by trying. */
+static void
+shortest_decimal(double value, Digits *digits)
+{
+	/* Numbers with fewer bits may need fewer digits than 15 to be told apart. */
+	int precision = value < 2.2250738585072014e-308 ? 1 : 15;
+	char text[40];
+
+	for (; precision < 17; precision++)
+	{
+		snprintf(text, sizeof(text), "%.*e", precision - 1, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	snprintf(text, sizeof(text), "%.*e", precision - 1, value);
+	digits->n = 0;
+	for (const char *c = text; *c != 'e'; c++)
+	{
+		if (*c != '.')
+			digits->text[digits->n++] = *c;
+	}
+	digits->point = atoi(strchr(text, 'e') + 1) + 1;
+	while (digits->n > 1 && digits->text[digits->n - 1] == '0')
+		digits->n--;
+}
+
+static int
+write_digits(const Digits *digits, char *out)
+{
+	int len = 0;
+
+	if (digits->point <= 0)
+	{
+		out[len++] = '0';
+		out[len++] = '.';
+		for (int i = digits->point; i < 0; i++)
+			out[len++] = '0';
+		memcpy(out + len, digits->text, (size_t) digits->n);
+		return len + digits->n;
+	}
+	for (int i = 0; i < digits->point || i < digits->n; i++)
+	{
+		if (i == digits->point)
+			out[len++] = '.';
+		out[len++] = i < digits->n ? digits->text[i] : '0';
+	}
+	return len;
+}
+
+int
+promql_write_float(double value, char *out)
+{
+	Digits digits;
+	int len = 0;
+
+	if (isnan(value))
+		return (int) strlen(strcpy(out, "NaN"));
+	if (isinf(value))
+		return (int) strlen(strcpy(out, value < 0 ? "-Inf" : "+Inf"));
+	if (signbit(value))
+		out[len++] = '-';
+	value = fabs(value);
+	if (value == 0)
+		out[len++] = '0';
+	else
+	{
+		if (!short_decimal(value, &digits))
+			shortest_decimal(value, &digits);
+		len += write_digits(&digits, out + len);
+	}
+	assert(len < PROMQL_FLOAT_SIZE);
+	out[len] = '\0';
+	return len;
+}
