@@ -134,7 +134,7 @@ OBJS = $(call objects,$(SOURCES))
 OUR_CPPFLAGS = -I$(root)/include -DMYTSDB_VERSION='"$(OUR_VERSION)"' -MMD -MP
 WARNINGS = -Wall -Wextra -Wno-unused-parameter
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-OUR_LIBS = -lpcre2-8 -lzstd -lroaring -lm
+OUR_LIBS = -lpcre2-8 -lzstd -lsnappy -lroaring -lm
 
 flavour_CPPFLAGS_release = -DNDEBUG
 flavour_CPPFLAGS_strict = -DNDEBUG

@@ -33,6 +33,8 @@ extern Datum ddl_merge_options(Datum reloptions, List *elements, bool reset);
 extern Datum ddl_strip_options(Datum reloptions);
 extern Datum ddl_only_options(Datum reloptions);
 extern Datum ddl_concat_options(Datum first, Datum second);
+/* Those of an array that have the names of our elements (DefElems as above). */
+extern Datum ddl_pick_options(Datum reloptions, List *elements);
 /* pg_class.reloptions of a relation: get, and set (with CommandCounterIncrement). */
 extern Datum ddl_get_reloptions(Oid relid);
 extern void ddl_set_reloptions(Oid relid, Datum reloptions);
@@ -71,6 +73,10 @@ extern void ddl_relation_made(Oid relid);
 
 extern void ddl_before_alter(AlterTableStmt *stmt);
 extern void ddl_after_alter(AlterTableStmt *stmt);
+/* Sets all options of a table of ours, whose lock is held: those that decide how rows are
+ * stored only while there are none, which is what the other asks. */
+extern void ddl_set_our_options(Oid relid, Datum reloptions);
+extern bool ddl_options_can_be_set(Oid relid, Datum reloptions);
 /* A column is renamed: options that name it are written anew afterwards. */
 extern List *ddl_before_rename(RenameStmt *stmt);
 extern void ddl_after_rename(List *renamed);
@@ -90,6 +96,14 @@ extern void ddl_constraint_made(Oid constraint);
 extern void ddl_refuse_key_column(Oid relid, AttrNumber attnum, const char *what);
 /* Raises an error when an open table that is to be one of ours has what none may have. */
 extern void ddl_refuse_to_become_ours(Relation rel);
+
+/* ---- ddl_store.c ---- */
+
+/* Refuses what may not be done to the extension's own tables. */
+extern void ddl_store_before_alter(AlterTableStmt *stmt);
+extern void ddl_store_refuse_rename(Node *stmt);
+/* The options of a table have changed: if it is the metrics store's, pg_dump is to know. */
+extern void ddl_store_keep_options(Oid relid);
 
 /* ---- ddl_object.c ---- */
 

@@ -97,18 +97,36 @@ settle_options(Relation rel, Datum reloptions)
 							 false);
 }
 
-static void
-set_our_options(Oid relid, Datum reloptions)
+/* Whether a table that has these options instead of its own stores rows in another way. */
+static bool
+changes_storage(Relation rel, Datum reloptions)
 {
-	Relation rel = relation_open(relid, NoLock);
 	TsOptions old;
 	TsOptions new;
+
+	ts_options_read(RelationGetRelid(rel), &old);
+	ts_options_parse(reloptions, &new);
+	return storage_differs(rel, &old, &new);
+}
+
+bool
+ddl_options_can_be_set(Oid relid, Datum reloptions)
+{
+	Relation rel = relation_open(relid, NoLock);
+	bool can = !changes_storage(rel, reloptions) || !has_rows(rel);
+
+	relation_close(rel, NoLock);
+	return can;
+}
+
+void
+ddl_set_our_options(Oid relid, Datum reloptions)
+{
+	Relation rel = relation_open(relid, NoLock);
 	bool differs;
 
-	ts_options_read(relid, &old);
 	reloptions = settle_options(rel, reloptions);
-	ts_options_parse(reloptions, &new);
-	differs = storage_differs(rel, &old, &new);
+	differs = changes_storage(rel, reloptions);
 	if (differs && has_rows(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -171,7 +189,8 @@ change_options(Oid relid, AlterTableCmd *cmd)
 	ours = ddl_take_options(&others);
 	theirs = change_server_options(relid, reloptions, others, reset);
 	reloptions = ddl_merge_options(ddl_only_options(reloptions), ours, reset);
-	set_our_options(relid, ddl_concat_options(theirs, reloptions));
+	ddl_set_our_options(relid, ddl_concat_options(theirs, reloptions));
+	ddl_store_keep_options(relid);
 }
 
 /* ---- the statement ---- */
@@ -336,26 +355,47 @@ ddl_before_alter(AlterTableStmt *stmt)
 }
 
 /* A table that is no longer ours has no use for our options. */
-void
-ddl_after_alter(AlterTableStmt *stmt)
+static void
+drop_our_options(Oid relid)
 {
-	Oid relid;
-	ListCell *lc;
-	bool changed = false;
 	Datum reloptions;
 
-	foreach (lc, stmt->cmds)
-		changed |= lfirst_node(AlterTableCmd, lc)->subtype == AT_SetAccessMethod;
-	if (!changed)
-		return;
-	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
-	if (!OidIsValid(relid) || ts_table_oid_is_ours(relid))
+	if (ts_table_oid_is_ours(relid))
 		return;
 	reloptions = ddl_get_reloptions(relid);
 	if (DatumGetPointer(ddl_only_options(reloptions)) != NULL)
 	{
 		CommandCounterIncrement();
 		ddl_set_reloptions(relid, ddl_strip_options(reloptions));
+	}
+}
+
+void
+ddl_after_alter(AlterTableStmt *stmt)
+{
+	bool access_method = false;
+	bool options = false;
+	ListCell *lc;
+	Oid relid;
+
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableType subtype = lfirst_node(AlterTableCmd, lc)->subtype;
+
+		access_method |= subtype == AT_SetAccessMethod;
+		options |= subtype == AT_SetRelOptions || subtype == AT_ResetRelOptions;
+	}
+	if (!access_method && !options)
+		return;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid))
+		return;
+	if (access_method)
+		drop_our_options(relid);
+	if (options)
+	{
+		CommandCounterIncrement();
+		ddl_store_keep_options(relid);
 	}
 }
 

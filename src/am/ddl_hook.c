@@ -204,8 +204,13 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	}
 	stmt = pstmt->utilityStmt;
 	ddl_refuse(stmt);
+	if (IsA(stmt, RenameStmt) || IsA(stmt, AlterObjectSchemaStmt))
+		ddl_store_refuse_rename(stmt);
 	if (IsA(stmt, AlterTableStmt))
+	{
+		ddl_store_before_alter((AlterTableStmt *) stmt);
 		ddl_before_alter((AlterTableStmt *) stmt);
+	}
 	else if (IsA(stmt, RenameStmt))
 		renamed = ddl_before_rename((RenameStmt *) stmt);
 	creation = ddl_begin_create(stmt);

@@ -185,6 +185,20 @@ ddl_concat_options(Datum first, Datum second)
 }
 
 Datum
+ddl_pick_options(Datum reloptions, List *elements)
+{
+	List *kept = NIL;
+	ListCell *lc;
+
+	foreach (lc, split_array(reloptions))
+	{
+		if (element_named(lfirst(lc), elements))
+			kept = lappend(kept, lfirst(lc));
+	}
+	return make_array(kept);
+}
+
+Datum
 ddl_get_reloptions(Oid relid)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));

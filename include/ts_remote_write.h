@@ -1,0 +1,154 @@
+/*
+ * ts_remote_write.h
+ *	  Remote write requests, 1.0 and 2.0: from a body to series and their samples.
+ *
+ * Pure C. The reader walks the bytes of the protobuf message as they lie there; nothing is
+ * unpacked, and nothing is allocated per sample: what it allocates (symbols, a series'
+ * labels, a histogram's buckets) is kept and used again. Depth is bounded by the format
+ * itself, since groups are refused and no message contains its own kind. All that it
+ * returns points into the body or into its own memory, and lasts until the next call that
+ * gives the same kind of thing.
+ *
+ * Fields that are not known are passed over, as protobuf wants it, but for those that
+ * only the other version has: they mean that the content type is wrong.
+ *
+ * Errors: TS_ERR_SYNTAX for bytes that are no such message, TS_ERR_INVALID for a message
+ * that says what is not allowed, TS_ERR_LIMIT, TS_ERR_MEMORY. The offset of an error is a
+ * byte of the decompressed body.
+ */
+#ifndef TS_REMOTE_WRITE_H
+#define TS_REMOTE_WRITE_H
+
+#include "labels.h"
+#include "ts_base.h"
+#include "ts_histogram.h"
+
+typedef enum TsWriteVersion
+{
+	TS_WRITE_1, /* prometheus.WriteRequest */
+	TS_WRITE_2  /* io.prometheus.write.v2.Request */
+} TsWriteVersion;
+
+typedef enum TsWriteEncoding
+{
+	TS_WRITE_PLAIN,
+	TS_WRITE_SNAPPY, /* the block format */
+	TS_WRITE_ZSTD
+} TsWriteEncoding;
+
+/* ---- the body (remote_write_body.c) ---- */
+
+/*
+ * What the headers say. Empty: version 1.0; not compressed. TS_ERR_INVALID when it is
+ * something else than those above.
+ */
+extern TsErrorCode ts_write_content_type(const char *text, size_t len,
+										 TsWriteVersion *version, TsError *err);
+extern TsErrorCode ts_write_content_encoding(const char *text, size_t len,
+											 TsWriteEncoding *encoding, TsError *err);
+
+/*
+ * Decompresses a body. TS_ERR_LIMIT when the result would be larger than limit, and then
+ * no more than that was allocated. *data is body itself if it is not compressed, else
+ * memory of the allocator.
+ */
+extern TsErrorCode
+ts_write_decompress(TsWriteEncoding encoding, const void *body, size_t size, size_t limit,
+					const TsAllocator *allocator, const void **data, size_t *data_size,
+					TsError *err);
+
+/* ---- the message (remote_write_read.c) ---- */
+
+/* Type, unit and help of a metric. */
+typedef struct TsWriteMetadata
+{
+	TsString metric;  /* 2.0: empty, it is the series' */
+	const char *type; /* as the query API calls it: "counter", ..., "unknown" */
+	TsString unit;
+	TsString help;
+} TsWriteMetadata;
+
+typedef struct TsWriteSeries
+{
+	LabelsPair *labels; /* as in the message: not normalized, nothing checked */
+	uint32_t nlabels;
+	uint64_t nsamples;
+	uint64_t nhistograms;
+	uint64_t nexemplars;
+	bool has_metadata; /* and says something in it */
+	TsWriteMetadata metadata;
+} TsWriteSeries;
+
+/* Times are milliseconds since 1970; a start time of 0 means that none is known. */
+typedef struct TsWriteExemplar
+{
+	LabelsPair *labels;
+	uint32_t nlabels;
+	double value;
+	int64_t time; /* 0: none is given */
+} TsWriteExemplar;
+
+typedef enum TsWriteKind
+{
+	TS_WRITE_END,
+	TS_WRITE_SERIES,    /* reader->series; its items come by ts_write_next_item() */
+	TS_WRITE_METADATA,  /* reader->metadata; 1.0 only */
+	TS_WRITE_SAMPLE,    /* time, start, value */
+	TS_WRITE_HISTOGRAM, /* time, start, histogram */
+	TS_WRITE_EXEMPLAR   /* exemplar */
+} TsWriteKind;
+
+typedef struct TsWriteItem
+{
+	int64_t time;
+	int64_t start;
+	double value;          /* its very bits */
+	TsHistogram histogram; /* valid; schemas above 8 are brought to 8 */
+	TsWriteExemplar exemplar;
+} TsWriteItem;
+
+/* A growing array that is used again. */
+typedef struct TsWriteArray
+{
+	void *data;
+	size_t n;
+	size_t room;
+} TsWriteArray;
+
+/* What is left of a message. */
+typedef struct TsWire
+{
+	const uint8_t *next;
+	const uint8_t *end;
+} TsWire;
+
+typedef struct TsWriteReader
+{
+	TsAllocator allocator;
+	TsWriteVersion version;
+	const uint8_t *start;
+	TsWire message;
+	TsWire items;    /* of the series */
+	int64_t created; /* 2.0: start time of samples that have none of their own */
+	TsWriteSeries series;
+	TsWriteMetadata metadata;
+	TsWriteArray symbols;         /* TsString */
+	TsWriteArray labels;          /* LabelsPair */
+	TsWriteArray exemplar_labels; /* LabelsPair */
+	TsWriteArray spans[2];        /* TsSpan: positive, negative */
+	TsWriteArray counts[2];       /* double */
+	TsWriteArray bounds;          /* double */
+} TsWriteReader;
+
+/* Begins to read; also when that fails the reader is to be closed. */
+extern TsErrorCode
+ts_write_open(TsWriteReader *reader, TsWriteVersion version, const void *data,
+			  size_t size, const TsAllocator *allocator, TsError *err);
+/* The next series or metadata of a message, or its end. */
+extern TsErrorCode ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsError *err);
+/* The next sample, histogram or exemplar of the series, or its end. */
+extern TsErrorCode ts_write_next_item(TsWriteReader *reader, TsWriteKind *kind,
+									  TsWriteItem *item, TsError *err);
+extern void ts_write_close(TsWriteReader *reader);
+
+#endif /* TS_REMOTE_WRITE_H */

@@ -1,0 +1,54 @@
+/*
+ * remote_write.h
+ *	  What the parts of mytsdb.remote_write() (remote_write*.c) offer each other.
+ */
+#ifndef REMOTE_WRITE_H
+#define REMOTE_WRITE_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+
+#include "ts_remote_write.h"
+
+/* ---- remote_write_table.c: rows into a table USING mytsdb ---- */
+
+typedef enum WriteColumn
+{
+	WRITE_LABELS,
+	WRITE_TIME,
+	WRITE_VALUE,
+	WRITE_HISTOGRAM,
+	WRITE_START_TIME,
+	WRITE_EXEMPLAR,
+	WRITE_RECEIVED,
+	WRITE_COLUMNS
+} WriteColumn;
+
+typedef struct WriteTable WriteTable;
+
+/*
+ * Opens a table for rows of samples, or of exemplars, and keeps it locked until the end of
+ * the transaction. Raises an error when the caller may not insert into it, or when it has
+ * what a row that comes this way would pass by.
+ */
+extern WriteTable *write_table_open(Oid relid, bool exemplars);
+extern bool write_table_has(const WriteTable *table, WriteColumn column);
+/* Sets a column of the rows that follow, if the table has it; it must not be freed. */
+extern void write_table_set(WriteTable *table, WriteColumn column, Datum value);
+extern void write_table_set_null(WriteTable *table, WriteColumn column);
+extern void write_table_put(WriteTable *table);
+extern void write_table_close(WriteTable *table);
+
+/* ---- remote_write_metadata.c ---- */
+
+typedef struct WriteMetadata WriteMetadata;
+
+/* Collects what a request says of metrics; what it says last of each counts. */
+extern WriteMetadata *write_metadata_begin(void);
+extern void
+write_metadata_add(WriteMetadata *all, TsString metric, const TsWriteMetadata *metadata);
+/* Writes what has changed to a table (metric, type, unit, help, updated). */
+extern void write_metadata_end(WriteMetadata *all, Oid relid);
+
+#endif /* REMOTE_WRITE_H */

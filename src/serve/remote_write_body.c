@@ -1,0 +1,274 @@
+/*
+ * remote_write_body.c
+ *	  What the headers of a remote write request say of its body, and decompressing it.
+ *
+ * The size of what comes out is known before memory is taken for it (snappy), or memory
+ * grows with what has come out (zstd), and never beyond the limit.
+ */
+#include <snappy-c.h>
+#include <string.h>
+#include <strings.h>
+#include <zstd.h>
+
+#include "ts_remote_write.h"
+
+#define FIRST_ROOM (64 * 1024)
+
+/* ---- headers ---- */
+
+static TsString
+trim(TsString text)
+{
+	while (text.len > 0 && (*text.data == ' ' || *text.data == '\t'))
+	{
+		text.data++;
+		text.len--;
+	}
+	while (text.len > 0 &&
+		   (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
+static bool
+is_word(TsString text, const char *word)
+{
+	return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
+}
+
+/* What stands before the delimiter, trimmed; *rest becomes what stands behind it. */
+static TsString
+cut(TsString *rest, char delimiter)
+{
+	const char *found = rest->len > 0 ? memchr(rest->data, delimiter, rest->len) : NULL;
+	TsString first = *rest;
+
+	if (found != NULL)
+	{
+		first.len = (size_t) (found - rest->data);
+		rest->data = found + 1;
+		rest->len -= first.len + 1;
+	}
+	else
+	{
+		rest->data += rest->len;
+		rest->len = 0;
+	}
+	return trim(first);
+}
+
+static TsErrorCode
+unknown_header(const char *what, const char *expected, TsString text, TsError *err)
+{
+	return ts_error_set(err, TS_ERR_INVALID, -1, "%s \"%.*s\" is not supported; %s", what,
+						(int) (text.len < 80 ? text.len : 80), text.data, expected);
+}
+
+TsErrorCode
+ts_write_content_type(const char *text, size_t len, TsWriteVersion *version, TsError *err)
+{
+	const TsString whole = trim((TsString){text, len});
+	TsString rest = whole;
+	static const char expected[] =
+		"it is application/x-protobuf, with proto=prometheus.WriteRequest or "
+		"proto=io.prometheus.write.v2.Request";
+
+	*version = TS_WRITE_1;
+	if (whole.len == 0)
+		return TS_OK;
+	if (!is_word(cut(&rest, ';'), "application/x-protobuf"))
+		return unknown_header("content type", expected, whole, err);
+	while (rest.len > 0)
+	{
+		TsString value = cut(&rest, ';');
+		TsString name = cut(&value, '=');
+
+		if (!is_word(name, "proto"))
+			continue;
+		value = trim(value);
+		if (value.len >= 2 && value.data[0] == '"' && value.data[value.len - 1] == '"')
+			value = (TsString){value.data + 1, value.len - 2};
+		if (is_word(value, "prometheus.WriteRequest"))
+			*version = TS_WRITE_1;
+		else if (is_word(value, "io.prometheus.write.v2.Request"))
+			*version = TS_WRITE_2;
+		else
+			return unknown_header("content type", expected, whole, err);
+	}
+	return TS_OK;
+}
+
+TsErrorCode
+ts_write_content_encoding(const char *text, size_t len, TsWriteEncoding *encoding,
+						  TsError *err)
+{
+	const TsString word = trim((TsString){text, len});
+
+	if (word.len == 0 || is_word(word, "identity") || is_word(word, "none"))
+		*encoding = TS_WRITE_PLAIN;
+	else if (is_word(word, "snappy"))
+		*encoding = TS_WRITE_SNAPPY;
+	else if (is_word(word, "zstd"))
+		*encoding = TS_WRITE_ZSTD;
+	else
+		return unknown_header("content encoding", "it is snappy, zstd or identity", word,
+							  err);
+	return TS_OK;
+}
+
+/* ---- bodies ---- */
+
+static TsErrorCode
+too_large(size_t limit, TsError *err)
+{
+	return ts_error_set(err, TS_ERR_LIMIT, -1,
+						"remote write request is larger than %zu bytes when decompressed",
+						limit);
+}
+
+static TsErrorCode
+no_memory(TsError *err)
+{
+	return ts_error_set(err, TS_ERR_MEMORY, -1,
+						"out of memory for the decompressed remote write request");
+}
+
+static TsErrorCode
+damaged(const char *format, TsError *err)
+{
+	return ts_error_set(err, TS_ERR_SYNTAX, -1, "the body is not compressed by %s",
+						format);
+}
+
+static TsErrorCode
+unsnap(const void *body, size_t size, size_t limit, const TsAllocator *allocator,
+	   char **data, size_t *data_size, TsError *err)
+{
+	size_t length;
+
+	if (snappy_uncompressed_length(body, size, &length) != SNAPPY_OK)
+		return damaged("snappy (block format)", err);
+	if (length > limit)
+		return too_large(limit, err);
+	*data = allocator->alloc(allocator->ctx, length > 0 ? length : 1);
+	if (*data == NULL)
+		return no_memory(err);
+	*data_size = length;
+	if (snappy_uncompress(body, size, *data, data_size) == SNAPPY_OK)
+		return TS_OK;
+	allocator->free(allocator->ctx, *data);
+	return damaged("snappy (block format)", err);
+}
+
+/* Output of zstd, which grows up to the limit. */
+typedef struct Output
+{
+	const TsAllocator *allocator;
+	char *data;
+	size_t room;
+	size_t limit;
+} Output;
+
+static TsErrorCode
+grow(Output *output, size_t used, TsError *err)
+{
+	size_t room = output->room == 0 ? FIRST_ROOM : output->room * 2;
+	char *data;
+
+	if (room > output->limit)
+		room = output->limit;
+	if (room <= output->room)
+		return too_large(output->limit, err);
+	data = output->allocator->alloc(output->allocator->ctx, room);
+	if (data == NULL)
+		return no_memory(err);
+	if (used > 0)
+		memcpy(data, output->data, used);
+	if (output->data != NULL)
+		output->allocator->free(output->allocator->ctx, output->data);
+	output->data = data;
+	output->room = room;
+	return TS_OK;
+}
+
+/* The window that a frame may want is memory, too. */
+static int
+window_log(size_t limit)
+{
+	int log = 10;
+
+	while (log < 27 && ((size_t) 1 << log) < limit)
+		log++;
+	return log;
+}
+
+static TsErrorCode
+unzstd_into(ZSTD_DCtx *context, const void *body, size_t size, Output *output,
+			size_t *data_size, TsError *err)
+{
+	ZSTD_inBuffer in = {body, size, 0};
+	ZSTD_outBuffer out = {output->data, output->room, 0};
+	size_t left = 1; /* of a frame; 0: it is complete */
+
+	ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, window_log(output->limit));
+	while (in.pos < in.size || left > 0)
+	{
+		const size_t in_before = in.pos;
+		const size_t out_before = out.pos;
+
+		left = ZSTD_decompressStream(context, &out, &in);
+		if (ZSTD_isError(left))
+			return damaged("zstd", err);
+		if (in.pos > in_before || out.pos > out_before)
+			continue;
+		if (out.pos < out.size)
+			return damaged("zstd", err); /* it wants more input, and there is none */
+		if (grow(output, out.pos, err) != TS_OK)
+			return err != NULL ? err->code : TS_ERR_LIMIT;
+		out.dst = output->data;
+		out.size = output->room;
+	}
+	*data_size = out.pos;
+	return TS_OK;
+}
+
+static TsErrorCode
+unzstd(const void *body, size_t size, size_t limit, const TsAllocator *allocator,
+	   char **data, size_t *data_size, TsError *err)
+{
+	Output output = {.allocator = allocator, .limit = limit};
+	ZSTD_DCtx *context = ZSTD_createDCtx();
+	TsErrorCode code = grow(&output, 0, err);
+
+	if (context == NULL)
+		code = no_memory(err);
+	if (code == TS_OK)
+		code = unzstd_into(context, body, size, &output, data_size, err);
+	ZSTD_freeDCtx(context);
+	if (code != TS_OK && output.data != NULL)
+		allocator->free(allocator->ctx, output.data);
+	else
+		*data = output.data;
+	return code;
+}
+
+TsErrorCode
+ts_write_decompress(TsWriteEncoding encoding, const void *body, size_t size, size_t limit,
+					const TsAllocator *allocator, const void **data, size_t *data_size,
+					TsError *err)
+{
+	char *made = NULL;
+	TsErrorCode code;
+
+	if (encoding == TS_WRITE_PLAIN)
+	{
+		*data = body;
+		*data_size = size;
+		return size <= limit ? TS_OK : too_large(limit, err);
+	}
+	code = encoding == TS_WRITE_SNAPPY
+			   ? unsnap(body, size, limit, allocator, &made, data_size, err)
+			   : unzstd(body, size, limit, allocator, &made, data_size, err);
+	*data = made;
+	return code;
+}

@@ -1,0 +1,210 @@
+/*
+ * remote_write_metadata.c
+ *	  Types, units and help texts of metrics, as remote write sends them.
+ *
+ * Senders repeat them all the time, so only what has changed is written: rows that need
+ * no change are not locked. Rows are written in the order of their names, so that two
+ * writers never wait for each other. Whoever may INSERT into the table may have its rows
+ * replaced: that is done as the table's owner.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+
+#include "remote_write.h"
+
+#define TEXTS 4 /* metric, type, unit, help */
+
+typedef struct MetricEntry
+{
+	char *metric; /* the key */
+	char *type;
+	char *unit;
+	char *help;
+} MetricEntry;
+
+struct WriteMetadata
+{
+	HTAB *metrics;
+	MemoryContext context;
+};
+
+static uint32
+hash_metric(const void *key, Size size)
+{
+	const char *metric = *(char *const *) key;
+
+	return DatumGetUInt32(hash_any((const unsigned char *) metric, (int) strlen(metric)));
+}
+
+static int
+compare_metrics(const void *a, const void *b, Size size)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+WriteMetadata *
+write_metadata_begin(void)
+{
+	WriteMetadata *all = palloc0(sizeof(*all));
+
+	all->context = CurrentMemoryContext;
+	return all;
+}
+
+static char *
+copy_text(const WriteMetadata *all, TsString text)
+{
+	char *copy = MemoryContextAlloc(all->context, text.len + 1);
+
+	memcpy(copy, text.data, text.len);
+	copy[text.len] = '\0';
+	return copy;
+}
+
+static void
+make_table(WriteMetadata *all)
+{
+	HASHCTL ctl = {
+		.keysize = sizeof(char *),
+		.entrysize = sizeof(MetricEntry),
+		.hash = hash_metric,
+		.match = compare_metrics,
+		.hcxt = all->context,
+	};
+
+	all->metrics = hash_create("mytsdb metadata", 64, &ctl,
+							   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+}
+
+static bool
+same_text(const char *text, TsString other)
+{
+	return strlen(text) == other.len && memcmp(text, other.data, other.len) == 0;
+}
+
+void
+write_metadata_add(WriteMetadata *all, TsString metric, const TsWriteMetadata *metadata)
+{
+	char *name = copy_text(all, metric);
+	MetricEntry *entry;
+	bool found;
+
+	if (all->metrics == NULL)
+		make_table(all);
+	entry = hash_search(all->metrics, &name, HASH_ENTER, &found);
+	if (found)
+		pfree(name);
+	entry->type = (char *) metadata->type;
+	/* series of one metric say the same, mostly */
+	if (!found || !same_text(entry->unit, metadata->unit))
+		entry->unit = copy_text(all, metadata->unit);
+	if (!found || !same_text(entry->help, metadata->help))
+		entry->help = copy_text(all, metadata->help);
+}
+
+static void
+check_table(Oid relid)
+{
+	AclResult result = pg_class_aclcheck(relid, GetUserId(), ACL_INSERT);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
+	if (check_enable_rls(relid, InvalidOid, false) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write metadata to table \"%s\"", get_rel_name(relid)),
+				 errdetail("Row security applies to role \"%s\" there.",
+						   GetUserNameFromId(GetUserId(), false))));
+}
+
+static void
+make_arrays(const WriteMetadata *all, Datum *arrays)
+{
+	HASH_SEQ_STATUS status;
+	MetricEntry *entry;
+	int n = (int) hash_get_num_entries(all->metrics);
+	int i = 0;
+	Datum *texts[TEXTS];
+
+	for (int t = 0; t < TEXTS; t++)
+		texts[t] = palloc(sizeof(Datum) * n);
+	hash_seq_init(&status, all->metrics);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		texts[0][i] = CStringGetTextDatum(entry->metric);
+		texts[1][i] = CStringGetTextDatum(entry->type);
+		texts[2][i] = CStringGetTextDatum(entry->unit);
+		texts[3][i++] = CStringGetTextDatum(entry->help);
+	}
+	for (int t = 0; t < TEXTS; t++)
+		arrays[t] = PointerGetDatum(
+			construct_array(texts[t], n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static void
+write_changes(const char *table, Datum *arrays)
+{
+	Oid types[TEXTS] = {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
+	char *sql = psprintf(
+		"INSERT INTO %s AS m (metric, type, unit, help, updated) "
+		"SELECT u.*, pg_catalog.now() "
+		"FROM pg_catalog.unnest($1, $2, $3, $4) u (metric, type, unit, help) "
+		"WHERE NOT EXISTS (SELECT FROM %s o WHERE o.metric = u.metric AND "
+		"o.type = u.type AND o.unit = u.unit AND o.help = u.help) "
+		"ORDER BY u.metric COLLATE \"C\" "
+		"ON CONFLICT (metric) DO UPDATE SET type = excluded.type, unit = excluded.unit, "
+		"help = excluded.help, updated = excluded.updated",
+		table, table);
+
+	if (SPI_connect() != SPI_OK_CONNECT ||
+		SPI_execute_with_args(sql, TEXTS, types, arrays, NULL, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not write metadata");
+	SPI_finish();
+}
+
+void
+write_metadata_end(WriteMetadata *all, Oid relid)
+{
+	Relation rel;
+	Datum arrays[TEXTS];
+	Oid user;
+	int context;
+	int level;
+
+	if (all->metrics == NULL)
+		return;
+	rel = table_open(relid, RowExclusiveLock);
+	check_table(relid);
+	make_arrays(all, arrays);
+
+	/* As the owner, and with names that nobody else can give a meaning to. */
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(rel->rd_rel->relowner, context | SECURITY_LOCAL_USERID_CHANGE |
+													  SECURITY_RESTRICTED_OPERATION);
+	level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	write_changes(
+		quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+								   RelationGetRelationName(rel)),
+		arrays);
+	AtEOXact_GUC(false, level);
+	SetUserIdAndSecContext(user, context);
+	table_close(rel, NoLock);
+}

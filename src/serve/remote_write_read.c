@@ -1,0 +1,605 @@
+/*
+ * remote_write_read.c
+ *	  Reads the messages of remote write: requests, series, samples, exemplars, metadata.
+ *
+ * A request is walked twice: when it is opened, for the symbols, which may come after what
+ * refers to them, and then series by series. A series is walked twice as well: for its
+ * labels, which may come after its samples, and then item by item.
+ */
+#include "remote_write_wire.h"
+
+/* So many bytes of symbols or labels are a mistake; the message's size bounds them, too. */
+#define MAX_SYMBOLS      (16 * 1024 * 1024)
+#define FIRST_ARRAY_ROOM 16
+
+static const TsString no_text = {"", 0};
+
+/* ---- what the readers share ---- */
+
+TsErrorCode
+write_damaged(const TsWriteReader *reader, const TsWire *wire, const char *what,
+			  TsError *err)
+{
+	return ts_error_set(err, TS_ERR_SYNTAX, (int) (wire->next - reader->start),
+						"%s is cut short or damaged at byte %zu", what,
+						(size_t) (wire->next - reader->start));
+}
+
+bool
+write_known_field(uint32_t tag, uint32_t last)
+{
+	return tag >> 3 <= last;
+}
+
+TsErrorCode
+write_array_reserve(TsWriteReader *reader, TsWriteArray *array, size_t element_size,
+					size_t more, size_t most, const char *what, TsError *err)
+{
+	size_t room = array->room > 0 ? array->room : FIRST_ARRAY_ROOM;
+	void *data;
+
+	if (more <= array->room - array->n)
+		return TS_OK;
+	if (more > most - array->n)
+		return ts_error_set(err, TS_ERR_LIMIT, -1,
+							"remote write request has more than %zu %s", most, what);
+	while (room - array->n < more)
+		room *= 2;
+	data = reader->allocator.alloc(reader->allocator.ctx, room * element_size);
+	if (data == NULL)
+		return ts_error_set(err, TS_ERR_MEMORY, -1, "out of memory for %s", what);
+	if (array->n > 0)
+		memcpy(data, array->data, array->n * element_size);
+	if (array->data != NULL)
+		reader->allocator.free(reader->allocator.ctx, array->data);
+	array->data = data;
+	array->room = room;
+	return TS_OK;
+}
+
+/* ---- strings ---- */
+
+static TsErrorCode
+find_symbol(const TsWriteReader *reader, uint64_t ref, TsString *string, TsError *err)
+{
+	if (ref >= reader->symbols.n)
+		return ts_error_set(err, TS_ERR_INVALID, -1,
+							"reference to symbol %llu, but there are only %zu",
+							(unsigned long long) ref, reader->symbols.n);
+	*string = ((const TsString *) reader->symbols.data)[ref];
+	return TS_OK;
+}
+
+/* Help and units go to columns of type text, as labels do, which check theirs. */
+static TsErrorCode
+check_text(TsString text, const char *what, TsError *err)
+{
+	if (ts_utf8_valid_prefix(text.data, text.len) != text.len ||
+		(text.len > 0 && memchr(text.data, '\0', text.len) != NULL))
+		return ts_error_set(err, TS_ERR_INVALID, -1,
+							"%s in metadata is not valid UTF-8 text", what);
+	return TS_OK;
+}
+
+static const char *
+metric_type(uint64_t number)
+{
+	static const char *const names[] = {"unknown",        "counter", "gauge", "histogram",
+										"gaugehistogram", "summary", "info",  "stateset"};
+
+	return number < sizeof(names) / sizeof(names[0]) ? names[number] : names[0];
+}
+
+static TsErrorCode
+check_metadata(const TsWriteMetadata *metadata, TsError *err)
+{
+	TsErrorCode code = check_text(metadata->metric, "metric name", err);
+
+	if (code == TS_OK)
+		code = check_text(metadata->unit, "unit", err);
+	if (code == TS_OK)
+		code = check_text(metadata->help, "help", err);
+	return code;
+}
+
+/* ---- labels ---- */
+
+static TsErrorCode
+add_pair(TsWriteReader *reader, TsWriteArray *array, TsString name, TsString value,
+		 TsError *err)
+{
+	TsErrorCode code = write_array_reserve(reader, array, sizeof(LabelsPair), 1,
+										   LABELS_MAX_COUNT, "labels of a series", err);
+
+	if (code == TS_OK)
+		((LabelsPair *) array->data)[array->n++] = (LabelsPair){name, value, -1};
+	return code;
+}
+
+/* 1.0: a Label message. */
+static TsErrorCode
+read_label(TsWriteReader *reader, TsWire wire, TsWriteArray *array, TsError *err)
+{
+	TsString name = no_text;
+	TsString value = no_text;
+	uint32_t tag;
+
+	while (wire_more(&wire))
+	{
+		bool read = wire_tag(&wire, &tag);
+
+		if (read && tag == WIRE_TAG(1, WIRE_BYTES))
+			read = wire_string(&wire, &name);
+		else if (read && tag == WIRE_TAG(2, WIRE_BYTES))
+			read = wire_string(&wire, &value);
+		else if (read)
+			read = !write_known_field(tag, 2) && wire_skip(&wire, tag);
+		if (!read)
+			return write_damaged(reader, &wire, "label", err);
+	}
+	return add_pair(reader, array, name, value, err);
+}
+
+/* 2.0: references to symbols, by pairs. */
+typedef struct RefReader
+{
+	TsString name;
+	bool has_name; /* its value is yet to come */
+} RefReader;
+
+static TsErrorCode
+read_ref(TsWriteReader *reader, RefReader *refs, uint64_t ref, TsWriteArray *array,
+		 TsError *err)
+{
+	TsString string;
+	TsErrorCode code = find_symbol(reader, ref, &string, err);
+
+	if (code != TS_OK)
+		return code;
+	if (refs->has_name)
+		code = add_pair(reader, array, refs->name, string, err);
+	else
+		refs->name = string;
+	refs->has_name = !refs->has_name;
+	return code;
+}
+
+static TsErrorCode
+read_refs(TsWriteReader *reader, RefReader *refs, TsWire *wire, uint32_t tag,
+		  TsWriteArray *array, TsError *err)
+{
+	TsWire packed;
+	uint64_t ref;
+
+	if ((tag & 7) == WIRE_VARINT)
+	{
+		if (!wire_varint(wire, &ref))
+			return write_damaged(reader, wire, "label reference", err);
+		return read_ref(reader, refs, ref, array, err);
+	}
+	if (!wire_message(wire, &packed))
+		return write_damaged(reader, wire, "label reference", err);
+	while (wire_more(&packed))
+	{
+		TsErrorCode code;
+
+		if (!wire_varint(&packed, &ref))
+			return write_damaged(reader, &packed, "label reference", err);
+		code = read_ref(reader, refs, ref, array, err);
+		if (code != TS_OK)
+			return code;
+	}
+	return TS_OK;
+}
+
+/* Labels are field 1 of series and exemplars in both versions. */
+static TsErrorCode
+read_label_field(TsWriteReader *reader, RefReader *refs, TsWire *wire, uint32_t tag,
+				 TsWriteArray *array, TsError *err)
+{
+	TsWire inner;
+
+	if (reader->version == TS_WRITE_2 &&
+		((tag & 7) == WIRE_BYTES || (tag & 7) == WIRE_VARINT))
+		return read_refs(reader, refs, wire, tag, array, err);
+	if (reader->version == TS_WRITE_2 || (tag & 7) != WIRE_BYTES ||
+		!wire_message(wire, &inner))
+		return write_damaged(reader, wire, "label", err);
+	return read_label(reader, inner, array, err);
+}
+
+static TsErrorCode
+check_refs(const RefReader *refs, TsError *err)
+{
+	if (refs->has_name)
+		return ts_error_set(err, TS_ERR_INVALID, -1,
+							"odd number of label references: a label has no value");
+	return TS_OK;
+}
+
+/* ---- metadata ---- */
+
+static bool
+read_metadata_1(TsWire *wire, TsWriteMetadata *metadata)
+{
+	uint32_t tag;
+	uint64_t number;
+
+	*metadata = (TsWriteMetadata){no_text, metric_type(0), no_text, no_text};
+	while (wire_more(wire))
+	{
+		bool read = wire_tag(wire, &tag);
+
+		if (!read)
+			return false;
+		switch (tag)
+		{
+			case WIRE_TAG(1, WIRE_VARINT):
+				read = wire_varint(wire, &number);
+				metadata->type = metric_type(read ? number : 0);
+				break;
+			case WIRE_TAG(2, WIRE_BYTES):
+				read = wire_string(wire, &metadata->metric);
+				break;
+			case WIRE_TAG(4, WIRE_BYTES):
+				read = wire_string(wire, &metadata->help);
+				break;
+			case WIRE_TAG(5, WIRE_BYTES):
+				read = wire_string(wire, &metadata->unit);
+				break;
+			default:
+				read = !write_known_field(tag, 5) && wire_skip(wire, tag);
+		}
+		if (!read)
+			return false;
+	}
+	return true;
+}
+
+static TsErrorCode
+read_metadata_2(TsWriteReader *reader, TsWire wire, TsWriteSeries *series, TsError *err)
+{
+	TsWriteMetadata *metadata = &series->metadata;
+	uint64_t type = 0;
+	uint64_t help = 0;
+	uint64_t unit = 0;
+	uint32_t tag;
+	TsErrorCode code;
+
+	while (wire_more(&wire))
+	{
+		bool read = wire_tag(&wire, &tag);
+
+		if (read && tag == WIRE_TAG(1, WIRE_VARINT))
+			read = wire_varint(&wire, &type);
+		else if (read && tag == WIRE_TAG(3, WIRE_VARINT))
+			read = wire_varint(&wire, &help);
+		else if (read && tag == WIRE_TAG(4, WIRE_VARINT))
+			read = wire_varint(&wire, &unit);
+		else if (read)
+			read = !write_known_field(tag, 4) && wire_skip(&wire, tag);
+		if (!read)
+			return write_damaged(reader, &wire, "metadata", err);
+	}
+	*metadata = (TsWriteMetadata){no_text, metric_type(type), no_text, no_text};
+	code = find_symbol(reader, help, &metadata->help, err);
+	if (code == TS_OK)
+		code = find_symbol(reader, unit, &metadata->unit, err);
+	series->has_metadata = type != 0 || metadata->help.len > 0 || metadata->unit.len > 0;
+	return code == TS_OK ? check_metadata(metadata, err) : code;
+}
+
+/* ---- series ---- */
+
+/* The fields of a series' items: they have other numbers in the other version. */
+static TsWriteKind
+item_kind(TsWriteVersion version, uint32_t tag)
+{
+	switch (tag)
+	{
+		case WIRE_TAG(2, WIRE_BYTES):
+			return TS_WRITE_SAMPLE;
+		case WIRE_TAG(3, WIRE_BYTES):
+			return version == TS_WRITE_1 ? TS_WRITE_EXEMPLAR : TS_WRITE_HISTOGRAM;
+		case WIRE_TAG(4, WIRE_BYTES):
+			return version == TS_WRITE_1 ? TS_WRITE_HISTOGRAM : TS_WRITE_EXEMPLAR;
+		default:
+			return TS_WRITE_END;
+	}
+}
+
+static bool
+count_item(TsWriteSeries *series, TsWriteKind kind)
+{
+	if (kind == TS_WRITE_SAMPLE)
+		series->nsamples++;
+	else if (kind == TS_WRITE_HISTOGRAM)
+		series->nhistograms++;
+	else if (kind == TS_WRITE_EXEMPLAR)
+		series->nexemplars++;
+	return kind != TS_WRITE_END;
+}
+
+static TsErrorCode
+read_series_field(TsWriteReader *reader, RefReader *refs, TsWire *wire, uint32_t tag,
+				  TsError *err)
+{
+	const bool two = reader->version == TS_WRITE_2;
+	TsWire inner;
+	uint64_t number;
+
+	if (tag >> 3 == 1)
+		return read_label_field(reader, refs, wire, tag, &reader->labels, err);
+	if (two && tag == WIRE_TAG(5, WIRE_BYTES))
+	{
+		if (!wire_message(wire, &inner))
+			return write_damaged(reader, wire, "metadata", err);
+		return read_metadata_2(reader, inner, &reader->series, err);
+	}
+	if (two && tag == WIRE_TAG(6, WIRE_VARINT))
+	{
+		if (!wire_varint(wire, &number))
+			return write_damaged(reader, wire, "created timestamp", err);
+		reader->created = (int64_t) number;
+		return TS_OK;
+	}
+	if (!count_item(&reader->series, item_kind(reader->version, tag)) &&
+		write_known_field(tag, two ? 6 : 4))
+		return write_damaged(reader, wire, "series", err);
+	if (!wire_skip(wire, tag))
+		return write_damaged(reader, wire, "series", err);
+	return TS_OK;
+}
+
+static TsErrorCode
+read_series(TsWriteReader *reader, TsWire wire, TsError *err)
+{
+	RefReader refs = {.has_name = false};
+	TsErrorCode code = TS_OK;
+	uint32_t tag;
+
+	memset(&reader->series, 0, sizeof(reader->series));
+	reader->items = wire;
+	reader->created = 0;
+	reader->labels.n = 0;
+	while (code == TS_OK && wire_more(&wire))
+	{
+		if (!wire_tag(&wire, &tag))
+			return write_damaged(reader, &wire, "series", err);
+		code = read_series_field(reader, &refs, &wire, tag, err);
+	}
+	if (code == TS_OK)
+		code = check_refs(&refs, err);
+	reader->series.labels = reader->labels.data;
+	reader->series.nlabels = (uint32_t) reader->labels.n;
+	return code;
+}
+
+/* ---- items ---- */
+
+static TsErrorCode
+read_sample(TsWriteReader *reader, TsWire wire, TsWriteItem *item, TsError *err)
+{
+	uint32_t tag;
+	uint64_t number;
+
+	item->value = 0;
+	item->time = 0;
+	item->start = 0;
+	while (wire_more(&wire))
+	{
+		bool read = wire_tag(&wire, &tag);
+
+		if (read && tag == WIRE_TAG(1, WIRE_FIXED64))
+			read = wire_double(&wire, &item->value);
+		else if (read && tag == WIRE_TAG(2, WIRE_VARINT))
+		{
+			read = wire_varint(&wire, &number);
+			item->time = read ? (int64_t) number : 0;
+		}
+		else if (read && tag == WIRE_TAG(3, WIRE_VARINT) && reader->version == TS_WRITE_2)
+		{
+			read = wire_varint(&wire, &number);
+			item->start = read ? (int64_t) number : 0;
+		}
+		else if (read)
+			read = !write_known_field(tag, 2) && wire_skip(&wire, tag);
+		if (!read)
+			return write_damaged(reader, &wire, "sample", err);
+	}
+	if (item->start == 0)
+		item->start = reader->created;
+	return TS_OK;
+}
+
+static TsErrorCode
+read_exemplar(TsWriteReader *reader, TsWire wire, TsWriteExemplar *exemplar, TsError *err)
+{
+	TsWriteArray *labels = &reader->exemplar_labels;
+	RefReader refs = {.has_name = false};
+	TsErrorCode code = TS_OK;
+	uint32_t tag;
+	uint64_t number;
+
+	exemplar->value = 0;
+	exemplar->time = 0;
+	labels->n = 0;
+	while (code == TS_OK && wire_more(&wire))
+	{
+		bool read = wire_tag(&wire, &tag);
+
+		if (read && tag == WIRE_TAG(2, WIRE_FIXED64))
+			read = wire_double(&wire, &exemplar->value);
+		else if (read && tag == WIRE_TAG(3, WIRE_VARINT))
+		{
+			read = wire_varint(&wire, &number);
+			exemplar->time = read ? (int64_t) number : 0;
+		}
+		else if (read && tag >> 3 == 1)
+			code = read_label_field(reader, &refs, &wire, tag, labels, err);
+		else if (read)
+			read = !write_known_field(tag, 3) && wire_skip(&wire, tag);
+		if (!read)
+			return write_damaged(reader, &wire, "exemplar", err);
+	}
+	if (code == TS_OK)
+		code = check_refs(&refs, err);
+	exemplar->labels = labels->data;
+	exemplar->nlabels = (uint32_t) labels->n;
+	return code;
+}
+
+TsErrorCode
+ts_write_next_item(TsWriteReader *reader, TsWriteKind *kind, TsWriteItem *item,
+				   TsError *err)
+{
+	TsWire *wire = &reader->items;
+	TsWire inner;
+	uint32_t tag;
+
+	*kind = TS_WRITE_END;
+	while (wire_more(wire))
+	{
+		if (!wire_tag(wire, &tag))
+			return write_damaged(reader, wire, "series", err);
+		*kind = item_kind(reader->version, tag);
+		if (*kind == TS_WRITE_END)
+		{
+			if (!wire_skip(wire, tag))
+				return write_damaged(reader, wire, "series", err);
+			continue;
+		}
+		if (!wire_message(wire, &inner))
+			return write_damaged(reader, wire, "series", err);
+		if (*kind == TS_WRITE_SAMPLE)
+			return read_sample(reader, inner, item, err);
+		if (*kind == TS_WRITE_HISTOGRAM)
+			return write_read_histogram(reader, inner, item, err);
+		return read_exemplar(reader, inner, &item->exemplar, err);
+	}
+	return TS_OK;
+}
+
+/* ---- requests ---- */
+
+/* What only the other version has in a request says that the content type is wrong. */
+static bool
+of_other_version(TsWriteVersion version, uint32_t tag)
+{
+	const uint32_t field = tag >> 3;
+
+	return version == TS_WRITE_1 ? field == 4 || field == 5 : field <= 3;
+}
+
+static TsErrorCode
+add_symbol(TsWriteReader *reader, TsString symbol, TsError *err)
+{
+	TsErrorCode code;
+
+	if (reader->symbols.n == 0 && symbol.len > 0)
+		return ts_error_set(err, TS_ERR_INVALID, -1,
+							"the first symbol is not the empty string");
+	code = write_array_reserve(reader, &reader->symbols, sizeof(TsString), 1, MAX_SYMBOLS,
+							   "symbols", err);
+	if (code == TS_OK)
+		((TsString *) reader->symbols.data)[reader->symbols.n++] = symbol;
+	return code;
+}
+
+/* Looks at all fields of the request, and collects the symbols. */
+static TsErrorCode
+read_outline(TsWriteReader *reader, TsWire wire, TsError *err)
+{
+	uint32_t tag;
+
+	while (wire_more(&wire))
+	{
+		TsString symbol;
+		TsErrorCode code;
+
+		if (!wire_tag(&wire, &tag))
+			return write_damaged(reader, &wire, "request", err);
+		if (of_other_version(reader->version, tag))
+			return ts_error_set(
+				err, TS_ERR_INVALID, -1,
+				"the message is not of the kind that the content type says: "
+				"it has field %u, which remote write %s does not have",
+				tag >> 3, reader->version == TS_WRITE_1 ? "1.0" : "2.0");
+		if (reader->version == TS_WRITE_2 && tag == WIRE_TAG(4, WIRE_BYTES))
+		{
+			if (!wire_string(&wire, &symbol))
+				return write_damaged(reader, &wire, "symbol", err);
+			code = add_symbol(reader, symbol, err);
+			if (code != TS_OK)
+				return code;
+		}
+		else if (!wire_skip(&wire, tag))
+			return write_damaged(reader, &wire, "request", err);
+	}
+	if (reader->version == TS_WRITE_2 && reader->symbols.n == 0)
+		return add_symbol(reader, no_text, err); /* what is left out refers to it */
+	return TS_OK;
+}
+
+TsErrorCode
+ts_write_open(TsWriteReader *reader, TsWriteVersion version, const void *data,
+			  size_t size, const TsAllocator *allocator, TsError *err)
+{
+	memset(reader, 0, sizeof(*reader));
+	reader->allocator = *allocator;
+	reader->version = version;
+	reader->start = data;
+	reader->message = (TsWire){reader->start, reader->start + size};
+	return read_outline(reader, reader->message, err);
+}
+
+TsErrorCode
+ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsError *err)
+{
+	const uint32_t series_field = reader->version == TS_WRITE_1 ? 1 : 5;
+	TsWire *wire = &reader->message;
+	TsWire inner;
+	uint32_t tag;
+
+	*kind = TS_WRITE_END;
+	while (wire_more(wire))
+	{
+		if (!wire_tag(wire, &tag))
+			return write_damaged(reader, wire, "request", err);
+		if (tag == WIRE_TAG(series_field, WIRE_BYTES))
+		{
+			if (!wire_message(wire, &inner))
+				return write_damaged(reader, wire, "series", err);
+			*kind = TS_WRITE_SERIES;
+			return read_series(reader, inner, err);
+		}
+		if (reader->version == TS_WRITE_1 && tag == WIRE_TAG(3, WIRE_BYTES))
+		{
+			if (!wire_message(wire, &inner) ||
+				!read_metadata_1(&inner, &reader->metadata))
+				return write_damaged(reader, wire, "metadata", err);
+			*kind = TS_WRITE_METADATA;
+			return check_metadata(&reader->metadata, err);
+		}
+		if (tag >> 3 == series_field || !wire_skip(wire, tag))
+			return write_damaged(reader, wire, "request", err);
+	}
+	return TS_OK;
+}
+
+void
+ts_write_close(TsWriteReader *reader)
+{
+	TsWriteArray *const arrays[] = {
+		&reader->symbols,   &reader->labels,   &reader->exemplar_labels,
+		&reader->spans[0],  &reader->spans[1], &reader->counts[0],
+		&reader->counts[1], &reader->bounds,
+	};
+
+	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)
+	{
+		if (arrays[i]->data != NULL)
+			reader->allocator.free(reader->allocator.ctx, arrays[i]->data);
+		memset(arrays[i], 0, sizeof(TsWriteArray));
+	}
+}
