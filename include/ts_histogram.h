@@ -70,10 +70,11 @@ extern size_t ts_histogram_encoded_size(const TsHistogram *h);
 extern void ts_histogram_encode(const TsHistogram *h, void *out);
 /* Are these bytes from elsewhere a payload of a valid histogram? */
 extern TsErrorCode ts_histogram_check(const void *data, size_t size, TsError *err);
-/* Of a right payload. NULL: no memory. */
+/* Of a payload that was checked once. NULL: no memory, or it is damaged since. */
 extern TsHistogram *
 ts_histogram_decode(const void *data, size_t size, const TsAllocator *allocator);
-/* Is it valid, as Prometheus' Validate() has it? */
+/* Can it have been observed (Prometheus' Validate())? Results of PromQL need not be so: they
+ * have negative and other counts, and payloads all the same. */
 extern TsErrorCode ts_histogram_validate(const TsHistogram *h, TsError *err);
 extern bool ts_histogram_is_stale(const TsHistogram *h);
 
@@ -97,7 +98,8 @@ typedef struct TsBucket
 } TsBucket;
 
 /* Walks all buckets from the smallest values to the largest: negative ones descending in
- * index, the zero bucket (if its count is not 0), positive ones. Empty ones are given too. */
+ * index, the zero bucket (if its count is above 0, as Prometheus has it), positive ones. Empty
+ * ones are given too. Buckets that reach into the zero bucket are cut at its threshold. */
 typedef struct TsBucketIter
 {
 	const TsHistogram *h;
