@@ -155,9 +155,9 @@ override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-# The codecs live on vectorised loops.
-CODEC_CFLAGS = $(if $(filter release,$(FLAVOUR)),-O3)
-src/codec/%.o: override CFLAGS += $(CODEC_CFLAGS)
+# The codecs and the kernels of range functions live on vectorised loops.
+KERNEL_CFLAGS = $(if $(filter release,$(FLAVOUR)),-O3)
+src/codec/%.o src/promql/range_kernels%.o: override CFLAGS += $(KERNEL_CFLAGS)
 
 # Plain programs: unit tests (in release and sanitize) and fuzzers (in fuzz).
 PURE_OBJS = $(addprefix pure/,$(call objects,$(PURE)))
@@ -176,7 +176,7 @@ PURE_CC += $(WARNINGS) $(OUR_CPPFLAGS)
 unit: $(UNIT)
 fuzz: $(FUZZ)
 
-pure/src/codec/%.o: PURE_CC += $(CODEC_CFLAGS)
+pure/src/codec/%.o pure/src/promql/range_kernels%.o: PURE_CC += $(KERNEL_CFLAGS)
 
 pure/%.o: $(root)/%.c
 	@mkdir -p $(@D)

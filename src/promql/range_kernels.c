@@ -1,0 +1,79 @@
+/*
+ * range_kernels.c
+ *	  Windows over a series' samples.
+ */
+#include "range_kernels.h"
+
+size_t
+range_scratch_size(uint32_t n)
+{
+	return (size_t) n * (4 * sizeof(double) + sizeof(uint32_t));
+}
+
+void
+range_scratch_init(RangeScratch *scratch, void *room, uint32_t n)
+{
+	scratch->a = room;
+	scratch->b = scratch->a + n;
+	scratch->c = scratch->b + n;
+	scratch->d = scratch->c + n;
+	scratch->u = (uint32_t *) (scratch->d + n);
+}
+
+/*
+ * The first sample after the time, at or behind the one given. Most often it is near: the
+ * distance is doubled until it is passed.
+ */
+static uint32_t
+first_after(const int64_t *times, uint32_t n, uint32_t from, int64_t time)
+{
+	uint32_t low = from; /* all before it are not after the time */
+	uint32_t distance = 1;
+	uint32_t high;
+
+	while (low < n && times[low] <= time)
+	{
+		uint32_t ahead = distance < n - low ? distance : n - low;
+
+		/* times[low] itself is known */
+		if (times[low + ahead - 1] > time)
+			break;
+		low += ahead;
+		distance *= 2;
+	}
+	high = low + distance < n ? low + distance : n;
+	while (low < high)
+	{
+		uint32_t middle = low + (high - low) / 2;
+
+		if (times[middle] <= time)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void
+range_windows_find(RangeWindows *w, const int64_t *times, uint32_t n, int64_t before,
+				   int64_t behind, uint32_t *first, uint32_t *end)
+{
+	uint32_t f = 0;
+	uint32_t e = 0;
+
+	assert(w->step >= 0 && before >= 0 && behind >= 0);
+	w->covered = 0;
+	for (uint32_t i = 0; i < w->n; i++)
+	{
+		if (i == 0 || w->step > 0)
+		{
+			f = first_after(times, n, f, range_start_time(w, i) - before);
+			e = first_after(times, n, e > f ? e : f, range_end_time(w, i) + behind);
+		}
+		first[i] = f;
+		end[i] = e;
+		w->covered += e - f;
+	}
+	w->first = first;
+	w->end = end;
+}

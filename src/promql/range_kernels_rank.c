@@ -1,0 +1,299 @@
+/*
+ * range_kernels_rank.c
+ *	  quantile_over_time, mad_over_time, and the quantile of any values.
+ *
+ * NaN is less than all others. Where windows overlap much, the window's values are kept
+ * sorted, and those that come and go are inserted and removed; else they are copied and
+ * brought into order only as far as is needed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "range_kernels.h"
+
+static inline bool
+is_less(double a, double b)
+{
+	return isnan(a) ? !isnan(b) : a < b;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	double x = *(const double *) a;
+	double y = *(const double *) b;
+
+	return is_less(x, y) ? -1 : is_less(y, x);
+}
+
+static inline void
+swap(double *a, double *b)
+{
+	double t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* Divides the values, none of them NaN: before the place that is returned none is greater
+ * than it, behind none is less. */
+static uint32_t
+divide(double *values, uint32_t n)
+{
+	uint32_t middle = n / 2;
+	uint32_t low = 0;
+	uint32_t high = n - 1;
+	double pivot;
+
+	/* the median of three, at the end */
+	if (values[middle] < values[0])
+		swap(&values[middle], &values[0]);
+	if (values[high] < values[0])
+		swap(&values[high], &values[0]);
+	if (values[high] > values[middle])
+		swap(&values[high], &values[middle]);
+	pivot = values[high];
+	for (;;)
+	{
+		/* equal ones are swapped, too, so that both parts have their share of them */
+		while (values[low] < pivot)
+			low++;
+		while (high > low && values[--high] > pivot)
+			;
+		if (low >= high)
+			break;
+		swap(&values[low++], &values[high]);
+	}
+	swap(&values[low], &values[n - 1]);
+	return low;
+}
+
+/* Brings the value of this rank to its place: none before it is greater, none behind it
+ * is less. */
+static void
+select_rank(double *values, uint32_t n, uint32_t rank)
+{
+	uint32_t nans = 0;
+	int turns = 64; /* then the values are of a kind that makes this slow */
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (isnan(values[i]))
+			swap(&values[i], &values[nans++]);
+	}
+	if (rank < nans)
+		return;
+	values += nans;
+	n -= nans;
+	rank -= nans;
+	while (n > 1)
+	{
+		uint32_t at;
+
+		if (turns-- == 0)
+		{
+			qsort(values, n, sizeof(double), compare);
+			return;
+		}
+		at = divide(values, n);
+		if (at == rank)
+			return;
+		if (rank < at)
+			n = at;
+		else
+		{
+			values += at + 1;
+			n -= at + 1;
+			rank -= at + 1;
+		}
+	}
+}
+
+/* Between which ranks of n values a quantile lies, and how near to the upper one. */
+static uint32_t
+quantile_rank(uint32_t n, double q, uint32_t *upper, double *weight)
+{
+	double rank = q * ((double) n - 1);
+	double lower = fmax(0, floor(rank));
+
+	*upper = (uint32_t) fmin((double) n - 1, lower + 1);
+	*weight = rank - floor(rank);
+	return (uint32_t) lower;
+}
+
+/* What needs no values: true, and the result. */
+static bool
+quantile_is_plain(double q, double *result)
+{
+	if (isnan(q))
+		*result = NAN;
+	else if (q < 0)
+		*result = -INFINITY;
+	else if (q > 1)
+		*result = INFINITY;
+	else
+		return false;
+	return true;
+}
+
+double
+range_quantile_of(double *values, uint32_t n, double q)
+{
+	uint32_t lower;
+	uint32_t upper;
+	double weight;
+	double result;
+	double next;
+
+	assert(n > 0);
+	if (quantile_is_plain(q, &result))
+		return result;
+	lower = quantile_rank(n, q, &upper, &weight);
+	select_rank(values, n, lower);
+	next = values[upper];
+	for (uint32_t i = upper; i < n; i++)
+	{
+		if (is_less(values[i], next))
+			next = values[i];
+	}
+	return values[lower] * (1 - weight) + next * weight;
+}
+
+static double
+quantile_of_sorted(const double *values, uint32_t n, double q)
+{
+	uint32_t lower;
+	uint32_t upper;
+	double weight;
+	double result;
+
+	if (quantile_is_plain(q, &result))
+		return result;
+	lower = quantile_rank(n, q, &upper, &weight);
+	return values[lower] * (1 - weight) + values[upper] * weight;
+}
+
+/* The values [first, end), sorted. */
+typedef struct Sorted
+{
+	const double *values;
+	double *sorted;
+	uint32_t first;
+	uint32_t end;
+} Sorted;
+
+/* The first of n sorted values that is not less. */
+static uint32_t
+place_of(const double *sorted, uint32_t n, double value)
+{
+	uint32_t low = 0;
+
+	while (n > 0)
+	{
+		uint32_t half = n / 2;
+
+		if (is_less(sorted[low + half], value))
+		{
+			low += half + 1;
+			n -= half + 1;
+		}
+		else
+			n = half;
+	}
+	return low;
+}
+
+static void
+sorted_slide(Sorted *s, uint32_t first, uint32_t end)
+{
+	uint32_t n = s->end - s->first;
+
+	if (first >= s->end || (first - s->first) + (end - s->end) > (end - first) / 8)
+	{
+		memcpy(s->sorted, s->values + first, (end - first) * sizeof(double));
+		qsort(s->sorted, end - first, sizeof(double), compare);
+	}
+	else
+	{
+		for (uint32_t i = s->first; i < first; i++)
+		{
+			uint32_t at = place_of(s->sorted, n, s->values[i]);
+
+			n--;
+			memmove(s->sorted + at, s->sorted + at + 1, (n - at) * sizeof(double));
+		}
+		for (uint32_t i = s->end; i < end; i++)
+		{
+			uint32_t at = place_of(s->sorted, n, s->values[i]);
+
+			memmove(s->sorted + at + 1, s->sorted + at, (n - at) * sizeof(double));
+			s->sorted[at] = s->values[i];
+			n++;
+		}
+		assert(n == end - first);
+	}
+	s->first = first;
+	s->end = end;
+}
+
+void
+range_quantile(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			   const RangeOut *out, const double *quantiles)
+{
+	bool slides = range_slides(w, s->n);
+	Sorted sorted = {.values = s->values, .sorted = scratch->a};
+
+	for (uint32_t i = 0; i < w->n; i++)
+	{
+		uint32_t first = w->first[i];
+		uint32_t n = w->end[i] - first;
+
+		if (n == 0)
+			continue;
+		if (slides)
+		{
+			sorted_slide(&sorted, first, w->end[i]);
+			range_give(out, i, quantile_of_sorted(sorted.sorted, n, quantiles[i]));
+		}
+		else
+		{
+			memcpy(scratch->a, s->values + first, n * sizeof(double));
+			range_give(out, i, range_quantile_of(scratch->a, n, quantiles[i]));
+		}
+	}
+}
+
+/* The median of the distances from the median, none of which is kept if any is NaN. */
+void
+range_mad(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+		  const RangeOut *out)
+{
+	bool slides = range_slides(w, s->n);
+	Sorted sorted = {.values = s->values, .sorted = scratch->a};
+	double *distances = scratch->b;
+
+	for (uint32_t i = 0; i < w->n; i++)
+	{
+		uint32_t first = w->first[i];
+		uint32_t n = w->end[i] - first;
+		double median;
+
+		if (n == 0)
+			continue;
+		if (slides)
+			sorted_slide(&sorted, first, w->end[i]);
+		else
+			memcpy(scratch->a, s->values + first, n * sizeof(double));
+		median = slides ? quantile_of_sorted(scratch->a, n, 0.5)
+						: range_quantile_of(scratch->a, n, 0.5);
+		/* the values come first if NaN is among them */
+		if (isnan(scratch->a[0]))
+		{
+			range_give(out, i, NAN);
+			continue;
+		}
+		for (uint32_t k = 0; k < n; k++)
+			distances[k] = fabs(scratch->a[k] - median);
+		range_give(out, i, range_quantile_of(distances, n, 0.5));
+	}
+}
