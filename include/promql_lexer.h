@@ -114,5 +114,7 @@ extern void promql_token_describe(const PromqlToken *token, char *out, size_t si
 /* Can this be written without quotes, as a label's or a metric's name? */
 extern bool promql_is_label_name(const char *name, size_t len);
 extern bool promql_is_metric_name(const char *name, size_t len);
+/* Is it a number that looks like a name? */
+extern bool promql_is_number_word(const char *name, size_t len);
 
 #endif /* PROMQL_LEXER_H */

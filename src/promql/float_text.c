@@ -56,28 +56,44 @@ short_decimal(double value, Digits *digits)
 	return false;
 }
 
+/* The nearest number of so many digits; does it read back as the value? */
+static bool
+nearest_decimal(double value, int precision, Digits *digits)
+{
+	char text[40];
+	char *exponent;
+
+	snprintf(text, sizeof(text), "%.*e", precision - 1, value);
+	exponent = strchr(text, 'e');
+	digits->n = precision;
+	digits->text[0] = text[0];
+	memcpy(digits->text + 1, text + 2, (size_t) precision - 1);
+	digits->point = atoi(exponent + 1) + 1;
+	if (strtod(text, NULL) == value)
+		return true;
+
+	/*
+	 * Floats stand half as dense above a power of two as below it: the number next above
+	 * may read back although a nearer one below does not.
+	 */
+	if (precision < 16 || frexp(value, &(int){0}) != 0.5 ||
+		digits->text[precision - 1] == '9')
+		return false;
+	exponent[-1]++;
+	digits->text[precision - 1]++;
+	return strtod(text, NULL) == value;
+}
+
 /* The same for all numbers, by trying. */
 static void
 shortest_decimal(double value, Digits *digits)
 {
 	/* Numbers with fewer bits may need fewer digits than 15 to be told apart. */
 	int precision = value < 2.2250738585072014e-308 ? 1 : 15;
-	char text[40];
 
-	for (; precision < 17; precision++)
-	{
-		snprintf(text, sizeof(text), "%.*e", precision - 1, value);
-		if (strtod(text, NULL) == value)
-			break;
-	}
-	snprintf(text, sizeof(text), "%.*e", precision - 1, value);
-	digits->n = 0;
-	for (const char *c = text; *c != 'e'; c++)
-	{
-		if (*c != '.')
-			digits->text[digits->n++] = *c;
-	}
-	digits->point = atoi(strchr(text, 'e') + 1) + 1;
+	while (!nearest_decimal(value, precision, digits))
+		precision++;
+	assert(precision <= 17);
 	while (digits->n > 1 && digits->text[digits->n - 1] == '0')
 		digits->n--;
 }

@@ -50,9 +50,8 @@ digit_value(char c)
 	return 16;
 }
 
-/* Is it one of the numbers that look like names? */
-static bool
-is_number_word(const char *name, size_t len)
+bool
+promql_is_number_word(const char *name, size_t len)
 {
 	char word[3];
 
@@ -107,7 +106,7 @@ promql_is_metric_name(const char *name, size_t len)
 		if (!is_alpha(name[i]) && !is_digit(name[i]) && name[i] != ':')
 			return false;
 	}
-	return !is_number_word(name, len) && !is_keyword(name, len);
+	return !promql_is_number_word(name, len) && !is_keyword(name, len);
 }
 
 static CharName
@@ -393,7 +392,7 @@ lex_name(PromqlLexer *lexer, PromqlToken *token)
 	}
 	if (colon)
 		lex_symbol(lexer, token, PROMQL_METRIC_IDENTIFIER, len);
-	else if (!lexer->in_braces && is_number_word(start, len))
+	else if (!lexer->in_braces && promql_is_number_word(start, len))
 		lex_symbol(lexer, token, PROMQL_NUMBER, len);
 	else
 		lex_symbol(lexer, token, PROMQL_IDENTIFIER, len);
