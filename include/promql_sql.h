@@ -29,6 +29,13 @@ extern void pq_range_request(PqRequest *request, const text *query, TimestampTz 
 							 TimestampTz end, const Interval *step, Oid source);
 
 /*
+ * The first of a source's times that is not before a timestamptz, and the last that is not
+ * behind it. Times without a zone are taken as UTC.
+ */
+extern int64 pq_engine_time_from(const TsTable *table, TimestampTz time);
+extern int64 pq_engine_time_to(const TsTable *table, TimestampTz time);
+
+/*
  * Parses an expression, with what the settings allow; raises 42601 for what is none.
  */
 extern PqNode *pq_parse(const char *query, Size len, TsArena *arena);

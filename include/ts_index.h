@@ -74,9 +74,19 @@ extern void
 ts_index_keep_values(TsIndex *index, TsString name, const TsString *values, int nvalues);
 /* Keeps the series that have a label of this name. */
 extern void ts_index_keep_named(TsIndex *index, TsString name);
+/* Keeps these series; ids ascend. */
+extern void ts_index_keep_ids(TsIndex *index, const uint32 *ids, uint32 count);
 extern uint64 ts_index_count(const TsIndex *index);
 /* Writes the ids, ascending; there is room for as many as there are. */
 extern void ts_index_ids(const TsIndex *index, uint32 *ids);
+
+/*
+ * Tells the names of the labels that series of the set have, or the values of one of them;
+ * one may be told again (for another segment). A string stays until `tell` returns.
+ */
+typedef void (*TsIndexTell)(void *arg, TsString string);
+extern void ts_index_names(TsIndex *index, TsIndexTell tell, void *arg);
+extern void ts_index_values(TsIndex *index, TsString name, TsIndexTell tell, void *arg);
 extern void ts_index_close(TsIndex *index);
 
 /* ---- keeping it in shape ---- */

@@ -60,6 +60,9 @@ typedef struct TsScanSpec
 	bool newest_first; /* groups descend; within a group all is as ever */
 	bool count_only;   /* only n of batches is wanted: times need not be right; batches
 						* may be larger, and of no series in particular */
+	bool series_only;  /* only which series have rows is wanted, which mostly needs no
+						* decoding: a batch for each group and series that has rows,
+						* of n = 1, without times. Not together with count_only */
 	bool numbers;      /* batches have the rows' numbers */
 	TupleDesc desc;    /* NULL, or see ts_table_get_as(). A rescan keeps to it */
 	/*

@@ -32,6 +32,7 @@ struct TsIndex
 	IndexReader *readers; /* one a segment */
 	int count;
 	uint32 covered;
+	uint64 all; /* the series there are */
 };
 
 /* ---- opening ---- */
@@ -69,6 +70,7 @@ ts_index_open(Relation rel, const TsTable *table, Snapshot snapshot)
 		if (index->readers[i].header.null_series != INDEX_NO_SERIES)
 			roaring_bitmap_remove(set, index->readers[i].header.null_series);
 	}
+	index->all = roaring_bitmap_get_cardinality(set);
 	MemoryContextSwitchTo(caller);
 	return index;
 }
@@ -180,6 +182,76 @@ ts_index_keep_named(TsIndex *index, TsString name)
 			add_list(index, &index->readers[i], &entry.name);
 	}
 	keep_union(index);
+	MemoryContextSwitchTo(caller);
+}
+
+void
+ts_index_keep_ids(TsIndex *index, const uint32 *ids, uint32 count)
+{
+	index_bitmaps_put(index->bitmaps, SLOT_UNION, roaring_bitmap_of_ptr(count, ids));
+	keep_union(index);
+}
+
+/* ---- what labels a set has ---- */
+
+/* Whether series of the set are in a posting list. */
+static bool
+has_series(TsIndex *index, IndexReader *reader, const IndexValue *value)
+{
+	if (ts_index_count(index) == index->all)
+		return true;
+	begin_union(index);
+	add_list(index, reader, value);
+	return roaring_bitmap_intersect(index->bitmaps->slots[SLOT_SET],
+									index->bitmaps->slots[SLOT_UNION]);
+}
+
+void
+ts_index_names(TsIndex *index, TsIndexTell tell, void *arg)
+{
+	MemoryContext caller = MemoryContextSwitchTo(index->context);
+
+	for (int i = 0; i < index->count; i++)
+	{
+		IndexReader *reader = &index->readers[i];
+
+		for (uint32 k = 0; k < reader->header.names; k++)
+		{
+			IndexName name;
+
+			CHECK_FOR_INTERRUPTS();
+			index_reader_name(reader, k, &name);
+			if (has_series(index, reader, &name.name))
+				tell(arg, index_reader_string(reader, &name.name));
+		}
+	}
+	index_bitmaps_clear(index->bitmaps, SLOT_UNION);
+	MemoryContextSwitchTo(caller);
+}
+
+void
+ts_index_values(TsIndex *index, TsString name, TsIndexTell tell, void *arg)
+{
+	MemoryContext caller = MemoryContextSwitchTo(index->context);
+
+	for (int i = 0; i < index->count; i++)
+	{
+		IndexReader *reader = &index->readers[i];
+		IndexName entry;
+
+		if (!index_reader_find_name(reader, name, &entry))
+			continue;
+		for (uint32 k = 0; k < entry.values; k++)
+		{
+			IndexValue value;
+
+			CHECK_FOR_INTERRUPTS();
+			index_reader_value(reader, entry.first_value + k, &value);
+			if (has_series(index, reader, &value))
+				tell(arg, index_reader_string(reader, &value));
+		}
+	}
+	index_bitmaps_clear(index->bitmaps, SLOT_UNION);
 	MemoryContextSwitchTo(caller);
 }
 

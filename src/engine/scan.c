@@ -62,6 +62,7 @@ set_spec(TsScan *scan, const TsScanSpec *spec)
 	Assert(!scan->fixed ||
 		   (spec->only_blocks != NULL) == (scan->spec.only_blocks != NULL));
 	Assert(spec->share == NULL || (!spec->newest_first && spec->only_blocks == NULL));
+	Assert(!spec->series_only || !spec->count_only);
 
 	scan->spec = *spec;
 	scan->by_reference = false;
@@ -69,7 +70,8 @@ set_spec(TsScan *scan, const TsScanSpec *spec)
 	{
 		const TsColumn *column = &scan->table->columns[i];
 		bool wanted = column->kind != TS_COLUMN_NONE && column->role == TS_ROLE_VALUE &&
-					  !spec->count_only && (spec->wanted == NULL || spec->wanted[i]);
+					  !spec->count_only && !spec->series_only &&
+					  (spec->wanted == NULL || spec->wanted[i]);
 
 		changed |= wanted != scan->wanted[i];
 		scan->wanted[i] = wanted;
@@ -372,20 +374,44 @@ start(TsScan *scan)
 
 /* ---- fetching ---- */
 
-/* Tells of rows that were counted; some at a time, since n is not that wide. */
+/* A batch that has nothing but a number of rows. */
 static void
-counted_batch(TsScan *scan, TsBatch *batch)
+bare_batch(TsScan *scan, TsBatch *batch, uint32 series, uint32 n)
 {
 	memset(scan->batch_values, 0, sizeof(Datum *) * scan->table->natts);
 	memset(scan->batch_nulls, 0, sizeof(bool *) * scan->table->natts);
-	batch->series = 0;
+	batch->series = series;
 	batch->group = 0;
-	batch->n = (uint32) Min(scan->counted, (uint64) PG_UINT32_MAX);
+	batch->n = n;
 	batch->times = NULL;
 	batch->numbers = NULL;
 	batch->values = scan->batch_values;
 	batch->nulls = scan->batch_nulls;
+}
+
+/* Tells of rows that were counted; some at a time, since n is not that wide. */
+static void
+counted_batch(TsScan *scan, TsBatch *batch)
+{
+	bare_batch(scan, batch, 0, (uint32) Min(scan->counted, (uint64) PG_UINT32_MAX));
 	scan->counted -= batch->n;
+}
+
+/* Ends the series; tells of it if it has rows. */
+static bool
+series_batch(TsScan *scan, TsBatch *batch)
+{
+	bool found = false;
+
+	for (int i = 0; i < scan->nactive && !found; i++)
+		found = ts_source_has_rows(scan, scan->active[i]);
+	if (found)
+	{
+		bare_batch(scan, batch, scan->series, 1);
+		scan->stats.series++;
+	}
+	ts_scan_end_series(scan);
+	return found;
 }
 
 static bool
@@ -404,6 +430,11 @@ next_batch(TsScan *scan, TsBatch *batch)
 		{
 			if (!ts_scan_next_series(scan))
 				ts_scan_end_group(scan);
+			else if (scan->spec.series_only)
+			{
+				if (series_batch(scan, batch))
+					return true;
+			}
 			else if (scan->spec.count_only && !scan->table->replace)
 			{
 				scan->counted += ts_scan_series_count(scan);

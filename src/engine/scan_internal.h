@@ -262,6 +262,8 @@ extern bool
 ts_source_fill(TsScan *scan, ScanSource *source, ScanBuffer *buffer, bool numbers);
 /* The latest time that the next buffer may hold. */
 extern int64 ts_source_reach(const TsScan *scan, const ScanSource *source);
+/* Whether there is a row of the series; the source is then to leave it. */
+extern bool ts_source_has_rows(TsScan *scan, ScanSource *source);
 /* How many rows of the series are left, read without their values. */
 extern uint64 ts_source_count(TsScan *scan, ScanSource *source);
 extern void ts_source_close(ScanSource *source);

@@ -178,6 +178,25 @@ count_block(TsScan *scan, ScanSource *source)
 	return n;
 }
 
+/* A chunk that begins or ends within the group's time has a row there for sure. */
+static bool
+block_has_rows(TsScan *scan, ScanSource *source)
+{
+	const ScanGroup *group = scan->group;
+
+	while (source->more)
+	{
+		if (source->chunk.time_min >= group->time_min ||
+			source->chunk.time_max <= group->time_max)
+			return true;
+		clip_chunk(scan, source);
+		if (source->row < source->row_end)
+			return true;
+		next_chunk(scan, source);
+	}
+	return false;
+}
+
 /* ---- rows in memory ---- */
 
 /*
@@ -388,6 +407,13 @@ ts_source_reach(const TsScan *scan, const ScanSource *source)
 	if (source->kind == SCAN_SOURCE_BLOCK)
 		return Min(source->chunk.time_max, scan->group->time_max);
 	return scan->group->time_max;
+}
+
+bool
+ts_source_has_rows(TsScan *scan, ScanSource *source)
+{
+	return source->kind == SCAN_SOURCE_BLOCK ? block_has_rows(scan, source)
+											 : source->more;
 }
 
 uint64

@@ -18,11 +18,23 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 
 #include "promql_exec.h"
 #include "ts_base.h"
 #include "ts_histogram.h"
+
+/* ---- api_args.c ---- */
+
+/* Raises an error when an argument is null. */
+extern void api_require(FunctionCallInfo fcinfo, int arg, const char *name);
+extern void api_check_limit(int limit);
+/*
+ * The name that a request means: U__ begins the escaped form of a name that has other
+ * characters than letters, digits and underscores.
+ */
+extern TsString api_label_name(const char *text, Size len);
 
 /* ---- api_json.c ---- */
 

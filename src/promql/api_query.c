@@ -233,9 +233,7 @@ answer(const PqRequest *request, int limit, bool stats)
 	Datum document;
 	bool truncated;
 
-	if (limit < 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("limit must be non-negative")));
+	api_check_limit(limit);
 	INSTR_TIME_SET_CURRENT(start);
 	query = pq_prepare(request, GetActiveSnapshot(), CurrentMemoryContext);
 	seconds.prepared = seconds_since(start);
@@ -252,14 +250,6 @@ answer(const PqRequest *request, int limit, bool stats)
 }
 
 /* ---- arguments ---- */
-
-static void
-require(FunctionCallInfo fcinfo, int arg, const char *name)
-{
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("argument \"%s\" must not be null", name)));
-}
 
 static int64
 whole_ms(int64 time)
@@ -295,9 +285,9 @@ mytsdb_api_query(PG_FUNCTION_ARGS)
 {
 	PqRequest request;
 
-	require(fcinfo, 0, "query");
-	require(fcinfo, 1, "time");
-	require(fcinfo, 2, "source");
+	api_require(fcinfo, 0, "query");
+	api_require(fcinfo, 1, "time");
+	api_require(fcinfo, 2, "source");
 	pq_instant_request(&request, PG_GETARG_TEXT_PP(0), PG_GETARG_TIMESTAMPTZ(1),
 					   PG_GETARG_OID(2));
 	return answer_with_options(fcinfo, &request, 3);
@@ -309,11 +299,11 @@ mytsdb_api_query_range(PG_FUNCTION_ARGS)
 {
 	PqRequest request;
 
-	require(fcinfo, 0, "query");
-	require(fcinfo, 1, "start");
-	require(fcinfo, 2, "end");
-	require(fcinfo, 3, "step");
-	require(fcinfo, 4, "source");
+	api_require(fcinfo, 0, "query");
+	api_require(fcinfo, 1, "start");
+	api_require(fcinfo, 2, "end");
+	api_require(fcinfo, 3, "step");
+	api_require(fcinfo, 4, "source");
 	pq_range_request(&request, PG_GETARG_TEXT_PP(0), PG_GETARG_TIMESTAMPTZ(1),
 					 PG_GETARG_TIMESTAMPTZ(2), PG_GETARG_INTERVAL_P(3), PG_GETARG_OID(4));
 	if ((request.end - request.start) / request.step > MAX_POINTS)

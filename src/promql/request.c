@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "common/int.h"
 
 #include "promql_sql.h"
@@ -77,4 +78,20 @@ pq_parse(const char *query, Size len, TsArena *arena)
 	if (promql_parse(query, len, &options, arena, &root, &err) != TS_OK)
 		ts_report(&err, ERRCODE_SYNTAX_ERROR, "invalid PromQL expression", query, len);
 	return root;
+}
+
+int64
+pq_engine_time_from(const TsTable *table, TimestampTz time)
+{
+	if (table->time_type != DATEOID || TIMESTAMP_NOT_FINITE(time))
+		return time;
+	return time / USECS_PER_DAY + (time % USECS_PER_DAY > 0);
+}
+
+int64
+pq_engine_time_to(const TsTable *table, TimestampTz time)
+{
+	if (table->time_type != DATEOID || TIMESTAMP_NOT_FINITE(time))
+		return time;
+	return time / USECS_PER_DAY - (time % USECS_PER_DAY < 0);
 }

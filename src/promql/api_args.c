@@ -1,0 +1,109 @@
+/*
+ * api_args.c
+ *	  Arguments that the API's functions have in common.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+
+#include "api.h"
+
+void
+api_require(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("argument \"%s\" must not be null", name)));
+}
+
+void
+api_check_limit(int limit)
+{
+	if (limit < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("limit must be non-negative"),
+						errhint("0 means that there is no limit.")));
+}
+
+/* ---- names of labels ---- */
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Reads HEX_, up to six digits; returns its length, or 0. */
+static Size
+read_code_point(const char *text, Size len, uint32 *code_point)
+{
+	*code_point = 0;
+	for (Size i = 0; i < len && i <= 6; i++)
+	{
+		int digit = hex_digit(text[i]);
+
+		if (text[i] == '_')
+			return i > 0 ? i + 1 : 0;
+		if (digit < 0)
+			return 0;
+		*code_point = *code_point * 16 + (uint32) digit;
+	}
+	return 0;
+}
+
+/* Undoes the escapes behind U__; false when they are none. */
+static bool
+unescape(const char *text, Size len, StringInfo name)
+{
+	for (Size i = 0; i < len; i++)
+	{
+		char bytes[4];
+		uint32 code_point;
+		Size used;
+
+		if (text[i] != '_')
+		{
+			appendStringInfoChar(name, text[i]);
+			continue;
+		}
+		if (i + 1 < len && text[i + 1] == '_')
+		{
+			appendStringInfoChar(name, '_');
+			i++;
+			continue;
+		}
+		used = read_code_point(text + i + 1, len - i - 1, &code_point);
+		if (used == 0 || code_point == 0)
+			return false;
+		i += used;
+		used = (Size) ts_utf8_encode(code_point, bytes);
+		if (used == 0)
+			return false;
+		appendBinaryStringInfo(name, bytes, (int) used);
+	}
+	return name->len > 0;
+}
+
+TsString
+api_label_name(const char *text, Size len)
+{
+	StringInfoData name;
+
+	if (len == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid label name: \"\"")));
+	if (len > 3 && strncmp(text, "U__", 3) == 0)
+	{
+		initStringInfo(&name);
+		if (unescape(text + 3, len - 3, &name))
+			return (TsString){name.data, (size_t) name.len};
+	}
+	return (TsString){text, len};
+}
