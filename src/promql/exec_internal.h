@@ -71,7 +71,6 @@ typedef struct PqReadSpec
 	uint32 nids;
 	int64 time_min; /* inclusive, as timestamptz */
 	int64 time_max;
-	bool values; /* values and histograms; else only times (and which are samples) */
 	bool start_times;
 } PqReadSpec;
 
@@ -103,12 +102,11 @@ typedef struct PqSelection
 {
 	const PqNode *node; /* the selector */
 	int64 offset;
-	bool pinned; /* by @, at this time */
-	int64 at;
+	bool pinned;    /* by @ */
 	PqNeeds *needs; /* NULL: all */
 	uint32 *ids;
 	PqReader *reader;
-	TsScanStats stats; /* of readers that were ended */
+	TsScanStats stats; /* of the reader, when it has ended */
 } PqSelection;
 
 /* exec_selection.c */
@@ -116,50 +114,89 @@ extern void pq_selection_plan(PqExec *exec, PqSelection *selection, const PqNode
 							  const PqNeeds *needs);
 /* Fills in op->series and selection->ids. */
 extern void pq_selection_open(PqOperator *op, PqSelection *selection);
+/* Begins to read samples in [time_min, time_max]. */
+extern void pq_selection_read(PqOperator *op, PqSelection *selection, int64 time_min,
+							  int64 time_max, bool start_times);
 extern void pq_selection_close(PqSelection *selection);
 extern void
 pq_selection_explain(PqOperator *op, const PqSelection *selection, PqExplain *to);
-/* The time of step i that a selector or subquery with these modifiers looks at. */
+/* What a selector or subquery with these modifiers looks at instead of a time. */
 extern int64 pq_modified_time(const PqExec *exec, const PqModifiers *modifiers,
 							  int64 offset, int64 time);
 /* A duration of the query in microseconds; raises an error where it has no value. */
 extern int64 pq_duration(PqExec *exec, const PqDuration *duration, bool must_be_positive);
 
+/* Samples that are gathered in arrays that grow. exec_gather.c */
+typedef struct PqGather
+{
+	PqOperator *op;
+	bool with_start_times;
+	bool any_histogram;
+	bool any_start_time;
+	uint32 n;
+	uint32 room;
+	int64 *times;
+	double *values;
+	const TsHistogram **histograms; /* NULL before there is one */
+	int64 *start_times;             /* NULL unless they are wanted */
+} PqGather;
+
+extern void pq_gather_init(PqGather *gather, PqOperator *op, bool start_times);
+/* Adds a float, or a histogram that stays as long as the row. Of equal times the last one
+ * stays. */
+extern void pq_gather_add(PqGather *gather, int64 time, double value,
+						  const TsHistogram *histogram, int64 start_time);
+/* Adds what was read, but for stale markers and what is no sample. */
+extern void pq_gather_read(PqGather *gather, const PqRead *read);
+extern void pq_gather_samples(const PqGather *gather, PqSamples *samples);
+/* Decodes a histogram of a table into the row. */
+extern const TsHistogram *pq_read_histogram(PqOperator *op, Datum value);
+extern bool pq_is_stale(double value);
+
 /* ---- planning: exec_plan.c, exec_share.c ---- */
 
-typedef struct PqPlanner PqPlanner;
-
-extern PqPlanner *pq_planner_create(PqExec *exec);
 /* Does its value not depend on the step? */
 extern bool pq_is_invariant(const PqNode *node);
 /* Does it read the source? */
 extern bool pq_reads_data(const PqNode *node);
-extern const PqNode *pq_strip(const PqNode *node); /* parentheses */
+extern const PqNode *pq_strip(const PqNode *node); /* without parentheses */
+/* Calls a function for the nodes below this one, in order; strings, too. */
+extern void pq_for_children(const PqNode *node,
+							void (*call)(const PqNode *child, void *arg), void *arg);
+/* Plans a node, shared or not; a range vector, if `range`. */
+extern PqOperator *pq_plan_itself(PqExec *exec, const PqNode *node, const PqSteps *steps,
+								  const PqNeeds *needs, bool range);
 
-/* An operator of one step, spread over all. exec_steps.c */
-extern PqOperator *
-pq_make_repeat(PqExec *exec, const PqNode *node, const PqSteps *steps, PqOperator *child);
+/* One value at all steps; an operator of one step, spread over all. exec_steps.c */
 extern PqOperator *
 pq_make_constant(PqExec *exec, const PqNode *node, const PqSteps *steps, double value);
+extern PqOperator *
+pq_make_repeat(PqExec *exec, const PqNode *node, const PqSteps *steps, PqOperator *child);
 /* Takes names away where they are to go, and makes one of series with equal labels.
  * exec_merge.c */
 extern PqOperator *pq_make_merge(PqExec *exec, PqOperator *child);
-/* exec_share.c: one of those who read what another operator gives. */
-extern PqOperator *pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps,
-							const PqNeeds *needs, bool range);
-extern bool pq_is_shared(const PqExec *exec, const PqNode *node);
 
-/* ---- the query: exec_query.c ---- */
+/* Finds the subtrees that occur more than once. exec_share.c */
+extern struct PqPlanner *pq_planner_create(PqExec *exec);
+/* An operator that shares the work for this node with others; NULL: the node occurs once. */
+extern PqOperator *
+pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, bool range);
+extern void pq_share_want_start_times(PqOperator *op);
+/* If it is such an operator: true, and the one that works for it, or NULL if EXPLAIN has
+ * shown that already. */
+extern bool pq_share_child(const PqOperator *op, PqOperator **child);
+
+/* ---- the query: exec_query.c, exec_result.c ---- */
 
 struct PqQuery
 {
 	PqExec exec;
-	TsArena arena;    /* of the tree */
+	PqBudget budget;
+	TsArena arena; /* of the tree */
+	ResourceOwner owner;
 	PqOperator *root; /* NULL: a string */
-	PqType type;
-	bool opened;
-	struct PqSorted *sorted; /* exec_result.c */
-	MemoryContext row;       /* of the result */
+	struct PqSorted *sorted;
+	MemoryContext row; /* of the result that was given last */
 };
 
 /* ---- annotations: exec_notes.c ---- */

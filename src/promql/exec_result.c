@@ -1,0 +1,282 @@
+/*
+ * exec_result.c
+ *	  The last stage: series of the result, with their points.
+ *
+ * Vectors come as the topmost operator gives them, which has merged what has the same
+ * labels. Range vectors, as an instant query may give them, are read as a whole, since
+ * they are merged by time, and so is whatever is to be in order of labels.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "exec_internal.h"
+
+/* The whole result, in order of labels. */
+typedef struct PqSorted
+{
+	PqResult *results;
+	uint32 n;
+	uint32 next;
+	int64 held;
+} PqSorted;
+
+/* ---- points ---- */
+
+static void *
+take(PqQuery *query, Size size, MemoryContext context)
+{
+	if (size > query->exec.max_memory)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
+						errmsg("query needs more than %zu kB of memory",
+							   query->exec.max_memory / 1024)));
+	return MemoryContextAllocHuge(context, Max(size, 1));
+}
+
+/* The values there are, as points; histograms stay where they are. */
+static void
+make_points(PqQuery *query, const PqVector *v, MemoryContext context, PqResult *result)
+{
+	const PqSteps *steps = &query->root->steps;
+	uint32 n = pq_vector_count(v, steps->n);
+	int64 *times = take(query, sizeof(int64) * n, context);
+	double *values = take(query, sizeof(double) * n, context);
+	const TsHistogram **histograms = NULL;
+	uint32 at = 0;
+
+	if (v->histograms != NULL)
+		histograms = take(query, sizeof(TsHistogram *) * n, context);
+	for (uint32 i = 0; i < steps->n; i++)
+	{
+		if (!pq_has(v, i))
+			continue;
+		times[at] = pq_step_time(steps, i);
+		values[at] = v->values[i];
+		if (histograms != NULL)
+			histograms[at] = v->histograms[i];
+		at++;
+	}
+	Assert(at == n);
+	result->n = n;
+	result->times = times;
+	result->values = values;
+	result->histograms = histograms;
+}
+
+/* Copies histograms, and samples of a range vector, that somebody else owns. */
+static const TsHistogram *const *
+copy_histograms(PqQuery *query, const TsHistogram *const *histograms, uint32 n)
+{
+	TsAllocator allocator = ts_context_allocator(query->exec.context);
+	const TsHistogram **copies;
+
+	if (histograms == NULL)
+		return NULL;
+	copies = take(query, sizeof(TsHistogram *) * n, query->exec.context);
+	for (uint32 i = 0; i < n; i++)
+	{
+		copies[i] = NULL;
+		if (histograms[i] == NULL)
+			continue;
+		if (i > 0 && histograms[i] == histograms[i - 1])
+			copies[i] = copies[i - 1];
+		else
+			copies[i] = ts_histogram_copy(histograms[i], &allocator);
+		if (copies[i] == NULL)
+			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	}
+	return copies;
+}
+
+/* ---- range vectors ---- */
+
+/* What a range vector at the top shows of samples outside of its window. */
+static void
+cut_window(const PqOperator *op, const PqSamples *samples, uint32 *from, uint32 *to)
+{
+	int64 end = op->windows.first_end;
+	int64 start = pq_time_sub(end, op->windows.range);
+
+	*from = 0;
+	*to = samples->n;
+	while (*from < *to && samples->times[*from] <= start)
+		(*from)++;
+	while (*to > *from && samples->times[*to - 1] > end)
+		(*to)--;
+}
+
+static void
+next_samples(PqQuery *query, PqResult *result)
+{
+	PqOperator *root = query->root;
+	const PqSeries *series = &root->series[root->given];
+	MemoryContext context = query->exec.context;
+	PqSamples samples;
+	uint32 from;
+	uint32 to;
+	int64 *times;
+	double *values;
+
+	result->labels = series->drop_name ? pq_labels_drop_name(series->labels, context)
+									   : series->labels;
+	pq_next_samples(root, &samples);
+	if (root->windows.extend != PQ_PLAIN && samples.histograms != NULL)
+		pq_fail(&query->exec, root->node->start, ERRCODE_DATA_EXCEPTION,
+				"smoothed and anchored modifiers do not work with native histograms");
+	cut_window(root, &samples, &from, &to);
+	result->n = to - from;
+	times = take(query, sizeof(int64) * (result->n + 2), context);
+	values = take(query, sizeof(double) * (result->n + 2), context);
+	memcpy(times, samples.times + from, sizeof(int64) * result->n);
+	memcpy(values, samples.values + from, sizeof(double) * result->n);
+	result->times = times;
+	result->values = values;
+	result->histograms = copy_histograms(
+		query, samples.histograms != NULL ? samples.histograms + from : NULL, result->n);
+}
+
+/* ---- all of the result ---- */
+
+static int
+compare_labels(const void *a, const void *b)
+{
+	const PqResult *x = a;
+	const PqResult *y = b;
+
+	return labels_compare(x->labels.data, x->labels.len, y->labels.data, y->labels.len);
+}
+
+/* Two series with equal labels become one, in order of time. */
+static void
+merge_results(PqQuery *query, PqResult *to, const PqResult *with)
+{
+	MemoryContext context = query->exec.context;
+	uint32 n = to->n + with->n;
+	int64 *times = take(query, sizeof(int64) * n, context);
+	double *values = take(query, sizeof(double) * n, context);
+	const TsHistogram **histograms = NULL;
+	uint32 i = 0;
+	uint32 j = 0;
+
+	if (to->histograms != NULL || with->histograms != NULL)
+		histograms = take(query, sizeof(TsHistogram *) * n, context);
+	for (uint32 at = 0; at < n; at++)
+	{
+		bool first = j == with->n || (i < to->n && to->times[i] < with->times[j]);
+		const PqResult *from = first ? to : with;
+		uint32 k = first ? i++ : j++;
+
+		times[at] = from->times[k];
+		values[at] = from->values[k];
+		if (histograms != NULL)
+			histograms[at] = from->histograms != NULL ? from->histograms[k] : NULL;
+		if (at > 0 && times[at] == times[at - 1])
+			pq_fail(&query->exec, -1, ERRCODE_DATA_EXCEPTION,
+					"vector cannot contain metrics with the same labelset");
+	}
+	to->n = n;
+	to->times = times;
+	to->values = values;
+	to->histograms = histograms;
+}
+
+/* Reads a series; false when it has no points. */
+static bool
+read_result(PqQuery *query, PqResult *result)
+{
+	PqOperator *root = query->root;
+	PqVector v;
+
+	if (root->type == PQ_TYPE_MATRIX)
+		next_samples(query, result);
+	else
+	{
+		result->labels = root->series[root->given].labels;
+		pq_next(root, &v);
+		if (pq_vector_count(&v, root->steps.n) == 0)
+			return false;
+		make_points(query, &v, query->exec.context, result);
+		result->histograms = copy_histograms(query, result->histograms, result->n);
+	}
+	return result->n > 0;
+}
+
+static void
+read_all(PqQuery *query)
+{
+	PqOperator *root = query->root;
+	MemoryContext context = query->exec.context;
+	PqSorted *sorted = MemoryContextAllocZero(context, sizeof(PqSorted));
+	uint32 kept = 0;
+
+	sorted->results = take(query, sizeof(PqResult) * root->nseries, context);
+	while (root->given < root->nseries)
+	{
+		PqResult *result = &sorted->results[sorted->n];
+
+		if (!read_result(query, result))
+			continue;
+		pq_hold_samples(&query->exec, result->n);
+		sorted->held += result->n;
+		sorted->n++;
+	}
+	qsort(sorted->results, sorted->n, sizeof(PqResult), compare_labels);
+	for (uint32 i = 0; i < sorted->n; i++)
+	{
+		if (kept > 0 &&
+			pq_labels_equal(sorted->results[kept - 1].labels, sorted->results[i].labels))
+			merge_results(query, &sorted->results[kept - 1], &sorted->results[i]);
+		else
+			sorted->results[kept++] = sorted->results[i];
+	}
+	sorted->n = kept;
+	query->sorted = sorted;
+}
+
+/* ---- one at a time ---- */
+
+static bool
+next_unsorted(PqQuery *query, PqResult *result)
+{
+	PqOperator *root = query->root;
+
+	while (root->given < root->nseries)
+	{
+		TsString labels = root->series[root->given].labels;
+		PqVector v;
+
+		MemoryContextReset(query->row);
+		pq_next(root, &v);
+		if (pq_vector_count(&v, root->steps.n) == 0)
+			continue;
+		result->labels = labels;
+		make_points(query, &v, query->row, result);
+		return true;
+	}
+	return false;
+}
+
+bool
+pq_next_result(PqQuery *query, bool sorted, PqResult *result)
+{
+	MemoryContext caller;
+	bool found;
+
+	if (query->root == NULL)
+		return false;
+	caller = MemoryContextSwitchTo(query->exec.context);
+	if (!query->root->opened)
+		pq_open(query->root);
+	if (sorted || query->root->type == PQ_TYPE_MATRIX)
+	{
+		if (query->sorted == NULL)
+			read_all(query);
+		found = query->sorted->next < query->sorted->n;
+		if (found)
+			*result = query->sorted->results[query->sorted->next++];
+	}
+	else
+		found = next_unsorted(query, result);
+	MemoryContextSwitchTo(caller);
+	return found;
+}
