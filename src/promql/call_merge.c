@@ -35,13 +35,25 @@ typedef struct MergeOperator
 void
 pq_drop_name(PqOperator *op, PqSeries *series)
 {
-	static TsString reserved[] = {{"__type__", 8}, {"__unit__", 8}};
-	static const PqNames names = {reserved, lengthof(reserved)};
-
 	if (op->exec->delayed_name_removal)
 		series->drop_name = true;
 	else
-		series->labels = pq_labels_remove(series->labels, &names, true, op->context);
+		series->labels = pq_labels_drop_name(series->labels, op->context);
+}
+
+/* The child's series; names that are still to go go now. */
+static PqSeries *
+named_series(PqOperator *op, const PqOperator *child)
+{
+	PqSeries *series = pq_alloc0(op, child->nseries * sizeof(PqSeries));
+
+	for (uint32 i = 0; i < child->nseries; i++)
+	{
+		series[i].labels = child->series[i].labels;
+		if (child->series[i].drop_name)
+			series[i].labels = pq_labels_drop_name(series[i].labels, op->context);
+	}
+	return series;
 }
 
 /* Lists the merged series in the order in which they will be complete. */
@@ -52,13 +64,12 @@ list_series(MergeOperator *merge, PqOperator *child, uint32 count)
 	uint32 place = 0;
 
 	op->nseries = count;
-	op->series = pq_alloc(op, count * sizeof(PqSeries));
 	for (uint32 i = 0; i < child->nseries; i++)
 	{
 		MergedSeries *merged = &merge->merged[merge->which[i]];
 
 		if (--merged->left == 0)
-			op->series[place++] = child->series[i];
+			op->series[place++] = op->series[i];
 	}
 	Assert(place == count);
 	for (uint32 i = 0; i < child->nseries; i++)
@@ -74,7 +85,7 @@ merge_open(PqOperator *op)
 	uint32 count;
 
 	pq_open(child);
-	op->series = child->series;
+	op->series = named_series(op, child);
 	op->nseries = child->nseries;
 	map = pq_labels_map(op->context);
 	merge->which = pq_alloc(op, child->nseries * sizeof(uint32));
@@ -82,7 +93,7 @@ merge_open(PqOperator *op)
 	{
 		bool found;
 
-		merge->which[i] = pq_labels_number(map, child->series[i].labels, false, &found);
+		merge->which[i] = pq_labels_number(map, op->series[i].labels, false, &found);
 	}
 	count = pq_labels_count(map);
 	if (count == child->nseries)

@@ -289,8 +289,9 @@ extern PqOperator *pq_plan_aggregate(PqExec *exec, const PqNode *node,
  * removal, now. The labels are in op->context then. call_merge.c */
 extern void pq_drop_name(PqOperator *op, PqSeries *series);
 /*
- * An operator that gives the child's series with equal labels as one: who makes labels
- * (also by pq_drop_name() without delayed removal) ends with it. Fails when two of them
+ * An operator that takes away the names that are still to go, and gives the child's series
+ * with equal labels as one: who makes labels ends with it. Without delayed removal, it is
+ * put on top of calls of range functions, unary and binary operators by pq_plan(). Fails when two of them
  * have a value at the same step. The child has been given all labels (no PqNeeds).
  */
 extern PqOperator *pq_plan_merge(PqExec *exec, PqOperator *child);

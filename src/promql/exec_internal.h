@@ -172,9 +172,6 @@ extern PqOperator *
 pq_make_constant(PqExec *exec, const PqNode *node, const PqSteps *steps, double value);
 extern PqOperator *
 pq_make_repeat(PqExec *exec, const PqNode *node, const PqSteps *steps, PqOperator *child);
-/* Takes names away where they are to go, and makes one of series with equal labels.
- * exec_merge.c */
-extern PqOperator *pq_make_merge(PqExec *exec, PqOperator *child);
 
 /* Finds the subtrees that occur more than once. exec_share.c */
 extern struct PqPlanner *pq_planner_create(PqExec *exec);

@@ -182,12 +182,16 @@ plan_kind(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNeeds 
 	elog(ERROR, "PromQL node of kind %d has no operator", (int) node->kind);
 }
 
-/* Do series come out of this kind of node with names that are to go? */
+/*
+ * Do series come out of this kind of node with names that are to go? (Calls without range
+ * vectors see to that themselves.)
+ */
 static bool
 drops_names(const PqNode *node)
 {
 	return node->type == PQ_TYPE_VECTOR &&
-		   (node->kind == PQ_UNARY || node->kind == PQ_BINARY || node->kind == PQ_CALL);
+		   (node->kind == PQ_UNARY || node->kind == PQ_BINARY ||
+			(node->kind == PQ_CALL && has_range_argument(node)));
 }
 
 PqOperator *
@@ -196,13 +200,15 @@ pq_plan_itself(PqExec *exec, const PqNode *node, const PqSteps *steps,
 {
 	PqOperator *op;
 
+	if (!exec->delayed_name_removal)
+		needs = NULL; /* equal labels must be found where names go */
 	if (range)
 		return node->kind == PQ_SUBQUERY
 				   ? pq_plan_subquery(exec, node, steps, needs)
 				   : pq_plan_range_selector(exec, node, steps, needs);
 	op = plan_kind(exec, node, steps, needs);
 	if (!exec->delayed_name_removal && drops_names(node))
-		op = pq_make_merge(exec, op);
+		op = pq_plan_merge(exec, op);
 	return op;
 }
 

@@ -119,7 +119,7 @@ plan_root(PqQuery *query)
 	}
 	root = pq_plan(exec, exec->root, &exec->steps, NULL);
 	if (root->type == PQ_TYPE_VECTOR && exec->delayed_name_removal)
-		root = pq_make_merge(exec, root);
+		root = pq_plan_merge(exec, root);
 	return root;
 }
 
