@@ -319,5 +319,7 @@ extern bool promql_read_duration(const char *text, size_t len, int64_t *ms);
  * values are shown. `out` has PROMQL_FLOAT_SIZE bytes; returns the length. */
 #define PROMQL_FLOAT_SIZE 352
 extern int promql_write_float(double value, char *out);
+/* The same as Go's %g writes it, with exponents: as messages have it. */
+extern int promql_write_short_float(double value, char *out);
 
 #endif /* PROMQL_AST_H */

@@ -64,4 +64,54 @@ extern size_t ts_regex_literals(const TsRegex *regex, const TsString **literals)
  */
 extern TsString ts_regex_prefix(const TsRegex *regex);
 
+/* ---- groups ---- */
+
+/*
+ * Compiles a pattern whose groups one can ask for after a match. What they take is what
+ * they take in Go: the first alternative that matches, repetitions greedy or lazy as they
+ * are written. (A group repeated within a repetition that matches nothing in the end has
+ * taken nothing here, and in Go what it took before.) ts_regex_literals() knows nothing of
+ * such a pattern.
+ */
+extern TsErrorCode
+ts_regex_compile_groups(const char *pattern, size_t len, const TsAllocator *allocator,
+						const TsRegexLimits *limits, TsRegex **regex, TsError *err);
+
+/* The highest number of a group; number 0 is the whole match. */
+extern uint32_t ts_regex_group_count(const TsRegex *regex);
+/* Its name, or the empty string. Names may repeat. Owned by the regex. */
+extern TsString ts_regex_group_name(const TsRegex *regex, uint32_t group);
+/* Which bytes of the value a group took in the last match; false: it took no part. */
+extern bool
+ts_regex_group(const TsRegex *regex, uint32_t group, size_t *start, size_t *end);
+
+/*
+ * A template for what groups took: $1, ${1}, $name or ${name}, and $$ for a dollar sign, as
+ * Go's Regexp.Expand() reads it. A name ends with the last letter, digit or underscore;
+ * groups that do not exist or took no part are nothing.
+ */
+typedef struct TsRegexPiece
+{
+	TsString text;          /* literally, if groups is NULL */
+	const uint32_t *groups; /* the first of them that took part */
+	uint32_t ngroups;
+} TsRegexPiece;
+
+typedef struct TsRegexTemplate
+{
+	TsRegexPiece *pieces;
+	uint32_t count;
+} TsRegexTemplate;
+
+/* The template lives in the arena, and points into the text. */
+extern TsErrorCode
+ts_regex_read_template(const TsRegex *regex, const char *text, size_t len,
+					   const TsRegexLimits *limits, TsArena *arena,
+					   TsRegexTemplate *result, TsError *err);
+/* The size of the text that it makes of the last match, and the text itself. */
+extern size_t
+ts_regex_expanded_size(const TsRegex *regex, const TsRegexTemplate *template);
+extern void ts_regex_expand(const TsRegex *regex, const TsRegexTemplate *template,
+							const char *value, char *out);
+
 #endif /* TS_REGEX_H */

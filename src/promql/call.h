@@ -39,7 +39,6 @@ extern CallPlanner call_plan_sort;
 extern CallPlanner call_plan_label;
 extern CallPlanner call_plan_histogram;
 extern CallPlanner call_plan_quantile;
-extern CallPlanner call_plan_fraction;
 extern CallPlanner call_plan_info;
 
 #define call_id(node) ((node)->u.call.function->id)
@@ -56,6 +55,10 @@ extern PqOperator *call_dropping_names(PqExec *exec, PqOperator *op);
 extern void call_drop_names(PqOperator *op, const PqOperator *child);
 /* op->series: one without labels. */
 extern void call_one_series(PqOperator *op);
+
+/* Fails unless the string of an argument can be a label's name. call_label.c */
+extern void
+call_check_label(PqExec *exec, const PqNode *call, const PqNode *arg, const char *what);
 
 /* All steps have a value. */
 extern void call_set_all(uint64 *present, uint32 n);

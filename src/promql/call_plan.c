@@ -59,6 +59,16 @@ static CallPlanner *const planners[PQ_FN_COUNT] = {
 	[PQ_FN_MIN_OF] = call_plan_scalar,
 	[PQ_FN_MAX_OF] = call_plan_scalar,
 	[PQ_FN_VECTOR] = call_plan_vector,
+	[PQ_FN_HISTOGRAM_AVG] = call_plan_histogram,
+	[PQ_FN_HISTOGRAM_COUNT] = call_plan_histogram,
+	[PQ_FN_HISTOGRAM_SUM] = call_plan_histogram,
+	[PQ_FN_HISTOGRAM_STDDEV] = call_plan_histogram,
+	[PQ_FN_HISTOGRAM_STDVAR] = call_plan_histogram,
+	[PQ_FN_HISTOGRAM_FRACTION] = call_plan_quantile,
+	[PQ_FN_HISTOGRAM_QUANTILE] = call_plan_quantile,
+	[PQ_FN_HISTOGRAM_QUANTILES] = call_plan_quantile,
+	[PQ_FN_LABEL_REPLACE] = call_plan_label,
+	[PQ_FN_LABEL_JOIN] = call_plan_label,
 };
 
 PqOperator *

@@ -1,7 +1,7 @@
 /*
  * float_text.c
  *	  Writes floats as Prometheus shows them: the shortest decimal that reads back as the
- *	  same float, never with an exponent.
+ *	  same float, sample values never with an exponent.
  */
 #include <assert.h>
 #include <math.h>
@@ -121,8 +121,28 @@ write_digits(const Digits *digits, char *out)
 	return len;
 }
 
-int
-promql_write_float(double value, char *out)
+/* One digit, a point, the others, and the exponent with two digits or more. */
+static int
+write_exponent(const Digits *digits, char *out)
+{
+	int n = digits->n;
+	int len = 0;
+
+	while (n > 1 && digits->text[n - 1] == '0')
+		n--;
+	out[len++] = digits->text[0];
+	if (n > 1)
+	{
+		out[len++] = '.';
+		memcpy(out + len, digits->text + 1, (size_t) (n - 1));
+		len += n - 1;
+	}
+	return len + sprintf(out + len, "e%+03d", digits->point - 1);
+}
+
+/* Exponents, if wanted, are for numbers below 1e-4 and from a million on. */
+static int
+write_float(double value, bool exponents, char *out)
 {
 	Digits digits;
 	int len = 0;
@@ -140,9 +160,24 @@ promql_write_float(double value, char *out)
 	{
 		if (!short_decimal(value, &digits))
 			shortest_decimal(value, &digits);
-		len += write_digits(&digits, out + len);
+		if (exponents && (digits.point < -3 || digits.point > 6))
+			len += write_exponent(&digits, out + len);
+		else
+			len += write_digits(&digits, out + len);
 	}
 	assert(len < PROMQL_FLOAT_SIZE);
 	out[len] = '\0';
 	return len;
+}
+
+int
+promql_write_float(double value, char *out)
+{
+	return write_float(value, false, out);
+}
+
+int
+promql_write_short_float(double value, char *out)
+{
+	return write_float(value, true, out);
 }

@@ -64,6 +64,9 @@ struct TsRegex
 	bool has_jit;
 	pcre2_match_context *match;
 	pcre2_match_data *data;
+	bool has_groups; /* was compiled with them */
+	TsString *group_names;
+	uint32_t ngroups;
 };
 
 /* ---- memory ---- */
@@ -166,7 +169,8 @@ static TsErrorCode
 compile_code(TsRegex *regex, const RegexNode *tree, size_t len, TsArena *scratch,
 			 TsError *err)
 {
-	RegexText text = {.arena = scratch};
+	RegexText text = {.arena = scratch, .groups = regex->has_groups};
+	uint32_t capture = regex->has_groups ? 0 : PCRE2_NO_AUTO_CAPTURE;
 	pcre2_compile_context *context;
 	int number = PCRE2_ERROR_HEAP_FAILED;
 	size_t offset;
@@ -186,9 +190,8 @@ compile_code(TsRegex *regex, const RegexNode *tree, size_t len, TsArena *scratch
 	pcre2_set_parens_nest_limit(context, PARENS_NEST_LIMIT);
 	regex->code = pcre2_compile((PCRE2_SPTR) text.data, text.len,
 								PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOTALL |
-									PCRE2_ANCHORED | PCRE2_NO_AUTO_CAPTURE |
-									PCRE2_NO_AUTO_POSSESS | PCRE2_NEVER_BACKSLASH_C |
-									PCRE2_NEVER_UCP,
+									PCRE2_ANCHORED | capture | PCRE2_NO_AUTO_POSSESS |
+									PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP,
 								&number, &offset, context);
 	pcre2_compile_context_free(context);
 	if (regex->code == NULL && number == PCRE2_ERROR_HEAP_FAILED)
@@ -201,7 +204,7 @@ compile_code(TsRegex *regex, const RegexNode *tree, size_t len, TsArena *scratch
 	pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &regex->code_size);
 
 	regex->match = pcre2_match_context_create(regex->general);
-	regex->data = pcre2_match_data_create(1, regex->general);
+	regex->data = pcre2_match_data_create(regex->ngroups + 1, regex->general);
 	if (regex->match == NULL || regex->data == NULL)
 		return report_no_memory(regex, len, err);
 	pcre2_set_depth_limit(regex->match, regex->limits.match_limit);
@@ -238,11 +241,35 @@ compile_tree(TsRegex *regex, const RegexNode *tree, size_t len, bool shortcuts,
 	return compile_code(regex, tree, len, scratch, err);
 }
 
-TsErrorCode
-regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
-			  const TsRegexLimits *limits, bool shortcuts, TsRegex **result, TsError *err)
+/* Keeps the names of groups, which point into the pattern. */
+static TsErrorCode
+keep_groups(TsRegex *regex, const RegexGroups *groups, size_t len, TsError *err)
+{
+	regex->ngroups = groups->count;
+	regex->group_names = ts_arena_alloc(&regex->arena,
+										(groups->count + 1) * sizeof(TsString));
+	if (regex->group_names == NULL)
+		return report_no_memory(regex, len, err);
+	regex->group_names[0] = (TsString){0};
+	for (uint32_t i = 1; i <= groups->count; i++)
+	{
+		TsString name = groups->names[i];
+		char *copy = ts_arena_copy(&regex->arena, name.data, name.len);
+
+		if (copy == NULL)
+			return report_no_memory(regex, len, err);
+		regex->group_names[i] = (TsString){copy, name.len};
+	}
+	return TS_OK;
+}
+
+static TsErrorCode
+compile(const char *pattern, size_t len, const TsAllocator *allocator,
+		const TsRegexLimits *limits, bool shortcuts, bool with_groups, TsRegex **result,
+		TsError *err)
 {
 	TsRegex *regex = allocator->alloc(allocator->ctx, sizeof(TsRegex));
+	RegexGroups groups = {0};
 	RegexNode *tree;
 	TsArena scratch;
 	TsErrorCode code;
@@ -261,11 +288,14 @@ regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
 	ts_arena_init(&regex->arena, &regex->memory, SIZE_MAX);
 	ts_arena_init(&scratch, &regex->memory, SIZE_MAX);
 
-	code = regex_parse(pattern, len, &scratch, &tree, err);
-	if (code == TS_OK)
-		code = compile_tree(regex, tree, len, shortcuts, &scratch, err);
+	regex->has_groups = with_groups;
+	code = regex_parse(pattern, len, &scratch, with_groups ? &groups : NULL, &tree, err);
+	if (code == TS_OK && with_groups)
+		code = keep_groups(regex, &groups, len, err);
 	else if (code == TS_ERR_MEMORY)
 		code = report_no_memory(regex, len, err);
+	if (code == TS_OK)
+		code = compile_tree(regex, tree, len, shortcuts, &scratch, err);
 	ts_arena_free(&scratch);
 	if (code != TS_OK)
 	{
@@ -276,6 +306,20 @@ regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
 	regex->budget.exceeded = false;
 	*result = regex;
 	return TS_OK;
+}
+
+TsErrorCode
+regex_compile(const char *pattern, size_t len, const TsAllocator *allocator,
+			  const TsRegexLimits *limits, bool shortcuts, TsRegex **regex, TsError *err)
+{
+	return compile(pattern, len, allocator, limits, shortcuts, false, regex, err);
+}
+
+TsErrorCode
+ts_regex_compile_groups(const char *pattern, size_t len, const TsAllocator *allocator,
+						const TsRegexLimits *limits, TsRegex **regex, TsError *err)
+{
+	return compile(pattern, len, allocator, limits, false, true, regex, err);
 }
 
 TsErrorCode
@@ -330,7 +374,7 @@ static uint32_t
 jit_match_limit(const TsRegex *regex, size_t len)
 {
 	uint64_t repeating = regex->code_size / SMALLEST_REPEATING + 1;
-	uint64_t limit = JIT_CHARACTERS / repeating / len;
+	uint64_t limit = JIT_CHARACTERS / repeating / (len + 1);
 
 	return limit < regex->limits.match_limit ? (uint32_t) limit
 											 : regex->limits.match_limit;
@@ -390,13 +434,13 @@ ts_regex_match(const TsRegex *regex, const char *value, size_t len, bool *matche
 {
 	uint64_t steps;
 
-	if (len == 0)
+	if (len == 0 && !regex->has_groups)
 	{
 		*matched = regex->matches_empty;
 		return TS_OK;
 	}
 	if (!regex->is_set)
-		return match_code(regex, value, len, matched, err);
+		return match_code(regex, len > 0 ? value : "", len, matched, err);
 
 	steps = (uint64_t) regex->limits.match_limit * GLOB_STEPS_PER_MATCH + 1;
 	*matched = glob_match(&regex->set, value, len, &steps);
@@ -422,6 +466,32 @@ TsString
 ts_regex_prefix(const TsRegex *regex)
 {
 	return regex->prefix;
+}
+
+uint32_t
+ts_regex_group_count(const TsRegex *regex)
+{
+	return regex->ngroups;
+}
+
+TsString
+ts_regex_group_name(const TsRegex *regex, uint32_t group)
+{
+	assert(regex->has_groups && group <= regex->ngroups);
+	return regex->group_names[group];
+}
+
+bool
+ts_regex_group(const TsRegex *regex, uint32_t group, size_t *start, size_t *end)
+{
+	const PCRE2_SIZE *ovector = pcre2_get_ovector_pointer(regex->data);
+
+	assert(regex->has_groups && group <= regex->ngroups);
+	if (ovector[2 * group] == PCRE2_UNSET)
+		return false;
+	*start = ovector[2 * group];
+	*end = ovector[2 * group + 1];
+	return true;
 }
 
 bool

@@ -3,7 +3,8 @@
  *	  From a tree to a pattern that means the same to PCRE2.
  *
  * What always holds of the text: it is ASCII; a literal is a letter, a digit or an
- * escaped code point; every group is one of ours; it means what it should under
+ * escaped code point; every group is one of ours, and captures only if groups are asked for;
+ * it means what it should under
  * PCRE2_UTF | PCRE2_DOTALL and no other option, anchored by the caller. \w and \d
  * are never written, so that no table of PCRE2's decides about them, and \b is
  * ASCII's without PCRE2_UCP, as in Go.
@@ -137,6 +138,7 @@ is_atom(const RegexNode *node)
 	{
 		case REGEX_ANY:
 		case REGEX_ANY_NOT_NL:
+		case REGEX_CAPTURE:
 			return true;
 		case REGEX_CLASS:
 			return node->u.class->properties == NULL && !node->u.class->fold;
@@ -156,8 +158,8 @@ emit_repeat(const RegexNode *node, RegexText *out)
 	bool atom = is_atom(node->child);
 	char buf[32];
 
-	if (max == 0)
-		return; /* x{0} is the empty string */
+	if (max == 0 && !out->groups)
+		return; /* x{0} is the empty string; but groups in it have numbers */
 	if (!atom)
 		regex_text_puts(out, "(?:");
 	regex_emit(node->child, out);
@@ -173,6 +175,8 @@ emit_repeat(const RegexNode *node, RegexText *out)
 	else
 		snprintf(buf, sizeof(buf), "{%d,%d}", min, max);
 	regex_text_puts(out, buf);
+	if (node->lazy)
+		regex_text_puts(out, "?");
 }
 
 /* ---- alternatives ---- */
@@ -270,18 +274,24 @@ emit_literal_alternatives(const RegexNode *node, bool fold, bool more, RegexText
 	return n;
 }
 
-/* The order of alternatives decides nothing about whether a whole value matches. */
+/*
+ * The order of alternatives decides nothing about whether a whole value matches, but about
+ * what groups take.
+ */
 static void
 emit_alternate(const RegexNode *node, RegexText *out)
 {
-	size_t written;
+	size_t written = 0;
 
 	regex_text_puts(out, "(?:");
-	written = emit_literal_alternatives(node, false, false, out);
-	written += emit_literal_alternatives(node, true, written > 0, out);
+	if (!out->groups)
+	{
+		written = emit_literal_alternatives(node, false, false, out);
+		written += emit_literal_alternatives(node, true, written > 0, out);
+	}
 	for (const RegexNode *child = node->child; child != NULL; child = child->next)
 	{
-		if (child->kind == REGEX_LITERAL)
+		if (child->kind == REGEX_LITERAL && !out->groups)
 			continue;
 		if (written++ > 0)
 			regex_text_puts(out, "|");
@@ -334,6 +344,11 @@ regex_emit(const RegexNode *node, RegexText *out)
 			break;
 		case REGEX_NOT_WORD_EDGE:
 			regex_text_puts(out, "\\B");
+			break;
+		case REGEX_CAPTURE:
+			regex_text_puts(out, "(");
+			regex_emit(node->child, out);
+			regex_text_puts(out, ")");
 			break;
 		case REGEX_REPEAT:
 			emit_repeat(node, out);

@@ -12,9 +12,10 @@
  *	regex_glob.c	tree -> a sorted set of strings with "anything" gaps, where the
  *					tree is that simple, and matching against it
  *	regex.c			the API: memory, limits, PCRE2
+ *	regex_expand.c	templates with $1 and ${name} for what groups took
  *
  * Invariants of a tree: captures and laziness are gone (neither changes what an
- * anchored pattern accepts); a concatenation never holds a concatenation and an
+ * anchored pattern accepts) unless groups were asked for; a concatenation never holds a concatenation and an
  * alternation never an alternation unless a capture stood between them, so the
  * depth, and with it every recursion over a tree, is bounded by
  * REGEX_MAX_HEIGHT; no surrogate code point is in it, since no value can hold one.
@@ -34,6 +35,7 @@
 #define REGEX_FOLD      0x01 /* (?i) */
 #define REGEX_DOT_NL    0x02 /* (?s): set at the start of every pattern */
 #define REGEX_MULTILINE 0x04 /* (?m) */
+#define REGEX_UNGREEDY  0x08 /* (?U) */
 
 /* ---- classes ---- */
 
@@ -83,6 +85,7 @@ typedef enum RegexKind
 	REGEX_END_LINE,
 	REGEX_WORD_EDGE,
 	REGEX_NOT_WORD_EDGE,
+	REGEX_CAPTURE, /* only with groups */
 	REGEX_REPEAT,
 	REGEX_CONCAT,
 	REGEX_ALTERNATE
@@ -91,7 +94,8 @@ typedef enum RegexKind
 typedef struct RegexNode
 {
 	struct RegexNode *next;  /* sibling */
-	struct RegexNode *child; /* first; REPEAT has one, CONCAT and ALTERNATE two up */
+	struct RegexNode *child; /* first; REPEAT and CAPTURE have one, CONCAT and ALTERNATE
+								two up */
 	struct RegexNode *last;  /* last child */
 	union
 	{
@@ -107,15 +111,25 @@ typedef struct RegexNode
 	int copies; /* largest product of nested {n,m} counts */
 	uint8_t kind;
 	bool fold;     /* LITERAL: (?i) applies */
+	bool lazy;     /* REPEAT: as few as possible; only with groups */
 	bool opaque;   /* was a capture: must not be merged into its parent */
 	bool nullable; /* the empty string matches */
 } RegexNode;
 
+/* The groups of a pattern; number 0 is the whole, the others count opening parentheses. */
+typedef struct RegexGroups
+{
+	TsString *names; /* of numbers 0 to count; empty: none; they point into the pattern */
+	uint32_t count;
+	uint32_t capacity;
+} RegexGroups;
+
 /*
- * Parses a pattern, which need not be valid UTF-8. The tree lives in the arena.
+ * Parses a pattern, which need not be valid UTF-8. The tree lives in the arena, as do the
+ * groups, if they are asked for.
  */
 extern TsErrorCode regex_parse(const char *pattern, size_t len, TsArena *arena,
-							   RegexNode **tree, TsError *err);
+							   RegexGroups *groups, RegexNode **tree, TsError *err);
 
 /* ---- classes: building blocks for the parser ---- */
 
@@ -170,6 +184,7 @@ typedef struct RegexText
 	size_t len;
 	size_t capacity;
 	bool failed;
+	bool groups; /* regex_emit() keeps what decides about what groups take */
 } RegexText;
 
 extern void regex_text_append(RegexText *text, const char *data, size_t len);

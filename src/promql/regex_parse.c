@@ -35,6 +35,7 @@ typedef struct Group
 typedef struct Parser
 {
 	RegexSource src;
+	RegexGroups *groups; /* or NULL */
 	Group *group;
 	Group *spare;        /* closed groups, to be used again */
 	RegexText literal;   /* characters read but not yet in a node */
@@ -320,13 +321,14 @@ is_simple_repeat(const RegexNode *node)
 
 /* Turns a node that is in place into its own repetition. */
 static bool
-repeat_node(Parser *p, RegexNode *node, int min, int max, bool counted)
+repeat_node(Parser *p, RegexNode *node, int min, int max, bool counted, bool lazy)
 {
+	bool joins = p->groups == NULL || (!counted && node->lazy == lazy);
 	int times = counted && max != 0 && (max > 1 || min > 1) ? (max == -1 ? min : max) : 1;
 	RegexNode *inner;
 
 	/* (x*)+, (x?){30} and the like are one repetition, and a far cheaper one. */
-	if (max != 0 && is_simple_repeat(node))
+	if (max != 0 && joins && is_simple_repeat(node))
 	{
 		node->u.repeat.min *= min;
 		node->u.repeat.max = node->u.repeat.max == -1 ? -1 : max;
@@ -349,6 +351,7 @@ repeat_node(Parser *p, RegexNode *node, int min, int max, bool counted)
 	node->nullable = inner->nullable || min == 0;
 	node->opaque = false;
 	node->fold = false;
+	node->lazy = p->groups != NULL && lazy;
 	/* What is never repeated does not count, however often it would be. */
 	node->copies = max == 0 ? 1 : node->copies * times;
 	inner->next = NULL;
@@ -359,10 +362,14 @@ static bool
 apply_repeat(Parser *p, size_t start, int min, int max, bool counted)
 {
 	RegexSource *src = &p->src;
+	bool lazy = (src->flags & REGEX_UNGREEDY) != 0;
 	RegexNode *node;
 
 	if (src->pos < src->len && src->pattern[src->pos] == '?')
-		src->pos++; /* lazy: matches the same values */
+	{
+		src->pos++;
+		lazy = !lazy;
+	}
 	if (p->after_repeat)
 		return regex_fail(src, "invalid nested repetition operator", p->repeat_start,
 						  src->pos);
@@ -382,7 +389,7 @@ apply_repeat(Parser *p, size_t start, int min, int max, bool counted)
 	if (node == NULL)
 		return regex_fail(src, "missing argument to repetition operator", start,
 						  src->pos);
-	if (!repeat_node(p, node, min, max, counted))
+	if (!repeat_node(p, node, min, max, counted, lazy))
 		return false;
 	if (counted && (min >= 2 || max >= 2) && node->copies > REGEX_MAX_REPEAT)
 		return regex_fail(src, "invalid repeat count", start, src->pos);
@@ -409,8 +416,31 @@ parse_counted_repeat(Parser *p, bool *repeated)
 
 /* ---- groups ---- */
 
+/* Notes a group: its number is that of its parenthesis, here and in what is emitted. */
 static bool
-open_group(Parser *p, size_t start, bool capture)
+name_group(Parser *p, TsString name)
+{
+	RegexGroups *groups = p->groups;
+
+	if (groups->count + 1 >= groups->capacity)
+	{
+		uint32_t capacity = groups->capacity * 2 + 8;
+		TsString *names = ts_arena_alloc(p->src.arena, capacity * sizeof(TsString));
+
+		if (names == NULL)
+			return regex_no_memory(&p->src);
+		memset(names, 0, capacity * sizeof(TsString));
+		if (groups->count > 0)
+			memcpy(names, groups->names, (groups->count + 1) * sizeof(TsString));
+		groups->names = names;
+		groups->capacity = capacity;
+	}
+	groups->names[++groups->count] = name;
+	return true;
+}
+
+static bool
+open_group(Parser *p, size_t start, bool capture, TsString name)
 {
 	Group *group = p->spare;
 
@@ -428,7 +458,7 @@ open_group(Parser *p, size_t start, bool capture)
 	group->outer_flags = p->src.flags;
 	group->capture = capture;
 	p->group = group;
-	return true;
+	return !capture || p->groups == NULL || name_group(p, name);
 }
 
 /* Ends an alternative of the group being read. */
@@ -449,6 +479,20 @@ close_alternative(Parser *p)
 	return true;
 }
 
+static RegexNode *
+capture_node(Parser *p, RegexNode *child)
+{
+	RegexNode *node = node_new(p, REGEX_CAPTURE);
+
+	if (node == NULL)
+		return NULL;
+	node->child = node->last = child;
+	node->height = child->height + 1;
+	node->copies = child->copies;
+	node->nullable = child->nullable;
+	return node;
+}
+
 /* Ends the group being read; the result is NULL after an error. */
 static RegexNode *
 close_group(Parser *p)
@@ -461,11 +505,15 @@ close_group(Parser *p)
 	node = list_close(p, &group->alternatives, REGEX_ALTERNATE);
 	if (node == NULL)
 		return NULL;
-	if (group->capture)
+	if (group->capture && p->groups != NULL)
+		node = capture_node(p, node);
+	else if (group->capture)
 	{
 		node->height++;
 		node->opaque = true;
 	}
+	if (node == NULL)
+		return NULL;
 	p->src.flags = group->outer_flags;
 	p->group = group->outer;
 	group->outer = p->spare;
@@ -498,7 +546,7 @@ parse_named_group(Parser *p, size_t name_offset)
 	src->pos = start + name_offset + len + 1;
 	if (!valid)
 		return regex_fail(src, "invalid named capture", start, src->pos);
-	return flush_literal(p) && open_group(p, start, true);
+	return flush_literal(p) && open_group(p, start, true, (TsString){name, len});
 }
 
 /* Reads what follows "(?": a name, flags for the rest of the group, or flags and ':'. */
@@ -529,7 +577,8 @@ parse_special_group(Parser *p)
 			if (negative && !any_flag)
 				break;
 			/* Flags alone end no literal: in ab(?i)* the star is for the b. */
-			if (c == ':' && !(flush_literal(p) && open_group(p, start, false)))
+			if (c == ':' &&
+				!(flush_literal(p) && open_group(p, start, false, (TsString){0})))
 				return false;
 			src->flags = flags;
 			return true;
@@ -546,7 +595,9 @@ parse_special_group(Parser *p)
 			flag = REGEX_MULTILINE;
 		else if (c == 's')
 			flag = REGEX_DOT_NL;
-		else if (c != 'U') /* which decides about laziness only */
+		else if (c == 'U')
+			flag = REGEX_UNGREEDY;
+		else
 			break;
 		any_flag = true;
 		flags = negative ? flags & ~flag : flags | flag;
@@ -562,7 +613,7 @@ parse_open_paren(Parser *p)
 	if (p->src.len - start >= 2 && p->src.pattern[start + 1] == '?')
 		return parse_special_group(p);
 	p->src.pos++;
-	return flush_literal(p) && open_group(p, start, true);
+	return flush_literal(p) && open_group(p, start, true, (TsString){0});
 }
 
 static bool
@@ -692,8 +743,8 @@ parse_item(Parser *p, bool *repeated)
 }
 
 TsErrorCode
-regex_parse(const char *pattern, size_t len, TsArena *arena, RegexNode **tree,
-			TsError *err)
+regex_parse(const char *pattern, size_t len, TsArena *arena, RegexGroups *groups,
+			RegexNode **tree, TsError *err)
 {
 	TsError local;
 	Parser p = {0};
@@ -705,7 +756,8 @@ regex_parse(const char *pattern, size_t len, TsArena *arena, RegexNode **tree,
 		return ts_error_set(err, TS_ERR_SYNTAX, (int) valid, "invalid UTF-8");
 	p.src = (RegexSource){pattern, len, 0, arena, REGEX_DOT_NL, err};
 	p.literal.arena = arena;
-	if (!open_group(&p, 0, false))
+	p.groups = groups;
+	if (!open_group(&p, 0, false, (TsString){0}))
 		return err->code;
 	while (p.src.pos < len)
 	{

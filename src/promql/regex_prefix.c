@@ -80,6 +80,8 @@ collect(const RegexNode *node, RegexText *prefix)
 			return true;
 		case REGEX_LITERAL:
 			return !node->fold && append_text(prefix, node->u.text);
+		case REGEX_CAPTURE:
+			return collect(node->child, prefix);
 		case REGEX_REPEAT:
 			if (node->u.repeat.max == 0)
 				return true;
