@@ -125,25 +125,29 @@ any_side(char *out, const char *prefix, int64_t offset, uint32_t n, bool integer
 	return out;
 }
 
+/* Its buckets begin where its zero bucket ends, or behind it. */
 static inline TsHistogram *
 any_histogram(void)
 {
 	static const char *const hints[] = {"unknown", "reset", "not_reset", "gauge"};
-	static const double thresholds[] = {0, 0.001, 0.5, 1, 3};
+	static const double thresholds[] = {0, 0.001, 0.5, 0.7, 1, 3};
+	double threshold = thresholds[any_random() % 6];
+	int schema = (int) (any_random() % 13) - 4;
+	int64_t first = threshold > 0 ? (int64_t) ceil(ldexp(log2(threshold), schema)) + 1
+								  : -10;
 	char text[8192];
 	char *out = text;
 	bool integer = any_random() % 2;
-	uint32_t n = any_random() % 20;
 
-	out += sprintf(out, "{{schema:%d count:%.17g sum:%.17g",
-				   (int) (any_random() % 13) - 4, any_count(integer), any_count(false));
-	out += sprintf(out, " z_bucket:%.17g z_bucket_w:%g", any_count(integer),
-				   thresholds[any_random() % 5]);
-	out = any_side(out, "", (int64_t) (any_random() % 20) - 10, n, integer);
-	out = any_side(out, "n_", (int64_t) (any_random() % 20) - 10, any_random() % 10,
+	out += sprintf(out, "{{schema:%d count:%.17g sum:%.17g", schema, any_count(integer),
+				   any_count(false));
+	out += sprintf(out, " z_bucket:%.17g z_bucket_w:%g", any_count(integer), threshold);
+	out = any_side(out, "", first + (int64_t) (any_random() % 20), any_random() % 20,
 				   integer);
-	out += sprintf(out, " counter_reset_hint:%s%s}}", hints[any_random() % 4],
-				   integer ? " counts:integer" : "");
+	out = any_side(out, "n_", first + (int64_t) (any_random() % 20), any_random() % 10,
+				   integer);
+	sprintf(out, " counter_reset_hint:%s%s}}", hints[any_random() % 4],
+			integer ? " counts:integer" : "");
 	return hist(text);
 }
 
