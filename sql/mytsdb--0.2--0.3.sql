@@ -45,7 +45,7 @@ COMMENT ON TABLE mytsdb.dumped_options IS 'options of the metrics store''s table
 CREATE FUNCTION mytsdb.restore_options() RETURNS trigger
     AS 'MODULE_PATHNAME', 'mytsdb_restore_options' LANGUAGE C;
 REVOKE ALL ON FUNCTION mytsdb.restore_options() FROM PUBLIC;
-CREATE TRIGGER restore_options BEFORE INSERT OR UPDATE OR DELETE ON mytsdb.dumped_options
+CREATE TRIGGER restore_options BEFORE INSERT OR UPDATE ON mytsdb.dumped_options
     FOR EACH ROW EXECUTE FUNCTION mytsdb.restore_options();
 ALTER TABLE mytsdb.dumped_options ENABLE ALWAYS TRIGGER restore_options;
 

@@ -102,12 +102,12 @@ static Datum
 timestamp_datum(const Write *write, int64 milliseconds)
 {
 	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-						INT64CONST(86400000000);
+						(int64) (SECS_PER_DAY * 1000);
 	char *series;
 	int64 time;
 
-	if (!pg_mul_s64_overflow(milliseconds, 1000, &time) &&
-		!pg_sub_s64_overflow(time, epoch, &time) && IS_VALID_TIMESTAMP(time))
+	if (!pg_sub_s64_overflow(milliseconds, epoch, &time) &&
+		!pg_mul_s64_overflow(time, 1000, &time) && IS_VALID_TIMESTAMP(time))
 		return TimestampTzGetDatum(time);
 	series = shown_series(write);
 	ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
@@ -191,7 +191,7 @@ open_exemplars(Write *write)
 {
 	Oid relid = get_relname_relid("exemplars", write->schema);
 
-	write->no_exemplars = !OidIsValid(relid);
+	write->no_exemplars = !OidIsValid(relid) || !write_is_exemplars(relid);
 	if (write->no_exemplars)
 		return;
 	write->exemplars = write_table_open(relid, true);
@@ -262,7 +262,7 @@ end_metadata(Write *write)
 {
 	Oid relid = get_relname_relid("metadata", write->schema);
 
-	if (OidIsValid(relid))
+	if (OidIsValid(relid) && write_is_metadata(relid))
 		write_metadata_end(write->metadata, relid);
 }
 

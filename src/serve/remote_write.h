@@ -40,6 +40,14 @@ extern void write_table_set_null(WriteTable *table, WriteColumn column);
 extern void write_table_put(WriteTable *table);
 extern void write_table_close(WriteTable *table);
 
+/* Whether a relation can take exemplars: a table of another kind may have the name. */
+extern bool write_is_exemplars(Oid relid);
+
+/* What opens them: locked for writing until the end of the transaction. */
+extern Relation write_relation_open(Oid relid);
+/* Raises an error if a row that comes in past the executor would miss a trigger or a rule. */
+extern void write_refuse_what_fires(Relation rel);
+
 /* ---- remote_write_metadata.c ---- */
 
 typedef struct WriteMetadata WriteMetadata;
@@ -48,7 +56,9 @@ typedef struct WriteMetadata WriteMetadata;
 extern WriteMetadata *write_metadata_begin(void);
 extern void
 write_metadata_add(WriteMetadata *all, TsString metric, const TsWriteMetadata *metadata);
-/* Writes what has changed to a table (metric, type, unit, help, updated). */
+/* Whether a relation can take it: (metric, type, unit, help text, updated timestamptz). */
+extern bool write_is_metadata(Oid relid);
+/* Writes to it what has changed. */
 extern void write_metadata_end(WriteMetadata *all, Oid relid);
 
 #endif /* REMOTE_WRITE_H */

@@ -5,13 +5,15 @@
  * Senders repeat them all the time, so only what has changed is written: rows that need
  * no change are not locked. Rows are written in the order of their names, so that two
  * writers never wait for each other. Whoever may INSERT into the table may have its rows
- * replaced: that is done as the table's owner.
+ * replaced: that is done as the table's owner, who must not run what others made (triggers,
+ * operators found by search_path).
  */
 #include "postgres.h"
 
-#include "access/table.h"
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
@@ -117,6 +119,31 @@ write_metadata_add(WriteMetadata *all, TsString metric, const TsWriteMetadata *m
 		entry->help = copy_text(all, metadata->help);
 }
 
+bool
+write_is_metadata(Oid relid)
+{
+	static const struct
+	{
+		const char *name;
+		Oid type;
+	} columns[] = {{"metric", TEXTOID},
+				   {"type", TEXTOID},
+				   {"unit", TEXTOID},
+				   {"help", TEXTOID},
+				   {"updated", TIMESTAMPTZOID}};
+
+	if (get_rel_relkind(relid) != RELKIND_RELATION)
+		return false;
+	for (int i = 0; i < (int) lengthof(columns); i++)
+	{
+		AttrNumber attnum = get_attnum(relid, columns[i].name);
+
+		if (attnum <= 0 || get_atttype(relid, attnum) != columns[i].type)
+			return false;
+	}
+	return true;
+}
+
 static void
 check_table(Oid relid)
 {
@@ -163,8 +190,8 @@ write_changes(const char *table, Datum *arrays)
 	Oid types[TEXTS] = {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
 	char *sql = psprintf(
 		"INSERT INTO %s AS m (metric, type, unit, help, updated) "
-		"SELECT u.*, pg_catalog.now() "
-		"FROM pg_catalog.unnest($1, $2, $3, $4) u (metric, type, unit, help) "
+		"SELECT u.*, now() "
+		"FROM unnest($1, $2, $3, $4) u (metric, type, unit, help) "
 		"WHERE NOT EXISTS (SELECT FROM %s o WHERE o.metric = u.metric AND "
 		"o.type = u.type AND o.unit = u.unit AND o.help = u.help) "
 		"ORDER BY u.metric COLLATE \"C\" "
@@ -189,8 +216,9 @@ write_metadata_end(WriteMetadata *all, Oid relid)
 
 	if (all->metrics == NULL)
 		return;
-	rel = table_open(relid, RowExclusiveLock);
+	rel = write_relation_open(relid);
 	check_table(relid);
+	write_refuse_what_fires(rel);
 	make_arrays(all, arrays);
 
 	/* As the owner, and with names that nobody else can give a meaning to. */
@@ -206,5 +234,5 @@ write_metadata_end(WriteMetadata *all, Oid relid)
 		arrays);
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, context);
-	table_close(rel, NoLock);
+	relation_close(rel, NoLock);
 }

@@ -10,8 +10,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/sysattr.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
@@ -107,6 +107,18 @@ static const ColumnSpec specs[WRITE_COLUMNS] = {
 
 /* ---- the table's columns ---- */
 
+/* Opens a relation, by a number that may be anybody's, and keeps it locked. */
+Relation
+write_relation_open(Oid relid)
+{
+	Relation rel = try_relation_open(relid, RowExclusiveLock);
+
+	if (rel == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("relation with OID %u does not exist", relid)));
+	return rel;
+}
+
 static void refuse_column(Relation rel, const ColumnSpec *spec, const char *why)
 	pg_attribute_noreturn();
 
@@ -153,10 +165,27 @@ find_columns(WriteTable *table, bool exemplars)
 	}
 }
 
+bool
+write_is_exemplars(Oid relid)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	bool is = rel->rd_rel->relkind == RELKIND_RELATION && ts_table_is_ours(rel);
+
+	for (int i = 0; is && i < WRITE_COLUMNS; i++)
+	{
+		AttrNumber attnum = get_attnum(relid, specs[i].name);
+
+		if (specs[i].exemplars && specs[i].required)
+			is = attnum > 0 && specs[i].is_type(get_atttype(relid, attnum));
+	}
+	relation_close(rel, AccessShareLock);
+	return is;
+}
+
 /* ---- what may not be passed by ---- */
 
-static void
-refuse_what_fires(Relation rel)
+void
+write_refuse_what_fires(Relation rel)
 {
 	const char *what = NULL;
 
@@ -322,7 +351,7 @@ WriteTable *
 write_table_open(Oid relid, bool exemplars)
 {
 	WriteTable *table = palloc0(sizeof(*table));
-	Relation rel = table_open(relid, RowExclusiveLock);
+	Relation rel = write_relation_open(relid);
 	RangeTblEntry *rte;
 
 	table->rel = rel;
@@ -335,7 +364,7 @@ write_table_open(Oid relid, bool exemplars)
 	rte = make_range_table_entry(table);
 	ExecCheckRTPerms(list_make1(rte), true);
 	refuse_row_security(rel);
-	refuse_what_fires(rel);
+	write_refuse_what_fires(rel);
 
 	table->slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
 	memset(table->slot->tts_isnull, true, sizeof(bool) * RelationGetDescr(rel)->natts);
@@ -387,6 +416,6 @@ write_table_close(WriteTable *table)
 	if (table->estate != NULL)
 		FreeExecutorState(table->estate);
 	ExecDropSingleTupleTableSlot(table->slot);
-	table_close(table->rel, NoLock);
+	relation_close(table->rel, NoLock);
 	pfree(table);
 }
