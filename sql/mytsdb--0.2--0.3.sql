@@ -60,3 +60,56 @@ CREATE FUNCTION mytsdb.remote_write(body bytea, content_type text DEFAULT NULL, 
         RETURNS record
     AS 'MODULE_PATHNAME', 'mytsdb_remote_write' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION mytsdb.remote_write(bytea, text, text, regclass) IS 'writes a request of Prometheus remote write, 1.0 or 2.0; returns how many samples, histograms and exemplars it had';
+
+---------------------------------------------------------------------------------------
+-- PromQL
+---------------------------------------------------------------------------------------
+
+-- The Prometheus HTTP API: each function returns the document that the API answers with.
+
+CREATE FUNCTION mytsdb.query(query text, "time" timestamptz DEFAULT pg_catalog.now(),
+        source regclass DEFAULT 'mytsdb.metrics', lookback_delta interval DEFAULT NULL,
+        "limit" integer DEFAULT 0, stats text DEFAULT NULL) RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_query' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.query(text, timestamptz, regclass, interval, integer, text) IS 'the API''s /api/v1/query';
+
+CREATE FUNCTION mytsdb.query_range(query text, start timestamptz, "end" timestamptz, step interval,
+        source regclass DEFAULT 'mytsdb.metrics', lookback_delta interval DEFAULT NULL,
+        "limit" integer DEFAULT 0, stats text DEFAULT NULL) RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_query_range' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.query_range(text, timestamptz, timestamptz, interval, regclass, interval, integer, text) IS 'the API''s /api/v1/query_range';
+
+CREATE FUNCTION mytsdb.find_series(match text[], start timestamptz DEFAULT NULL, "end" timestamptz DEFAULT NULL,
+        source regclass DEFAULT 'mytsdb.metrics', "limit" integer DEFAULT 0) RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_series' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.find_series(text[], timestamptz, timestamptz, regclass, integer) IS 'the API''s /api/v1/series';
+
+CREATE FUNCTION mytsdb.label_names(match text[] DEFAULT NULL, start timestamptz DEFAULT NULL,
+        "end" timestamptz DEFAULT NULL, source regclass DEFAULT 'mytsdb.metrics', "limit" integer DEFAULT 0)
+        RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_label_names' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.label_names(text[], timestamptz, timestamptz, regclass, integer) IS 'the API''s /api/v1/labels';
+
+CREATE FUNCTION mytsdb.label_values(label text, match text[] DEFAULT NULL, start timestamptz DEFAULT NULL,
+        "end" timestamptz DEFAULT NULL, source regclass DEFAULT 'mytsdb.metrics', "limit" integer DEFAULT 0)
+        RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_label_values' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.label_values(text, text[], timestamptz, timestamptz, regclass, integer) IS 'the API''s /api/v1/label/NAME/values';
+
+CREATE FUNCTION mytsdb.query_exemplars(query text, start timestamptz DEFAULT NULL, "end" timestamptz DEFAULT NULL,
+        source regclass DEFAULT 'mytsdb.exemplars') RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_exemplars' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.query_exemplars(text, timestamptz, timestamptz, regclass) IS 'the API''s /api/v1/query_exemplars';
+
+CREATE FUNCTION mytsdb.metric_metadata(metric text DEFAULT NULL, "limit" integer DEFAULT -1,
+        source regclass DEFAULT 'mytsdb.metadata') RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_metadata' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION mytsdb.metric_metadata(text, integer, regclass) IS 'the API''s /api/v1/metadata';
+
+CREATE FUNCTION mytsdb.format_query(query text) RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_format_query' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION mytsdb.format_query(text) IS 'the API''s /api/v1/format_query';
+
+CREATE FUNCTION mytsdb.parse_query(query text) RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_parse_query' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION mytsdb.parse_query(text) IS 'the API''s /api/v1/parse_query';

@@ -11,31 +11,18 @@
 #include "utils/snapmgr.h"
 
 #include "exec_internal.h"
+#include "promql_sql.h"
 
 /* ---- preparing ---- */
-
-static void
-report_parse_error(const TsError *err)
-{
-	if (err->code == TS_ERR_LIMIT || err->code == TS_ERR_MEMORY)
-		ts_report_limit(err);
-	ereport(ERROR,
-			(errcode(ERRCODE_SYNTAX_ERROR),
-			 errmsg("%d:%d: parse error: %s", err->line, err->column, err->message)));
-}
 
 static void
 parse(PqQuery *query)
 {
 	PqExec *exec = &query->exec;
-	PqParseOptions options = pq_parse_options();
 	PqNode *root;
-	TsError err;
 
 	ts_arena_init(&query->arena, &exec->allocator, exec->max_memory / 2);
-	if (promql_parse(exec->text, exec->len, &options, &query->arena, &root, &err) !=
-		TS_OK)
-		report_parse_error(&err);
+	root = pq_parse(exec->text, exec->len, &query->arena);
 	exec->root = root;
 	if (!exec->instant && root->type != PQ_TYPE_SCALAR && root->type != PQ_TYPE_VECTOR)
 		ereport(ERROR,

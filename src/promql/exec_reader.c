@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "exec_internal.h"
+#include "promql_sql.h"
 
 struct PqReader
 {
@@ -36,23 +37,6 @@ struct PqReader
 };
 
 /* ---- times ---- */
-
-/* The engine's first time that is not before a timestamptz, and the last not behind. */
-static int64
-engine_time_from(const TsTable *table, int64 time)
-{
-	if (table->time_type != DATEOID)
-		return time;
-	return time / USECS_PER_DAY + (time % USECS_PER_DAY > 0);
-}
-
-static int64
-engine_time_to(const TsTable *table, int64 time)
-{
-	if (table->time_type != DATEOID)
-		return time;
-	return time / USECS_PER_DAY - (time % USECS_PER_DAY < 0);
-}
 
 static const int64 *
 converted_times(PqReader *reader, const TsBatch *batch)
@@ -190,8 +174,8 @@ pq_reader_begin(PqOperator *op, const PqReadSpec *spec)
 	reader->times = palloc(sizeof(int64) * TS_SCAN_BATCH);
 	reader->values = palloc(sizeof(double) * TS_SCAN_BATCH);
 	reader->starts = palloc(sizeof(int64) * TS_SCAN_BATCH);
-	reader->spec.time_min = engine_time_from(exec->table, spec->time_min);
-	reader->spec.time_max = engine_time_to(exec->table, spec->time_max);
+	reader->spec.time_min = pq_engine_time_from(exec->table, spec->time_min);
+	reader->spec.time_max = pq_engine_time_to(exec->table, spec->time_max);
 	reader->spec.series = spec->ids;
 	reader->spec.nseries = spec->nids;
 	reader->spec.wanted = reader->wanted;

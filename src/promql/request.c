@@ -76,7 +76,13 @@ pq_parse(const char *query, Size len, TsArena *arena)
 	TsError err;
 
 	if (promql_parse(query, len, &options, arena, &root, &err) != TS_OK)
-		ts_report(&err, ERRCODE_SYNTAX_ERROR, "invalid PromQL expression", query, len);
+	{
+		if (err.code == TS_ERR_LIMIT || err.code == TS_ERR_MEMORY)
+			ts_report_limit(&err);
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("%d:%d: parse error: %s", err.line, err.column, err.message)));
+	}
 	return root;
 }
 
