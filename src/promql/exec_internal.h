@@ -179,6 +179,8 @@ extern struct PqPlanner *pq_planner_create(PqExec *exec);
 extern PqOperator *
 pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, bool range);
 extern void pq_share_want_start_times(PqOperator *op);
+/* Closes what takers have in common. */
+extern void pq_planner_close(PqExec *exec);
 /* If it is such an operator: true, and the one that works for it, or NULL if EXPLAIN has
  * shown that already. */
 extern bool pq_share_child(const PqOperator *op, PqOperator **child);

@@ -149,6 +149,7 @@ pq_end(PqQuery *query)
 	ResourceOwner caller = CurrentResourceOwner;
 
 	pq_close(query->root);
+	pq_planner_close(&query->exec);
 	CurrentResourceOwner = query->owner;
 	UnregisterSnapshot(query->exec.snapshot);
 	relation_close(query->exec.rel, NoLock);

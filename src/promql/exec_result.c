@@ -90,49 +90,105 @@ copy_histograms(PqQuery *query, const TsHistogram *const *histograms, uint32 n)
 
 /* ---- range vectors ---- */
 
-/* What a range vector at the top shows of samples outside of its window. */
+/* The samples within the window. */
 static void
-cut_window(const PqOperator *op, const PqSamples *samples, uint32 *from, uint32 *to)
+copy_window(const PqSamples *samples, int64 start, int64 end, int64 *times,
+			double *values, PqResult *result)
 {
-	int64 end = op->windows.first_end;
-	int64 start = pq_time_sub(end, op->windows.range);
+	uint32 from = 0;
+	uint32 to = samples->n;
 
-	*from = 0;
-	*to = samples->n;
-	while (*from < *to && samples->times[*from] <= start)
-		(*from)++;
-	while (*to > *from && samples->times[*to - 1] > end)
-		(*to)--;
+	while (from < to && samples->times[from] <= start)
+		from++;
+	while (to > from && samples->times[to - 1] > end)
+		to--;
+	result->n = to - from;
+	memcpy(times, samples->times + from, sizeof(int64) * result->n);
+	memcpy(values, samples->values + from, sizeof(double) * result->n);
+	if (samples->histograms != NULL)
+		result->histograms = samples->histograms + from;
+}
+
+static double
+interpolated(const PqSamples *samples, uint32 i, int64 time)
+{
+	double before = samples->values[i];
+
+	return before + (samples->values[i + 1] - before) *
+						(double) (time - samples->times[i]) /
+						(double) (samples->times[i + 1] - samples->times[i]);
+}
+
+/*
+ * The window's samples, with its start and end as points of their own: anchored, the value
+ * there is that of the sample before (or else the first one); smoothed, it lies between the
+ * samples around.
+ */
+static void
+extend_window(const PqSamples *samples, int64 start, int64 end, bool smoothed,
+			  int64 *times, double *values, PqResult *result)
+{
+	uint32 first = 0;
+	uint32 last = samples->n - 1;
+	uint32 n = 0;
+
+	result->n = 0;
+	while (first < last && samples->times[first + 1] <= start)
+		first++;
+	while (smoothed && last > first && samples->times[last - 1] >= end)
+		last--;
+	if (samples->times[last] <= start)
+		return;
+	times[n] = start;
+	values[n++] = smoothed && samples->times[first] < start
+					  ? interpolated(samples, first, start)
+					  : samples->values[first];
+	for (uint32 i = first; i <= last; i++)
+	{
+		if (samples->times[i] <= start || samples->times[i] >= end)
+			continue;
+		times[n] = samples->times[i];
+		values[n++] = samples->values[i];
+	}
+	times[n] = end;
+	values[n++] = smoothed && samples->times[last] > end && last > 0
+					  ? interpolated(samples, last - 1, end)
+					  : samples->values[last];
+	result->n = n;
 }
 
 static void
 next_samples(PqQuery *query, PqResult *result)
 {
 	PqOperator *root = query->root;
+	const PqWindows *windows = &root->windows;
 	const PqSeries *series = &root->series[root->given];
 	MemoryContext context = query->exec.context;
+	int64 end = windows->first_end;
+	int64 start = pq_time_sub(end, windows->range);
 	PqSamples samples;
-	uint32 from;
-	uint32 to;
 	int64 *times;
 	double *values;
 
+	memset(result, 0, sizeof(PqResult));
 	result->labels = series->drop_name ? pq_labels_drop_name(series->labels, context)
 									   : series->labels;
 	pq_next_samples(root, &samples);
-	if (root->windows.extend != PQ_PLAIN && samples.histograms != NULL)
-		pq_fail(&query->exec, root->node->start, ERRCODE_DATA_EXCEPTION,
-				"smoothed and anchored modifiers do not work with native histograms");
-	cut_window(root, &samples, &from, &to);
-	result->n = to - from;
-	times = take(query, sizeof(int64) * (result->n + 2), context);
-	values = take(query, sizeof(double) * (result->n + 2), context);
-	memcpy(times, samples.times + from, sizeof(int64) * result->n);
-	memcpy(values, samples.values + from, sizeof(double) * result->n);
+	if (samples.n == 0)
+		return;
+	times = take(query, sizeof(int64) * ((Size) samples.n + 2), context);
+	values = take(query, sizeof(double) * ((Size) samples.n + 2), context);
 	result->times = times;
 	result->values = values;
-	result->histograms = copy_histograms(
-		query, samples.histograms != NULL ? samples.histograms + from : NULL, result->n);
+	if (windows->extend == PQ_PLAIN)
+		copy_window(&samples, start, end, times, values, result);
+	else if (samples.histograms != NULL)
+		pq_fail(&query->exec, root->node->start, ERRCODE_DATA_EXCEPTION,
+				"anchored modifier is not supported with histograms");
+	else
+		extend_window(&samples, start, end, windows->extend == PQ_SMOOTHED, times, values,
+					  result);
+	result->histograms = copy_histograms(query, result->histograms, result->n);
 }
 
 /* ---- all of the result ---- */
