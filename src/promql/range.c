@@ -196,8 +196,7 @@ range_open(PqOperator *op)
 	for (uint32 i = 0; i < op->nseries; i++)
 	{
 		op->series[i] = child->series[i];
-		if (!call->function->keeps_name)
-			pq_drop_name(op, &op->series[i]);
+		op->series[i].drop_name |= !call->function->keeps_name;
 	}
 	call->series = 0;
 	call->results = ts_context_allocator(op->row);
@@ -281,7 +280,6 @@ pq_plan_range_call(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	static const PqNeeds no_needs = {NULL, 0};
 	const PqFunction *function = node->u.call.function;
 	const RangeFunction *range = &range_functions[function->id];
-	bool drops = !range->keeps_name && !exec->delayed_name_removal;
 	int nargs = node->u.call.nargs;
 	int children = 1;
 	RangeCall *call;
@@ -297,7 +295,7 @@ pq_plan_range_call(PqExec *exec, const PqNode *node, const PqSteps *steps,
 		const PqNode *arg = node->u.call.args[i];
 
 		if (arg->type == PQ_TYPE_MATRIX)
-			call->op.children[0] = pq_plan_range(exec, arg, steps, drops ? NULL : needs);
+			call->op.children[0] = pq_plan_range(exec, arg, steps, needs);
 		else
 			call->op.children[children++] = pq_plan(exec, arg, steps, &no_needs);
 	}
@@ -309,5 +307,5 @@ pq_plan_range_call(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	call->position = range_bare(node->u.call.args[0])->kind == PQ_SUBQUERY
 						 ? 0
 						 : range_bare(node->u.call.args[0])->start;
-	return drops ? pq_plan_merge(exec, &call->op) : &call->op;
+	return &call->op;
 }

@@ -21,7 +21,7 @@ absent_open(PqOperator *op)
 	op->nseries = 1;
 	op->series = pq_alloc0(op, sizeof(PqSeries));
 	op->series[0].labels = pq_absent_labels(absent->arg, op->context);
-	op->series[0].drop_name = op->exec->delayed_name_removal;
+	op->series[0].drop_name = true;
 }
 
 /* Unsets the steps whose windows hold any of the samples. Are there steps left? */
