@@ -198,6 +198,15 @@ struct PqQuery
 	MemoryContext row; /* of the result that was given last */
 };
 
+/* ---- estimates: exec_series.c ---- */
+
+/*
+ * How many series the matchers may select, by what the label index says of those that name
+ * a value.
+ */
+extern double pq_estimate_series(Relation rel, const TsTable *table, Snapshot snapshot,
+								 const TsMatcher *matchers, int nmatchers);
+
 /* ---- annotations: exec_notes.c ---- */
 
 extern struct PqAnnotations *pq_annotations_create(PqExec *exec);

@@ -187,9 +187,3 @@ pq_totals(const PqQuery *query, PqTotals *totals)
 	totals->peak_samples = query->exec.peak_samples;
 	totals->peak_memory = query->budget.peak;
 }
-
-double
-pq_estimate_rows(PqQuery *query)
-{
-	return 1000;
-}

@@ -12,10 +12,9 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "exec_internal.h"
 #include "labels_type.h"
-#include "promql_exec.h"
 #include "ts_index.h"
-#include "ts_report.h"
 #include "ts_series.h"
 
 typedef struct Found
@@ -177,4 +176,50 @@ pq_select_series(Relation rel, const TsTable *table, Snapshot snapshot,
 	MemoryContextDelete(work);
 	*count = found.count;
 	return found.ids;
+}
+
+/* ---- estimates ---- */
+
+/* Part of the series that a matcher selects about which the index is not asked. */
+static double
+guessed_part(const TsMatcher *matcher)
+{
+	switch (matcher->type)
+	{
+		case TS_MATCH_EQUAL:
+			return matcher->value.len == 0 ? 0.5 : 1.0;
+		case TS_MATCH_REGEX:
+			return 0.2;
+		default:
+			return 0.8;
+	}
+}
+
+double
+pq_estimate_series(Relation rel, const TsTable *table, Snapshot snapshot,
+				   const TsMatcher *matchers, int nmatchers)
+{
+	TsIndex *index = ts_index_open(rel, table, snapshot);
+	TsTableSize size;
+	double part = 1;
+
+	ts_table_size(rel, &size);
+	for (int i = 0; i < nmatchers; i++)
+	{
+		const TsMatcher *matcher = &matchers[i];
+
+		if (index != NULL && matcher->type == TS_MATCH_EQUAL && matcher->value.len > 0)
+			ts_index_keep_values(index, matcher->name, &matcher->value, 1);
+		else if (matcher->type == TS_MATCH_EQUAL && matcher->value.len > 0)
+			part *= 0.1;
+		else
+			part *= guessed_part(matcher);
+	}
+	if (index != NULL)
+	{
+		if (ts_index_covered(index) > 0)
+			part *= (double) ts_index_count(index) / ts_index_covered(index);
+		ts_index_close(index);
+	}
+	return Max(1, size.series * part);
 }
