@@ -8,49 +8,53 @@
 
 #include "range.h"
 
-const RangeFunction range_functions[PQ_FN_COUNT] = {
-	[PQ_FN_AVG_OVER_TIME] = {.compute = range_compute_avg},
-	[PQ_FN_CHANGES] = {.compute = range_compute_changes, .anchored = true},
-	[PQ_FN_COUNT_OVER_TIME] = {.compute = range_compute_count},
-	[PQ_FN_DELTA] = {.compute = range_compute_delta, .anchored = true, .smoothed = true},
-	[PQ_FN_DERIV] = {.compute = range_compute_floats, .kernel = range_deriv},
-	[PQ_FN_IDELTA] = {.compute = range_compute_idelta},
-	[PQ_FN_INCREASE] = {.compute = range_compute_increase,
+const RangeKind pq_range_functions[PQ_FN_COUNT] = {
+	[PQ_FN_AVG_OVER_TIME] = {.compute = pq_range_compute_avg},
+	[PQ_FN_CHANGES] = {.compute = pq_range_compute_changes, .anchored = true},
+	[PQ_FN_COUNT_OVER_TIME] = {.compute = pq_range_compute_count},
+	[PQ_FN_DELTA] = {.compute = pq_range_compute_delta,
+					 .anchored = true,
+					 .smoothed = true},
+	[PQ_FN_DERIV] = {.compute = pq_range_compute_floats, .kernel = pq_range_deriv},
+	[PQ_FN_IDELTA] = {.compute = pq_range_compute_idelta},
+	[PQ_FN_INCREASE] = {.compute = pq_range_compute_increase,
 						.start_times = true,
 						.anchored = true,
 						.smoothed = true},
-	[PQ_FN_IRATE] = {.compute = range_compute_irate, .start_times = true},
-	[PQ_FN_LAST_OVER_TIME] = {.compute = range_compute_last, .keeps_name = true},
-	[PQ_FN_MAX_OVER_TIME] = {.compute = range_compute_floats, .kernel = range_max},
-	[PQ_FN_MIN_OVER_TIME] = {.compute = range_compute_floats, .kernel = range_min},
-	[PQ_FN_PRESENT_OVER_TIME] = {.compute = range_compute_present},
-	[PQ_FN_RATE] = {.compute = range_compute_rate,
+	[PQ_FN_IRATE] = {.compute = pq_range_compute_irate, .start_times = true},
+	[PQ_FN_LAST_OVER_TIME] = {.compute = pq_range_compute_last, .keeps_name = true},
+	[PQ_FN_MAX_OVER_TIME] = {.compute = pq_range_compute_floats, .kernel = pq_range_max},
+	[PQ_FN_MIN_OVER_TIME] = {.compute = pq_range_compute_floats, .kernel = pq_range_min},
+	[PQ_FN_PRESENT_OVER_TIME] = {.compute = pq_range_compute_present},
+	[PQ_FN_RATE] = {.compute = pq_range_compute_rate,
 					.start_times = true,
 					.anchored = true,
 					.smoothed = true},
-	[PQ_FN_RESETS] = {.compute = range_compute_resets,
+	[PQ_FN_RESETS] = {.compute = pq_range_compute_resets,
 					  .start_times = true,
 					  .anchored = true},
-	[PQ_FN_STDDEV_OVER_TIME] = {.compute = range_compute_floats, .kernel = range_stddev},
-	[PQ_FN_STDVAR_OVER_TIME] = {.compute = range_compute_floats, .kernel = range_stdvar},
-	[PQ_FN_SUM_OVER_TIME] = {.compute = range_compute_sum},
-	[PQ_FN_FIRST_OVER_TIME] = {.compute = range_compute_first, .keeps_name = true},
-	[PQ_FN_MAD_OVER_TIME] = {.compute = range_compute_floats, .kernel = range_mad},
-	[PQ_FN_TS_OF_FIRST_OVER_TIME] = {.compute = range_compute_ts_of_first},
-	[PQ_FN_TS_OF_LAST_OVER_TIME] = {.compute = range_compute_ts_of_last},
-	[PQ_FN_TS_OF_MAX_OVER_TIME] = {.compute = range_compute_floats,
-								   .kernel = range_ts_of_max},
-	[PQ_FN_TS_OF_MIN_OVER_TIME] = {.compute = range_compute_floats,
-								   .kernel = range_ts_of_min},
-	[PQ_FN_DOUBLE_EXPONENTIAL_SMOOTHING] = {.compute = range_compute_smooth},
-	[PQ_FN_PREDICT_LINEAR] = {.compute = range_compute_predict},
-	[PQ_FN_QUANTILE_OVER_TIME] = {.compute = range_compute_quantile},
+	[PQ_FN_STDDEV_OVER_TIME] = {.compute = pq_range_compute_floats,
+								.kernel = pq_range_stddev},
+	[PQ_FN_STDVAR_OVER_TIME] = {.compute = pq_range_compute_floats,
+								.kernel = pq_range_stdvar},
+	[PQ_FN_SUM_OVER_TIME] = {.compute = pq_range_compute_sum},
+	[PQ_FN_FIRST_OVER_TIME] = {.compute = pq_range_compute_first, .keeps_name = true},
+	[PQ_FN_MAD_OVER_TIME] = {.compute = pq_range_compute_floats, .kernel = pq_range_mad},
+	[PQ_FN_TS_OF_FIRST_OVER_TIME] = {.compute = pq_range_compute_ts_of_first},
+	[PQ_FN_TS_OF_LAST_OVER_TIME] = {.compute = pq_range_compute_ts_of_last},
+	[PQ_FN_TS_OF_MAX_OVER_TIME] = {.compute = pq_range_compute_floats,
+								   .kernel = pq_range_ts_of_max},
+	[PQ_FN_TS_OF_MIN_OVER_TIME] = {.compute = pq_range_compute_floats,
+								   .kernel = pq_range_ts_of_min},
+	[PQ_FN_DOUBLE_EXPONENTIAL_SMOOTHING] = {.compute = pq_range_compute_smooth},
+	[PQ_FN_PREDICT_LINEAR] = {.compute = pq_range_compute_predict},
+	[PQ_FN_QUANTILE_OVER_TIME] = {.compute = pq_range_compute_quantile},
 };
 
 /* ---- what functions need ---- */
 
 void *
-range_room(RangeCall *call, RangeRoom *room, Size size)
+pq_range_room(RangeCall *call, RangeRoom *room, Size size)
 {
 	if (room->size < size)
 	{
@@ -65,7 +69,7 @@ range_room(RangeCall *call, RangeRoom *room, Size size)
 }
 
 TsHistogram *
-range_made(RangeCall *call, TsHistogram *h)
+pq_range_made(RangeCall *call, TsHistogram *h)
 {
 	if (h == NULL)
 		ereport(ERROR,
@@ -75,7 +79,7 @@ range_made(RangeCall *call, TsHistogram *h)
 }
 
 void
-range_give_histogram(RangeCall *call, PqVector *out, uint32 i, const TsHistogram *h)
+pq_range_give_histogram(RangeCall *call, PqVector *out, uint32 i, const TsHistogram *h)
 {
 	pq_vector_want_histograms(&call->op, out, call->op.steps.n);
 	out->histograms[i] = h;
@@ -96,9 +100,9 @@ find_windows(RangeCall *call, RangeWindows *w, const int64 *times, uint32 n,
 						.step = windows->step,
 						.range = windows->range,
 						.extend = windows->extend};
-	range_windows_find(w, times, n, windows->extend == PQ_PLAIN ? 0 : windows->lookback,
-					   windows->extend == PQ_SMOOTHED ? windows->lookback : 0, bounds,
-					   bounds + w->n);
+	pq_range_windows_find(
+		w, times, n, windows->extend == PQ_PLAIN ? 0 : windows->lookback,
+		windows->extend == PQ_SMOOTHED ? windows->lookback : 0, bounds, bounds + w->n);
 }
 
 /* Floats and histograms apart. */
@@ -108,7 +112,7 @@ divide_samples(RangeCall *call, uint32 nhistograms)
 	const PqSamples *s = &call->samples;
 	uint32 n = s->n;
 	Size of_times = sizeof(int64) * n;
-	char *room = range_room(call, &call->room[1], 4 * of_times);
+	char *room = pq_range_room(call, &call->room[1], 4 * of_times);
 	int64 *times = (int64 *) room;
 	int64 *starts = (int64 *) (room + of_times);
 	double *values = (double *) (room + 2 * of_times);
@@ -145,7 +149,7 @@ take_samples(RangeCall *call)
 {
 	const PqSamples *s = &call->samples;
 	uint32 steps = call->op.steps.n;
-	uint32 *bounds = range_room(call, &call->room[0], 6 * sizeof(uint32) * steps);
+	uint32 *bounds = pq_range_room(call, &call->room[0], 6 * sizeof(uint32) * steps);
 	uint32 nhistograms = 0;
 
 	for (uint32 i = 0; s->histograms != NULL && i < s->n; i++)
@@ -174,9 +178,9 @@ take_samples(RangeCall *call)
 	else
 		find_windows(call, &call->histogram_windows, call->histograms.times,
 					 call->histograms.n, bounds + 4 * steps);
-	range_scratch_init(
+	pq_range_scratch_init(
 		&call->scratch,
-		range_room(call, &call->room[2], range_scratch_size(call->floats.n)),
+		pq_range_room(call, &call->room[2], pq_range_scratch_size(call->floats.n)),
 		call->floats.n);
 }
 
@@ -247,7 +251,7 @@ static const PqMethods range_methods = {
 /* ---- planning ---- */
 
 const PqNode *
-range_bare(const PqNode *node)
+pq_range_bare(const PqNode *node)
 {
 	while (node->kind == PQ_PAREN)
 		node = node->u.paren;
@@ -255,9 +259,9 @@ range_bare(const PqNode *node)
 }
 
 void
-range_check_extend(PqExec *exec, const PqFunction *function, PqExtend extend)
+pq_range_check_extend(PqExec *exec, const PqFunction *function, PqExtend extend)
 {
-	const RangeFunction *range = &range_functions[function->id];
+	const RangeKind *range = &pq_range_functions[function->id];
 
 	if (extend == PQ_ANCHORED && !range->anchored)
 		pq_fail(
@@ -279,13 +283,13 @@ pq_plan_range_call(PqExec *exec, const PqNode *node, const PqSteps *steps,
 {
 	static const PqNeeds no_needs = {NULL, 0};
 	const PqFunction *function = node->u.call.function;
-	const RangeFunction *range = &range_functions[function->id];
+	const RangeKind *range = &pq_range_functions[function->id];
 	int nargs = node->u.call.nargs;
 	int children = 1;
 	RangeCall *call;
 
 	if (function->id == PQ_FN_ABSENT_OVER_TIME)
-		return range_plan_absent(exec, node, steps);
+		return pq_range_plan_absent(exec, node, steps);
 	Assert(range->compute != NULL);
 	call = (RangeCall *) pq_operator(exec, sizeof(RangeCall), &range_methods, node, steps,
 									 nargs);
@@ -300,12 +304,12 @@ pq_plan_range_call(PqExec *exec, const PqNode *node, const PqSteps *steps,
 			call->op.children[children++] = pq_plan(exec, arg, steps, &no_needs);
 	}
 	Assert(children == nargs && nargs <= 1 + (int) lengthof(call->scalars));
-	range_check_extend(exec, function, call->op.children[0]->windows.extend);
+	pq_range_check_extend(exec, function, call->op.children[0]->windows.extend);
 	if (range->start_times)
 		pq_want_start_times(call->op.children[0]);
 	/* a subquery's result has no place in the text, as Prometheus has it */
-	call->position = range_bare(node->u.call.args[0])->kind == PQ_SUBQUERY
+	call->position = pq_range_bare(node->u.call.args[0])->kind == PQ_SUBQUERY
 						 ? 0
-						 : range_bare(node->u.call.args[0])->start;
+						 : pq_range_bare(node->u.call.args[0])->start;
 	return &call->op;
 }

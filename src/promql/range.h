@@ -32,7 +32,7 @@ typedef struct RangeCall RangeCall;
 /* Gives the values of one series. */
 typedef void RangeCompute(RangeCall *call, PqVector *out);
 
-typedef struct RangeFunction
+typedef struct RangeKind
 {
 	RangeCompute *compute;
 	RangeKernel *kernel; /* of floats; NULL: compute knows */
@@ -40,9 +40,9 @@ typedef struct RangeFunction
 	bool start_times; /* are looked at */
 	bool anchored;    /* may be used with this modifier */
 	bool smoothed;
-} RangeFunction;
+} RangeKind;
 
-extern const RangeFunction range_functions[PQ_FN_COUNT];
+extern const RangeKind pq_range_functions[PQ_FN_COUNT];
 
 /* Annotations: what can be said once of a series. range_notes.c */
 typedef enum RangeNote
@@ -79,7 +79,7 @@ typedef struct RangeHistograms
 struct RangeCall
 {
 	PqOperator op; /* children: the range vector, then scalar arguments in order */
-	const RangeFunction *function;
+	const RangeKind *function;
 	int position; /* of annotations */
 	const double *scalars[2];
 
@@ -100,34 +100,34 @@ struct RangeCall
 	MemoryContext between_context;
 };
 
-#define range_count(w, i) ((w)->end[i] - (w)->first[i])
+#define pq_range_count(w, i) ((w)->end[i] - (w)->first[i])
 /* Does the window hold both kinds? */
-#define range_is_mixed(call, i)                      \
-	(range_count(&(call)->float_windows, (i)) > 0 && \
-	 range_count(&(call)->histogram_windows, (i)) > 0)
+#define pq_range_is_mixed(call, i)                      \
+	(pq_range_count(&(call)->float_windows, (i)) > 0 && \
+	 pq_range_count(&(call)->histogram_windows, (i)) > 0)
 
-extern RangeCompute range_compute_floats;
-extern RangeCompute range_compute_quantile;
-extern RangeCompute range_compute_predict;
-extern RangeCompute range_compute_smooth;
-extern RangeCompute range_compute_count;
-extern RangeCompute range_compute_present;
-extern RangeCompute range_compute_first;
-extern RangeCompute range_compute_last;
-extern RangeCompute range_compute_ts_of_first;
-extern RangeCompute range_compute_ts_of_last;
-extern RangeCompute range_compute_changes;
-extern RangeCompute range_compute_resets;
-extern RangeCompute range_compute_rate;
-extern RangeCompute range_compute_increase;
-extern RangeCompute range_compute_delta;
-extern RangeCompute range_compute_irate;
-extern RangeCompute range_compute_idelta;
-extern RangeCompute range_compute_sum;
-extern RangeCompute range_compute_avg;
+extern RangeCompute pq_range_compute_floats;
+extern RangeCompute pq_range_compute_quantile;
+extern RangeCompute pq_range_compute_predict;
+extern RangeCompute pq_range_compute_smooth;
+extern RangeCompute pq_range_compute_count;
+extern RangeCompute pq_range_compute_present;
+extern RangeCompute pq_range_compute_first;
+extern RangeCompute pq_range_compute_last;
+extern RangeCompute pq_range_compute_ts_of_first;
+extern RangeCompute pq_range_compute_ts_of_last;
+extern RangeCompute pq_range_compute_changes;
+extern RangeCompute pq_range_compute_resets;
+extern RangeCompute pq_range_compute_rate;
+extern RangeCompute pq_range_compute_increase;
+extern RangeCompute pq_range_compute_delta;
+extern RangeCompute pq_range_compute_irate;
+extern RangeCompute pq_range_compute_idelta;
+extern RangeCompute pq_range_compute_sum;
+extern RangeCompute pq_range_compute_avg;
 
 /* Room for that many bytes, whose contents are not kept. */
-extern void *range_room(RangeCall *call, RangeRoom *room, Size size);
+extern void *pq_range_room(RangeCall *call, RangeRoom *room, Size size);
 
 /*
  * Windows that a kernel is given at a time: all of them, unless that could take so long
@@ -139,29 +139,30 @@ typedef struct RangeSlice
 	uint32 from; /* the first of them */
 	RangeOut out;
 } RangeSlice;
-extern bool range_slice(RangeCall *call, PqVector *out, RangeSlice *slice);
+extern bool pq_range_slice(RangeCall *call, PqVector *out, RangeSlice *slice);
 
 /* The float kernel's values, but none where a window also holds histograms: a warning. */
-extern void range_floats_alone(RangeCall *call, RangeKernel *kernel, PqVector *out);
+extern void pq_range_floats_alone(RangeCall *call, RangeKernel *kernel, PqVector *out);
 /* Of windows that hold histograms alone. range_growth.c */
 extern void
-range_histogram_rates(RangeCall *call, PqVector *out, bool counter, bool per_second);
+pq_range_histogram_rates(RangeCall *call, PqVector *out, bool counter, bool per_second);
 /* A window's value is this histogram. */
 extern void
-range_give_histogram(RangeCall *call, PqVector *out, uint32 i, const TsHistogram *h);
+pq_range_give_histogram(RangeCall *call, PqVector *out, uint32 i, const TsHistogram *h);
 /* Never NULL: an error without memory. */
-extern TsHistogram *range_made(RangeCall *call, TsHistogram *h);
+extern TsHistogram *pq_range_made(RangeCall *call, TsHistogram *h);
 
-extern void range_note(RangeCall *call, RangeNote note);
-extern void range_note_quantile(RangeCall *call, double q);
+extern void pq_range_note(RangeCall *call, RangeNote note);
+extern void pq_range_note_quantile(RangeCall *call, double q);
 
 /* Without what stands around it. */
-extern const PqNode *range_bare(const PqNode *node);
+extern const PqNode *pq_range_bare(const PqNode *node);
 /* Fails unless the function may be used with the modifier: most would see samples outside
  * of the range. */
-extern void range_check_extend(PqExec *exec, const PqFunction *function, PqExtend extend);
+extern void
+pq_range_check_extend(PqExec *exec, const PqFunction *function, PqExtend extend);
 
 extern PqOperator *
-range_plan_absent(PqExec *exec, const PqNode *node, const PqSteps *steps);
+pq_range_plan_absent(PqExec *exec, const PqNode *node, const PqSteps *steps);
 
 #endif /* PROMQL_RANGE_H */

@@ -35,10 +35,10 @@ take_away(PqOperator *op, const PqSamples *s, uint32 *bounds, PqVector *out)
 					  .range = windows->range};
 	bool any = false;
 
-	range_windows_find(&w, s->times, s->n, 0, 0, bounds, bounds + w.n);
+	pq_range_windows_find(&w, s->times, s->n, 0, 0, bounds, bounds + w.n);
 	for (uint32 i = 0; i < w.n; i++)
 	{
-		if (range_count(&w, i) > 0)
+		if (pq_range_count(&w, i) > 0)
 			pq_unset(out, i);
 		any |= pq_has(out, i);
 	}
@@ -75,15 +75,15 @@ static const PqMethods absent_methods = {
 };
 
 PqOperator *
-range_plan_absent(PqExec *exec, const PqNode *node, const PqSteps *steps)
+pq_range_plan_absent(PqExec *exec, const PqNode *node, const PqSteps *steps)
 {
 	static const PqNeeds no_needs = {NULL, 0};
 	RangeAbsent *absent = (RangeAbsent *) pq_operator(exec, sizeof(RangeAbsent),
 													  &absent_methods, node, steps, 1);
 
-	absent->arg = range_bare(node->u.call.args[0]);
+	absent->arg = pq_range_bare(node->u.call.args[0]);
 	absent->op.children[0] = pq_plan_range(exec, node->u.call.args[0], steps, &no_needs);
-	range_check_extend(exec, node->u.call.function,
-					   absent->op.children[0]->windows.extend);
+	pq_range_check_extend(exec, node->u.call.function,
+						  absent->op.children[0]->windows.extend);
 	return &absent->op;
 }

@@ -10,11 +10,11 @@
 /* ---- which sample, and how many ---- */
 
 void
-range_compute_count(RangeCall *call, PqVector *out)
+pq_range_compute_count(RangeCall *call, PqVector *out)
 {
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
-		uint32 n = range_count(&call->windows, i);
+		uint32 n = pq_range_count(&call->windows, i);
 
 		out->values[i] = n;
 		if (n > 0)
@@ -23,12 +23,12 @@ range_compute_count(RangeCall *call, PqVector *out)
 }
 
 void
-range_compute_present(RangeCall *call, PqVector *out)
+pq_range_compute_present(RangeCall *call, PqVector *out)
 {
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
 		out->values[i] = 1;
-		if (range_count(&call->windows, i) > 0)
+		if (pq_range_count(&call->windows, i) > 0)
 			pq_set(out, i);
 	}
 }
@@ -40,7 +40,7 @@ give_sample(RangeCall *call, PqVector *out, uint32 i, uint32 sample)
 	const PqSamples *s = &call->samples;
 
 	if (s->histograms != NULL && s->histograms[sample] != NULL)
-		range_give_histogram(call, out, i, s->histograms[sample]);
+		pq_range_give_histogram(call, out, i, s->histograms[sample]);
 	else
 	{
 		out->values[i] = s->values[sample];
@@ -49,21 +49,21 @@ give_sample(RangeCall *call, PqVector *out, uint32 i, uint32 sample)
 }
 
 void
-range_compute_first(RangeCall *call, PqVector *out)
+pq_range_compute_first(RangeCall *call, PqVector *out)
 {
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
-		if (range_count(&call->windows, i) > 0)
+		if (pq_range_count(&call->windows, i) > 0)
 			give_sample(call, out, i, call->windows.first[i]);
 	}
 }
 
 void
-range_compute_last(RangeCall *call, PqVector *out)
+pq_range_compute_last(RangeCall *call, PqVector *out)
 {
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
-		if (range_count(&call->windows, i) > 0)
+		if (pq_range_count(&call->windows, i) > 0)
 			give_sample(call, out, i, call->windows.end[i] - 1);
 	}
 }
@@ -75,7 +75,7 @@ give_times(RangeCall *call, PqVector *out, bool last)
 
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
-		if (range_count(w, i) == 0)
+		if (pq_range_count(w, i) == 0)
 			continue;
 		out->values[i] = PQ_SECONDS(
 			call->samples.times[last ? w->end[i] - 1 : w->first[i]]);
@@ -84,13 +84,13 @@ give_times(RangeCall *call, PqVector *out, bool last)
 }
 
 void
-range_compute_ts_of_first(RangeCall *call, PqVector *out)
+pq_range_compute_ts_of_first(RangeCall *call, PqVector *out)
 {
 	give_times(call, out, false);
 }
 
 void
-range_compute_ts_of_last(RangeCall *call, PqVector *out)
+pq_range_compute_ts_of_last(RangeCall *call, PqVector *out)
 {
 	give_times(call, out, true);
 }
@@ -126,8 +126,8 @@ is_reset(const PqSamples *s, uint32 i)
 	if ((before != NULL) != (now != NULL))
 		return true;
 	if (s->start_times != NULL &&
-		range_starts_anew(s->start_times[i - 1], s->times[i - 1], s->start_times[i],
-						  s->times[i]))
+		pq_range_starts_anew(s->start_times[i - 1], s->times[i - 1], s->start_times[i],
+							 s->times[i]))
 		return true;
 	if (now != NULL)
 		return ts_histogram_is_reset(now, before);
@@ -142,7 +142,7 @@ static bool
 first_compared(const RangeCall *call, uint32 i, uint32 *first)
 {
 	const RangeWindows *w = &call->windows;
-	int64 start = range_start_time(w, i);
+	int64 start = pq_range_start_time(w, i);
 	uint32 low = w->first[i];
 	uint32 high = w->end[i];
 
@@ -168,7 +168,7 @@ static void
 count_pairs(RangeCall *call, PqVector *out, bool (*is_pair)(const PqSamples *, uint32))
 {
 	const PqSamples *s = &call->samples;
-	uint32 *until = range_room(call, &call->room[3], sizeof(uint32) * s->n);
+	uint32 *until = pq_range_room(call, &call->room[3], sizeof(uint32) * s->n);
 
 	until[0] = 0;
 	for (uint32 i = 1; i < s->n; i++)
@@ -185,13 +185,13 @@ count_pairs(RangeCall *call, PqVector *out, bool (*is_pair)(const PqSamples *, u
 }
 
 void
-range_compute_changes(RangeCall *call, PqVector *out)
+pq_range_compute_changes(RangeCall *call, PqVector *out)
 {
 	count_pairs(call, out, is_change);
 }
 
 void
-range_compute_resets(RangeCall *call, PqVector *out)
+pq_range_compute_resets(RangeCall *call, PqVector *out)
 {
 	count_pairs(call, out, is_reset);
 }

@@ -12,7 +12,7 @@
 #define SLICE_SAMPLES (8 * 1024 * 1024)
 
 bool
-range_slice(RangeCall *call, PqVector *out, RangeSlice *slice)
+pq_range_slice(RangeCall *call, PqVector *out, RangeSlice *slice)
 {
 	const RangeWindows *all = &call->float_windows;
 	uint32 from = slice->from + slice->windows.n;
@@ -25,14 +25,14 @@ range_slice(RangeCall *call, PqVector *out, RangeSlice *slice)
 	/* whole words of the bitmap */
 	while (to < all->n && (covered < SLICE_SAMPLES || to % 64 != 0))
 	{
-		covered += range_count(all, to);
+		covered += pq_range_count(all, to);
 		to++;
 	}
 	*slice = (RangeSlice){.windows = *all,
 						  .from = from,
 						  .out = {out->values + from, out->present + from / 64}};
 	slice->windows.n = to - from;
-	slice->windows.first_end = range_end_time(all, from);
+	slice->windows.first_end = pq_range_end_time(all, from);
 	slice->windows.first = all->first + from;
 	slice->windows.end = all->end + from;
 	slice->windows.covered = covered;
@@ -42,12 +42,12 @@ range_slice(RangeCall *call, PqVector *out, RangeSlice *slice)
 static void
 run_kernel(RangeCall *call, RangeKernel *kernel, PqVector *out)
 {
-	for (RangeSlice slice = {0}; range_slice(call, out, &slice);)
+	for (RangeSlice slice = {0}; pq_range_slice(call, out, &slice);)
 		kernel(&call->floats, &slice.windows, &call->scratch, &slice.out);
 }
 
 void
-range_floats_alone(RangeCall *call, RangeKernel *kernel, PqVector *out)
+pq_range_floats_alone(RangeCall *call, RangeKernel *kernel, PqVector *out)
 {
 	if (call->floats.n == 0)
 		return;
@@ -56,10 +56,10 @@ range_floats_alone(RangeCall *call, RangeKernel *kernel, PqVector *out)
 		return;
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
-		if (range_is_mixed(call, i))
+		if (pq_range_is_mixed(call, i))
 		{
 			pq_unset(out, i);
-			range_note(call, RANGE_MIXED);
+			pq_range_note(call, RANGE_MIXED);
 		}
 	}
 }
@@ -69,55 +69,55 @@ note_ignored(RangeCall *call)
 {
 	for (uint32 i = 0; call->histograms.n > 0 && i < call->op.steps.n; i++)
 	{
-		if (range_is_mixed(call, i))
-			range_note(call, RANGE_IGNORED);
+		if (pq_range_is_mixed(call, i))
+			pq_range_note(call, RANGE_IGNORED);
 	}
 }
 
 void
-range_compute_floats(RangeCall *call, PqVector *out)
+pq_range_compute_floats(RangeCall *call, PqVector *out)
 {
 	note_ignored(call);
 	run_kernel(call, call->function->kernel, out);
 }
 
 void
-range_compute_quantile(RangeCall *call, PqVector *out)
+pq_range_compute_quantile(RangeCall *call, PqVector *out)
 {
 	note_ignored(call);
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
 		double q = call->scalars[0][i];
 
-		if (range_count(&call->float_windows, i) > 0 && !(q >= 0 && q <= 1))
-			range_note_quantile(call, q);
+		if (pq_range_count(&call->float_windows, i) > 0 && !(q >= 0 && q <= 1))
+			pq_range_note_quantile(call, q);
 	}
-	for (RangeSlice slice = {0}; range_slice(call, out, &slice);)
-		range_quantile(&call->floats, &slice.windows, &call->scratch, &slice.out,
-					   call->scalars[0] + slice.from);
+	for (RangeSlice slice = {0}; pq_range_slice(call, out, &slice);)
+		pq_range_quantile(&call->floats, &slice.windows, &call->scratch, &slice.out,
+						  call->scalars[0] + slice.from);
 }
 
 void
-range_compute_predict(RangeCall *call, PqVector *out)
+pq_range_compute_predict(RangeCall *call, PqVector *out)
 {
 	const PqSteps *steps = &call->op.steps;
 
 	note_ignored(call);
-	for (RangeSlice slice = {0}; range_slice(call, out, &slice);)
-		range_predict(&call->floats, &slice.windows, &slice.out,
-					  pq_step_time(steps, slice.from), steps->step,
-					  call->scalars[0] + slice.from);
+	for (RangeSlice slice = {0}; pq_range_slice(call, out, &slice);)
+		pq_range_predict(&call->floats, &slice.windows, &slice.out,
+						 pq_step_time(steps, slice.from), steps->step,
+						 call->scalars[0] + slice.from);
 }
 
 void
-range_compute_smooth(RangeCall *call, PqVector *out)
+pq_range_compute_smooth(RangeCall *call, PqVector *out)
 {
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
 		double smoothing = call->scalars[0][i];
 		double trend = call->scalars[1][i];
 
-		if (range_count(&call->windows, i) == 0)
+		if (pq_range_count(&call->windows, i) == 0)
 			continue;
 		if (smoothing <= 0 || smoothing >= 1)
 			pq_fail(call->op.exec, -1, ERRCODE_DATA_EXCEPTION,
@@ -127,7 +127,7 @@ range_compute_smooth(RangeCall *call, PqVector *out)
 					"invalid trend factor. Expected: 0 < tf < 1, got: %f", trend);
 	}
 	note_ignored(call);
-	for (RangeSlice slice = {0}; range_slice(call, out, &slice);)
-		range_smooth(&call->floats, &slice.windows, &slice.out,
-					 call->scalars[0] + slice.from, call->scalars[1] + slice.from);
+	for (RangeSlice slice = {0}; pq_range_slice(call, out, &slice);)
+		pq_range_smooth(&call->floats, &slice.windows, &slice.out,
+						call->scalars[0] + slice.from, call->scalars[1] + slice.from);
 }

@@ -46,7 +46,7 @@ combine(Growth *growth, const TsHistogram *a, const TsHistogram *b, bool add)
 	}
 	if (notes.bounds_reconciled)
 		growth->notes |= note_bit(add ? RANGE_RECONCILED_ADD : RANGE_RECONCILED_SUB);
-	return range_made(call, h);
+	return pq_range_made(call, h);
 }
 
 /* By its start time? */
@@ -56,8 +56,8 @@ starts_anew(const Growth *growth, uint32 k)
 	const RangeHistograms *hs = &growth->call->histograms;
 
 	return hs->starts != NULL && growth->call->windows.extend == PQ_PLAIN &&
-		   range_starts_anew(hs->starts[k - 1], hs->times[k - 1], hs->starts[k],
-							 hs->times[k]);
+		   pq_range_starts_anew(hs->starts[k - 1], hs->times[k - 1], hs->starts[k],
+								hs->times[k]);
 }
 
 static void
@@ -66,7 +66,7 @@ find_resets(Growth *growth)
 	RangeCall *call = growth->call;
 	const RangeHistograms *hs = &call->histograms;
 
-	growth->anew = range_room(call, &call->room[3], sizeof(bool) * hs->n);
+	growth->anew = pq_range_room(call, &call->room[3], sizeof(bool) * hs->n);
 	for (uint32 k = 1; k < hs->n; k++)
 		growth->anew[k] = starts_anew(growth, k) ||
 						  ts_histogram_is_reset(hs->histograms[k], hs->histograms[k - 1]);
@@ -111,7 +111,7 @@ add_resets(Growth *growth, TsHistogram *h, uint32 first, uint32 end,
 			anew = starts_anew(growth, k) ||
 				   ts_histogram_is_reset(hs->histograms[k], before);
 		if (hs->starts != NULL &&
-			range_starts_overlap(hs->starts[k - 1], hs->times[k - 1], hs->starts[k]))
+			pq_range_starts_overlap(hs->starts[k - 1], hs->times[k - 1], hs->starts[k]))
 			growth->notes |= note_bit(RANGE_OVERLAP);
 		if (anew)
 		{
@@ -158,7 +158,7 @@ window_growth(Growth *growth, uint32 first, uint32 end)
 		!look_between(growth, first, end, ts_histogram_is_custom(before), &schema))
 		return incompatible(growth);
 	if (!ts_histogram_is_custom(last) && last->schema > schema)
-		last = range_made(call, ts_histogram_reduce(last, schema, &call->between));
+		last = pq_range_made(call, ts_histogram_reduce(last, schema, &call->between));
 	h = combine(growth, last, before, false);
 	if (h == NULL)
 		return incompatible(growth);
@@ -168,8 +168,8 @@ window_growth(Growth *growth, uint32 first, uint32 end)
 		growth->notes |= note_bit(RANGE_NOT_GAUGE);
 	if (h == NULL)
 		return NULL;
-	h = range_made(call, ts_histogram_with_hint(h, TS_RESET_GAUGE, &call->between));
-	return range_made(call, ts_histogram_compact(h, 0, &call->between));
+	h = pq_range_made(call, ts_histogram_with_hint(h, TS_RESET_GAUGE, &call->between));
+	return pq_range_made(call, ts_histogram_compact(h, 0, &call->between));
 }
 
 static const TsHistogram *
@@ -189,7 +189,8 @@ plain_rate(Growth *growth, uint32 i, bool per_second)
 	double factor;
 
 	g.begins = growth->counter && hs->starts != NULL
-				   ? range_begin(hs->starts[first], g.first_time, range_start_time(w, i))
+				   ? pq_range_begin(hs->starts[first], g.first_time,
+									pq_range_start_time(w, i))
 				   : RANGE_NO_START;
 	if (g.n == 1 && g.begins == RANGE_NO_START)
 		return NULL;
@@ -202,8 +203,9 @@ plain_rate(Growth *growth, uint32 i, bool per_second)
 	if (h == NULL)
 		return NULL;
 	g.growth = h->count;
-	factor = range_factor(&g, range_start_time(w, i), range_end_time(w, i), per_second);
-	return range_made(call, ts_histogram_mul(h, factor, &call->results));
+	factor = pq_range_factor(&g, pq_range_start_time(w, i), pq_range_end_time(w, i),
+							 per_second);
+	return pq_range_made(call, ts_histogram_mul(h, factor, &call->results));
 }
 
 /* ---- anchored and smoothed ---- */
@@ -220,11 +222,11 @@ interpolate(Growth *growth, uint32 i, int64 time)
 
 	/* it began anew at 0 */
 	if (growth->counter && growth->anew[i + 1])
-		return range_made(call,
-						  ts_histogram_mul(hs->histograms[i + 1], part, &call->between));
+		return pq_range_made(
+			call, ts_histogram_mul(hs->histograms[i + 1], part, &call->between));
 	h = combine(growth, hs->histograms[i + 1], hs->histograms[i], false);
 	if (h != NULL)
-		h = range_made(call, ts_histogram_mul(h, part, &call->between));
+		h = pq_range_made(call, ts_histogram_mul(h, part, &call->between));
 	if (h != NULL)
 		h = combine(growth, h, hs->histograms[i], true);
 	return h;
@@ -271,8 +273,8 @@ extended_rate(Growth *growth, uint32 i, bool per_second)
 	const RangeHistograms *hs = &call->histograms;
 	const RangeWindows *w = &call->histogram_windows;
 	bool smoothed = w->extend == PQ_SMOOTHED;
-	int64 start = range_start_time(w, i);
-	int64 end = range_end_time(w, i);
+	int64 start = pq_range_start_time(w, i);
+	int64 end = pq_range_end_time(w, i);
 	const TsHistogram *at_left;
 	const TsHistogram *at_right;
 	TsHistogram *h;
@@ -280,7 +282,7 @@ extended_rate(Growth *growth, uint32 i, bool per_second)
 	uint32 right;
 	bool left_spans;
 
-	if (!range_extended_edges(hs->times, w, i, &left, &right))
+	if (!pq_range_extended_edges(hs->times, w, i, &left, &right))
 		return NULL;
 	for (uint32 k = left; k <= right; k++)
 	{
@@ -309,16 +311,16 @@ extended_rate(Growth *growth, uint32 i, bool per_second)
 	if (h == NULL)
 		return NULL;
 	if (per_second)
-		h = range_made(call,
-					   ts_histogram_div(h, (double) w->range / 1e6, &call->between));
-	h = range_made(call, ts_histogram_with_hint(h, TS_RESET_GAUGE, &call->between));
-	return range_made(call, ts_histogram_compact(h, 0, &call->results));
+		h = pq_range_made(call,
+						  ts_histogram_div(h, (double) w->range / 1e6, &call->between));
+	h = pq_range_made(call, ts_histogram_with_hint(h, TS_RESET_GAUGE, &call->between));
+	return pq_range_made(call, ts_histogram_compact(h, 0, &call->results));
 }
 
 /* ---- all windows ---- */
 
 void
-range_histogram_rates(RangeCall *call, PqVector *out, bool counter, bool per_second)
+pq_range_histogram_rates(RangeCall *call, PqVector *out, bool counter, bool per_second)
 {
 	const RangeWindows *w = &call->histogram_windows;
 	Growth growth = {.call = call, .counter = counter};
@@ -329,7 +331,7 @@ range_histogram_rates(RangeCall *call, PqVector *out, bool counter, bool per_sec
 	{
 		const TsHistogram *h;
 
-		if (range_count(w, i) == 0 || range_count(&call->float_windows, i) > 0)
+		if (pq_range_count(w, i) == 0 || pq_range_count(&call->float_windows, i) > 0)
 			continue;
 		CHECK_FOR_INTERRUPTS();
 		growth.notes = 0;
@@ -338,10 +340,10 @@ range_histogram_rates(RangeCall *call, PqVector *out, bool counter, bool per_sec
 		for (int note = 0; growth.notes >> note != 0; note++)
 		{
 			if (growth.notes & note_bit(note))
-				range_note(call, (RangeNote) note);
+				pq_range_note(call, (RangeNote) note);
 		}
 		if (h != NULL)
-			range_give_histogram(call, out, i, h);
+			pq_range_give_histogram(call, out, i, h);
 		MemoryContextReset(call->between_context);
 	}
 }

@@ -5,13 +5,13 @@
 #include "range_kernels.h"
 
 size_t
-range_scratch_size(uint32_t n)
+pq_range_scratch_size(uint32_t n)
 {
 	return (size_t) n * (4 * sizeof(double) + sizeof(uint32_t));
 }
 
 void
-range_scratch_init(RangeScratch *scratch, void *room, uint32_t n)
+pq_range_scratch_init(RangeScratch *scratch, void *room, uint32_t n)
 {
 	scratch->a = room;
 	scratch->b = scratch->a + n;
@@ -55,8 +55,8 @@ first_after(const int64_t *times, uint32_t n, uint32_t from, int64_t time)
 }
 
 void
-range_windows_find(RangeWindows *w, const int64_t *times, uint32_t n, int64_t before,
-				   int64_t behind, uint32_t *first, uint32_t *end)
+pq_range_windows_find(RangeWindows *w, const int64_t *times, uint32_t n, int64_t before,
+					  int64_t behind, uint32_t *first, uint32_t *end)
 {
 	uint32_t f = 0;
 	uint32_t e = 0;
@@ -67,8 +67,8 @@ range_windows_find(RangeWindows *w, const int64_t *times, uint32_t n, int64_t be
 	{
 		if (i == 0 || w->step > 0)
 		{
-			f = first_after(times, n, f, range_start_time(w, i) - before);
-			e = first_after(times, n, e > f ? e : f, range_end_time(w, i) + behind);
+			f = first_after(times, n, f, pq_range_start_time(w, i) - before);
+			e = first_after(times, n, e > f ? e : f, pq_range_end_time(w, i) + behind);
 		}
 		first[i] = f;
 		end[i] = e;

@@ -53,8 +53,8 @@ typedef struct RangeWindows
 	uint64_t covered; /* the sum of all windows' samples */
 } RangeWindows;
 
-#define range_end_time(w, i)   ((w)->first_end + (int64_t) (i) * (w)->step)
-#define range_start_time(w, i) (range_end_time(w, i) - (w)->range)
+#define pq_range_end_time(w, i)   ((w)->first_end + (int64_t) (i) * (w)->step)
+#define pq_range_start_time(w, i) (pq_range_end_time(w, i) - (w)->range)
 
 /* Room for as many elements each as there are samples. */
 typedef struct RangeScratch
@@ -67,8 +67,8 @@ typedef struct RangeScratch
 } RangeScratch;
 
 /* Bytes of such room for n samples, and how it is divided. */
-extern size_t range_scratch_size(uint32_t n);
-extern void range_scratch_init(RangeScratch *scratch, void *room, uint32_t n);
+extern size_t pq_range_scratch_size(uint32_t n);
+extern void pq_range_scratch_init(RangeScratch *scratch, void *room, uint32_t n);
 
 /* Where the values go: out[i], and the bit i in present, which was not set. */
 typedef struct RangeOut
@@ -78,7 +78,7 @@ typedef struct RangeOut
 } RangeOut;
 
 static inline void
-range_give(const RangeOut *out, uint32_t i, double value)
+pq_range_give(const RangeOut *out, uint32_t i, double value)
 {
 	out->values[i] = value;
 	out->present[i / 64] |= UINT64_C(1) << (i % 64);
@@ -89,12 +89,12 @@ range_give(const RangeOut *out, uint32_t i, double value)
  * they hold reach out of the range. Fills in covered.
  */
 extern void
-range_windows_find(RangeWindows *w, const int64_t *times, uint32_t n, int64_t before,
-				   int64_t behind, uint32_t *first, uint32_t *end);
+pq_range_windows_find(RangeWindows *w, const int64_t *times, uint32_t n, int64_t before,
+					  int64_t behind, uint32_t *first, uint32_t *end);
 
 /* Is it worth to slide, or do windows overlap little? */
 static inline bool
-range_slides(const RangeWindows *w, uint32_t n)
+pq_range_slides(const RangeWindows *w, uint32_t n)
 {
 	return w->n > 1 && w->covered > 4 * (uint64_t) n;
 }
@@ -103,7 +103,7 @@ range_slides(const RangeWindows *w, uint32_t n)
 
 /* Neumaier's: *sum + *rest is the sum; once *sum is infinite *rest is 0. */
 static inline void
-range_add(double value, double *sum, double *rest)
+pq_range_add(double value, double *sum, double *rest)
 {
 	double t = *sum + value;
 
@@ -134,59 +134,59 @@ typedef struct RangeSliding
 } RangeSliding;
 
 /* To a window whose first and end are not before those of the last one. */
-extern void range_slide(RangeSliding *slide, uint32_t first, uint32_t end);
+extern void pq_range_slide(RangeSliding *slide, uint32_t first, uint32_t end);
 /*
  * The sum of the window that it slid to, which is not empty. Gives the sum of absolute
  * values: NaN if there is a NaN. If it is infinite or much larger than the sum, then the
  * sum may depend on the order of additions, and the caller adds in order.
  */
 extern double
-range_slide_sum(const RangeSliding *slide, uint32_t first, double *sum, double *rest);
+pq_range_slide_sum(const RangeSliding *slide, uint32_t first, double *sum, double *rest);
 
 /* ---- kernels: range_kernels_*.c ---- */
 
 typedef void RangeKernel(const RangeSamples *s, const RangeWindows *w,
 						 const RangeScratch *scratch, const RangeOut *out);
 
-extern RangeKernel range_sum;
-extern RangeKernel range_avg;
-extern RangeKernel range_min;
-extern RangeKernel range_max;
-extern RangeKernel range_ts_of_min;
-extern RangeKernel range_ts_of_max;
-extern RangeKernel range_stddev;
-extern RangeKernel range_stdvar;
-extern RangeKernel range_deriv;
-extern RangeKernel range_mad;
-extern RangeKernel range_increase;
-extern RangeKernel range_rate;
-extern RangeKernel range_delta;
+extern RangeKernel pq_range_sum;
+extern RangeKernel pq_range_avg;
+extern RangeKernel pq_range_min;
+extern RangeKernel pq_range_max;
+extern RangeKernel pq_range_ts_of_min;
+extern RangeKernel pq_range_ts_of_max;
+extern RangeKernel pq_range_stddev;
+extern RangeKernel pq_range_stdvar;
+extern RangeKernel pq_range_deriv;
+extern RangeKernel pq_range_mad;
+extern RangeKernel pq_range_increase;
+extern RangeKernel pq_range_rate;
+extern RangeKernel pq_range_delta;
 
 /* A quantile for each window. */
-extern void
-range_quantile(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-			   const RangeOut *out, const double *quantiles);
+extern void pq_range_quantile(const RangeSamples *s, const RangeWindows *w,
+							  const RangeScratch *scratch, const RangeOut *out,
+							  const double *quantiles);
 /* The value that the line through the window's samples has ahead[i] seconds after
  * at + i * step. */
 extern void
-range_predict(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
-			  int64_t at, int64_t step, const double *ahead);
+pq_range_predict(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
+				 int64_t at, int64_t step, const double *ahead);
 /* Double exponential smoothing; both factors are between 0 and 1. */
 extern void
-range_smooth(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
-			 const double *smoothing, const double *trend);
+pq_range_smooth(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
+				const double *smoothing, const double *trend);
 
 /*
  * Quantile of n > 0 values, which are brought into another order; NaN is less than all
  * others.
  */
-extern double range_quantile_of(double *values, uint32_t n, double q);
+extern double pq_range_quantile_of(double *values, uint32_t n, double q);
 
 /* ---- counters ---- */
 
 /* Does a sample's start time say that the counter began anew after the one before? */
 static inline bool
-range_starts_anew(int64_t before_start, int64_t before, int64_t start, int64_t time)
+pq_range_starts_anew(int64_t before_start, int64_t before, int64_t start, int64_t time)
 {
 	if (start == RANGE_NO_START || start >= time || start < before)
 		return false;
@@ -199,14 +199,14 @@ range_starts_anew(int64_t before_start, int64_t before, int64_t start, int64_t t
 
 /* Does a sample claim time that the one before had counted, too? */
 static inline bool
-range_starts_overlap(int64_t before_start, int64_t before, int64_t start)
+pq_range_starts_overlap(int64_t before_start, int64_t before, int64_t start)
 {
 	return start != RANGE_NO_START && start < before && start != before_start;
 }
 
 /* Does any window hold two neighbours that do? */
-extern bool range_overlaps(const int64_t *times, const int64_t *starts,
-						   const RangeWindows *w, uint32_t n);
+extern bool pq_range_overlaps(const int64_t *times, const int64_t *starts,
+							  const RangeWindows *w, uint32_t n);
 
 /*
  * By how much the growth of a counter between a window's first and last sample is
@@ -225,17 +225,17 @@ typedef struct RangeGrowth
 	double first; /* the first value */
 	double growth;
 } RangeGrowth;
-extern double range_factor(const RangeGrowth *g, int64_t range_start, int64_t range_end,
-						   bool per_second);
+extern double pq_range_factor(const RangeGrowth *g, int64_t pq_range_start,
+							  int64_t pq_range_end, bool per_second);
 
 /*
  * The start time of a window's first sample, if it lies within the window before the
  * sample; else RANGE_NO_START.
  */
 static inline int64_t
-range_begin(int64_t start, int64_t time, int64_t range_start)
+pq_range_begin(int64_t start, int64_t time, int64_t pq_range_start)
 {
-	return start != RANGE_NO_START && start > range_start && start < time
+	return start != RANGE_NO_START && start > pq_range_start && start < time
 			   ? start
 			   : RANGE_NO_START;
 }
@@ -244,7 +244,7 @@ range_begin(int64_t start, int64_t time, int64_t range_start)
  * Of an extended window's samples [first, end): which are its left and its right one.
  * False if none lies behind the range's start (or, smoothed, none before its end).
  */
-extern bool range_extended_edges(const int64_t *times, const RangeWindows *w, uint32_t i,
-								 uint32_t *left, uint32_t *right);
+extern bool pq_range_extended_edges(const int64_t *times, const RangeWindows *w,
+									uint32_t i, uint32_t *left, uint32_t *right);
 
 #endif /* PROMQL_RANGE_KERNELS_H */

@@ -13,11 +13,11 @@
 #define CANCELLED 1e-6
 
 double
-range_factor(const RangeGrowth *g, int64_t range_start, int64_t range_end,
-			 bool per_second)
+pq_range_factor(const RangeGrowth *g, int64_t pq_range_start, int64_t pq_range_end,
+				bool per_second)
 {
-	double to_start = (double) (g->first_time - range_start) / 1e6;
-	double to_end = (double) (range_end - g->last_time) / 1e6;
+	double to_start = (double) (g->first_time - pq_range_start) / 1e6;
+	double to_end = (double) (pq_range_end - g->last_time) / 1e6;
 	double sampled = (double) (g->last_time - g->first_time) / 1e6;
 	double average = g->n > 1 ? sampled / ((double) g->n - 1) : 0;
 	double threshold = average * 1.1;
@@ -46,18 +46,19 @@ range_factor(const RangeGrowth *g, int64_t range_start, int64_t range_end,
 		to_end = average / 2;
 	if (sampled != 0)
 		factor = (sampled + to_start + to_end) / sampled;
-	return per_second ? factor / ((double) (range_end - range_start) / 1e6) : factor;
+	return per_second ? factor / ((double) (pq_range_end - pq_range_start) / 1e6)
+					  : factor;
 }
 
 bool
-range_overlaps(const int64_t *times, const int64_t *starts, const RangeWindows *w,
-			   uint32_t n)
+pq_range_overlaps(const int64_t *times, const int64_t *starts, const RangeWindows *w,
+				  uint32_t n)
 {
 	uint32_t i = 0;
 
 	for (uint32_t k = 1; k < n; k++)
 	{
-		if (!range_starts_overlap(starts[k - 1], times[k - 1], starts[k]))
+		if (!pq_range_starts_overlap(starts[k - 1], times[k - 1], starts[k]))
 			continue;
 		/* the windows that end behind k; the first of them begins first */
 		while (i < w->n && w->end[i] <= k)
@@ -103,8 +104,8 @@ resets_find(Resets *r, const RangeSamples *s, uint32_t *room)
 		{
 			room[count] = k;
 			count += s->values[k] < s->values[k - 1] ||
-					 range_starts_anew(s->starts[k - 1], s->times[k - 1], s->starts[k],
-									   s->times[k]);
+					 pq_range_starts_anew(s->starts[k - 1], s->times[k - 1], s->starts[k],
+										  s->times[k]);
 		}
 	}
 	r->count = count;
@@ -141,7 +142,7 @@ resets_are_many(Resets *r, const RangeWindows *w, uint32_t n, double *added)
 {
 	uint64_t looks = 0;
 
-	if (!range_slides(w, n) || r->count <= n / 16)
+	if (!pq_range_slides(w, n) || r->count <= n / 16)
 		return false;
 	for (uint32_t i = 0; i < w->n; i++)
 	{
@@ -169,8 +170,8 @@ counter_growth(Resets *r, RangeSliding *many, uint32_t first, uint32_t end)
 		double sum;
 		double rest;
 
-		range_slide(many, first + 1, end);
-		absolute = range_slide_sum(many, first + 1, &sum, &rest);
+		pq_range_slide(many, first + 1, end);
+		absolute = pq_range_slide_sum(many, first + 1, &sum, &rest);
 		sum += growth + rest;
 		/* else it depends on the order of additions */
 		if (isfinite(absolute) && fabs(sum) >= CANCELLED * absolute)
@@ -212,8 +213,8 @@ plain_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch *sc
 		g.first_time = s->times[first];
 		g.last_time = s->times[end - 1];
 		g.begins = rate.counter && s->starts != NULL
-					   ? range_begin(s->starts[first], g.first_time,
-									 range_start_time(w, i))
+					   ? pq_range_begin(s->starts[first], g.first_time,
+										pq_range_start_time(w, i))
 					   : RANGE_NO_START;
 		if (g.n == 1 && g.begins == RANGE_NO_START)
 			continue;
@@ -222,20 +223,21 @@ plain_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch *sc
 								: s->values[end - 1] - g.first;
 		if (g.begins != RANGE_NO_START)
 			g.growth += g.first;
-		range_give(out, i,
-				   g.growth * range_factor(&g, range_start_time(w, i),
-										   range_end_time(w, i), rate.per_second));
+		pq_range_give(out, i,
+					  g.growth * pq_range_factor(&g, pq_range_start_time(w, i),
+												 pq_range_end_time(w, i),
+												 rate.per_second));
 	}
 }
 
 /* ---- anchored and smoothed ---- */
 
 bool
-range_extended_edges(const int64_t *times, const RangeWindows *w, uint32_t i,
-					 uint32_t *left, uint32_t *right)
+pq_range_extended_edges(const int64_t *times, const RangeWindows *w, uint32_t i,
+						uint32_t *left, uint32_t *right)
 {
-	int64_t start = range_start_time(w, i);
-	int64_t end = range_end_time(w, i);
+	int64_t start = pq_range_start_time(w, i);
+	int64_t end = pq_range_end_time(w, i);
 	uint32_t first = w->first[i];
 	uint32_t last = w->end[i] - 1;
 	uint32_t low = first;
@@ -296,8 +298,8 @@ extended_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch 
 		resets_find(&resets, s, scratch->u);
 	for (uint32_t i = 0; i < w->n; i++)
 	{
-		int64_t start = range_start_time(w, i);
-		int64_t end = range_end_time(w, i);
+		int64_t start = pq_range_start_time(w, i);
+		int64_t end = pq_range_end_time(w, i);
 		bool smoothed = w->extend == PQ_SMOOTHED;
 		uint32_t first;
 		uint32_t last;
@@ -306,7 +308,7 @@ extended_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch 
 		double growth;
 
 		if (w->first[i] == w->end[i] ||
-			!range_extended_edges(s->times, w, i, &first, &last))
+			!pq_range_extended_edges(s->times, w, i, &first, &last))
 			continue;
 		left = smoothed && s->times[first] < start
 				   ? interpolate(s, first, start, rate.counter)
@@ -335,7 +337,8 @@ extended_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch 
 				added += before;
 			growth += added;
 		}
-		range_give(out, i, rate.per_second ? growth / ((double) w->range / 1e6) : growth);
+		pq_range_give(out, i,
+					  rate.per_second ? growth / ((double) w->range / 1e6) : growth);
 	}
 }
 
@@ -350,22 +353,22 @@ rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 }
 
 void
-range_increase(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-			   const RangeOut *out)
+pq_range_increase(const RangeSamples *s, const RangeWindows *w,
+				  const RangeScratch *scratch, const RangeOut *out)
 {
 	rates(s, w, scratch, out, (Rate){.counter = true});
 }
 
 void
-range_rate(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-		   const RangeOut *out)
+pq_range_rate(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			  const RangeOut *out)
 {
 	rates(s, w, scratch, out, (Rate){.counter = true, .per_second = true});
 }
 
 void
-range_delta(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-			const RangeOut *out)
+pq_range_delta(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			   const RangeOut *out)
 {
 	rates(s, w, scratch, out, (Rate){.counter = false});
 }

@@ -117,8 +117,8 @@ extremes_sliding(const RangeSamples *s, const RangeWindows *w,
 			queue[tail++] = next;
 		}
 		assert(head < tail && queue[head] >= first);
-		range_give(out, i,
-				   when ? seconds(s->times[queue[head]]) : s->values[queue[head]]);
+		pq_range_give(out, i,
+					  when ? seconds(s->times[queue[head]]) : s->values[queue[head]]);
 	}
 }
 
@@ -126,7 +126,7 @@ static void
 extremes(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 		 const RangeOut *out, double sign, bool when)
 {
-	if (range_slides(w, s->n))
+	if (pq_range_slides(w, s->n))
 	{
 		extremes_sliding(s, w, scratch, out, sign, when);
 		return;
@@ -142,37 +142,37 @@ extremes(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scrat
 		{
 			uint32_t at = last_extreme(s->values + first, n, sign);
 
-			range_give(out, i, seconds(s->times[first + at]));
+			pq_range_give(out, i, seconds(s->times[first + at]));
 		}
 		else
-			range_give(out, i, extreme_value(s->values + first, n, sign));
+			pq_range_give(out, i, extreme_value(s->values + first, n, sign));
 	}
 }
 
 void
-range_min(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-		  const RangeOut *out)
+pq_range_min(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			 const RangeOut *out)
 {
 	extremes(s, w, scratch, out, -1, false);
 }
 
 void
-range_max(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-		  const RangeOut *out)
+pq_range_max(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			 const RangeOut *out)
 {
 	extremes(s, w, scratch, out, 1, false);
 }
 
 void
-range_ts_of_min(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-				const RangeOut *out)
+pq_range_ts_of_min(const RangeSamples *s, const RangeWindows *w,
+				   const RangeScratch *scratch, const RangeOut *out)
 {
 	extremes(s, w, scratch, out, -1, true);
 }
 
 void
-range_ts_of_max(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-				const RangeOut *out)
+pq_range_ts_of_max(const RangeSamples *s, const RangeWindows *w,
+				   const RangeScratch *scratch, const RangeOut *out)
 {
 	extremes(s, w, scratch, out, 1, true);
 }

@@ -137,7 +137,7 @@ quantile_is_plain(double q, double *result)
 }
 
 double
-range_quantile_of(double *values, uint32_t n, double q)
+pq_range_quantile_of(double *values, uint32_t n, double q)
 {
 	uint32_t lower;
 	uint32_t upper;
@@ -237,10 +237,11 @@ sorted_slide(Sorted *s, uint32_t first, uint32_t end)
 }
 
 void
-range_quantile(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-			   const RangeOut *out, const double *quantiles)
+pq_range_quantile(const RangeSamples *s, const RangeWindows *w,
+				  const RangeScratch *scratch, const RangeOut *out,
+				  const double *quantiles)
 {
-	bool slides = range_slides(w, s->n);
+	bool slides = pq_range_slides(w, s->n);
 	Sorted sorted = {.values = s->values, .sorted = scratch->a};
 
 	for (uint32_t i = 0; i < w->n; i++)
@@ -253,22 +254,22 @@ range_quantile(const RangeSamples *s, const RangeWindows *w, const RangeScratch 
 		if (slides)
 		{
 			sorted_slide(&sorted, first, w->end[i]);
-			range_give(out, i, quantile_of_sorted(sorted.sorted, n, quantiles[i]));
+			pq_range_give(out, i, quantile_of_sorted(sorted.sorted, n, quantiles[i]));
 		}
 		else
 		{
 			memcpy(scratch->a, s->values + first, n * sizeof(double));
-			range_give(out, i, range_quantile_of(scratch->a, n, quantiles[i]));
+			pq_range_give(out, i, pq_range_quantile_of(scratch->a, n, quantiles[i]));
 		}
 	}
 }
 
 /* The median of the distances from the median, none of which is kept if any is NaN. */
 void
-range_mad(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-		  const RangeOut *out)
+pq_range_mad(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			 const RangeOut *out)
 {
-	bool slides = range_slides(w, s->n);
+	bool slides = pq_range_slides(w, s->n);
 	Sorted sorted = {.values = s->values, .sorted = scratch->a};
 	double *distances = scratch->b;
 
@@ -285,15 +286,15 @@ range_mad(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scra
 		else
 			memcpy(scratch->a, s->values + first, n * sizeof(double));
 		median = slides ? quantile_of_sorted(scratch->a, n, 0.5)
-						: range_quantile_of(scratch->a, n, 0.5);
+						: pq_range_quantile_of(scratch->a, n, 0.5);
 		/* the values come first if NaN is among them */
 		if (isnan(scratch->a[0]))
 		{
-			range_give(out, i, NAN);
+			pq_range_give(out, i, NAN);
 			continue;
 		}
 		for (uint32_t k = 0; k < n; k++)
 			distances[k] = fabs(scratch->a[k] - median);
-		range_give(out, i, range_quantile_of(distances, n, 0.5));
+		pq_range_give(out, i, pq_range_quantile_of(distances, n, 0.5));
 	}
 }

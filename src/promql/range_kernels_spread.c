@@ -19,8 +19,9 @@ variance(const double *values, uint32_t n)
 	{
 		double distance = values[i] - (mean + mean_rest);
 
-		range_add(distance / ((double) i + 1), &mean, &mean_rest);
-		range_add(distance * (values[i] - (mean + mean_rest)), &squares, &squares_rest);
+		pq_range_add(distance / ((double) i + 1), &mean, &mean_rest);
+		pq_range_add(distance * (values[i] - (mean + mean_rest)), &squares,
+					 &squares_rest);
 	}
 	return (squares + squares_rest) / n;
 }
@@ -36,20 +37,20 @@ spreads(const RangeSamples *s, const RangeWindows *w, const RangeOut *out, bool 
 		if (n == 0)
 			continue;
 		value = variance(s->values + w->first[i], n);
-		range_give(out, i, root ? sqrt(value) : value);
+		pq_range_give(out, i, root ? sqrt(value) : value);
 	}
 }
 
 void
-range_stddev(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-			 const RangeOut *out)
+pq_range_stddev(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+				const RangeOut *out)
 {
 	spreads(s, w, out, true);
 }
 
 void
-range_stdvar(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-			 const RangeOut *out)
+pq_range_stdvar(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+				const RangeOut *out)
 {
 	spreads(s, w, out, false);
 }
@@ -72,10 +73,10 @@ fit_line(const int64_t *times, const double *values, uint32_t n, int64_t at,
 
 		if (i > 0 && y != values[0])
 			constant = false;
-		range_add(x, &x_sum, &x_rest);
-		range_add(y, &y_sum, &y_rest);
-		range_add(x * y, &xy_sum, &xy_rest);
-		range_add(x * x, &xx_sum, &xx_rest);
+		pq_range_add(x, &x_sum, &x_rest);
+		pq_range_add(y, &y_sum, &y_rest);
+		pq_range_add(x * y, &xy_sum, &xy_rest);
+		pq_range_add(x * x, &xx_sum, &xx_rest);
 	}
 	if (constant)
 	{
@@ -92,8 +93,8 @@ fit_line(const int64_t *times, const double *values, uint32_t n, int64_t at,
 }
 
 void
-range_deriv(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-			const RangeOut *out)
+pq_range_deriv(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			   const RangeOut *out)
 {
 	for (uint32_t i = 0; i < w->n; i++)
 	{
@@ -106,13 +107,13 @@ range_deriv(const RangeSamples *s, const RangeWindows *w, const RangeScratch *sc
 			continue;
 		/* at a time near the samples, or exactness would suffer */
 		fit_line(s->times + first, s->values + first, n, s->times[first], &slope, &value);
-		range_give(out, i, slope);
+		pq_range_give(out, i, slope);
 	}
 }
 
 void
-range_predict(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
-			  int64_t at, int64_t step, const double *ahead)
+pq_range_predict(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
+				 int64_t at, int64_t step, const double *ahead)
 {
 	for (uint32_t i = 0; i < w->n; i++)
 	{
@@ -125,7 +126,7 @@ range_predict(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
 			continue;
 		fit_line(s->times + first, s->values + first, n, at + (int64_t) i * step, &slope,
 				 &value);
-		range_give(out, i, slope * ahead[i] + value);
+		pq_range_give(out, i, slope * ahead[i] + value);
 	}
 }
 
@@ -150,15 +151,15 @@ smooth(const double *values, uint32_t n, double smoothing, double trend_factor)
 }
 
 void
-range_smooth(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
-			 const double *smoothing, const double *trend)
+pq_range_smooth(const RangeSamples *s, const RangeWindows *w, const RangeOut *out,
+				const double *smoothing, const double *trend)
 {
 	for (uint32_t i = 0; i < w->n; i++)
 	{
 		uint32_t n = w->end[i] - w->first[i];
 
 		if (n >= 2)
-			range_give(out, i,
-					   smooth(s->values + w->first[i], n, smoothing[i], trend[i]));
+			pq_range_give(out, i,
+						  smooth(s->values + w->first[i], n, smoothing[i], trend[i]));
 	}
 }

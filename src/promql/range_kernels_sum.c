@@ -17,7 +17,7 @@
 /* Below this part of the sum of absolute values a sum may depend on the order. */
 #define CANCELLED 1e-15
 
-/* The same as range_add(), where nothing is infinite and nothing branches. */
+/* The same as pq_range_add(), where nothing is infinite and nothing branches. */
 static inline void
 add_finite(double value, double *sum, double *rest)
 {
@@ -38,7 +38,7 @@ sum_in_order(const double *values, uint32_t n, double *sum, double *rest)
 		return;
 	*sum = *rest = 0;
 	for (uint32_t i = 0; i < n; i++)
-		range_add(values[i], sum, rest);
+		pq_range_add(values[i], sum, rest);
 }
 
 static double
@@ -68,7 +68,7 @@ mean_in_order(const double *values, uint32_t n)
 			double new_sum = sum;
 			double new_rest = rest;
 
-			range_add(values[i], &new_sum, &new_rest);
+			pq_range_add(values[i], &new_sum, &new_rest);
 			if (!isinf(new_sum))
 			{
 				sum = new_sum;
@@ -81,7 +81,7 @@ mean_in_order(const double *values, uint32_t n)
 		}
 		mean *= part;
 		rest *= part;
-		range_add(values[i] / count, &mean, &rest);
+		pq_range_add(values[i] / count, &mean, &rest);
 	}
 	return moving ? mean + rest : sum / n + rest / n;
 }
@@ -95,7 +95,7 @@ mean_of(const double *values, uint32_t n, double sum, double rest)
 }
 
 void
-range_slide(RangeSliding *slide, uint32_t first, uint32_t end)
+pq_range_slide(RangeSliding *slide, uint32_t first, uint32_t end)
 {
 	if (first >= slide->middle)
 	{
@@ -122,7 +122,7 @@ range_slide(RangeSliding *slide, uint32_t first, uint32_t end)
 }
 
 double
-range_slide_sum(const RangeSliding *slide, uint32_t first, double *sum, double *rest)
+pq_range_slide_sum(const RangeSliding *slide, uint32_t first, double *sum, double *rest)
 {
 	*sum = slide->sum;
 	*rest = slide->rest;
@@ -137,7 +137,7 @@ static inline void
 sums(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 	 const RangeOut *out, bool mean)
 {
-	bool slides = range_slides(w, s->n);
+	bool slides = pq_range_slides(w, s->n);
 	RangeSliding slide = {.values = s->values,
 						  .sums = scratch->a,
 						  .rests = scratch->b,
@@ -158,11 +158,11 @@ sums(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 		{
 			double absolute;
 
-			range_slide(&slide, first, w->end[i]);
-			absolute = range_slide_sum(&slide, first, &sum, &rest);
+			pq_range_slide(&slide, first, w->end[i]);
+			absolute = pq_range_slide_sum(&slide, first, &sum, &rest);
 			if (isnan(absolute))
 			{
-				range_give(out, i, NAN);
+				pq_range_give(out, i, NAN);
 				continue;
 			}
 			in_order = isinf(absolute) ||
@@ -170,20 +170,20 @@ sums(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 		}
 		if (in_order)
 			sum_in_order(values, n, &sum, &rest);
-		range_give(out, i, mean ? mean_of(values, n, sum, rest) : sum_of(sum, rest));
+		pq_range_give(out, i, mean ? mean_of(values, n, sum, rest) : sum_of(sum, rest));
 	}
 }
 
 void
-range_sum(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-		  const RangeOut *out)
+pq_range_sum(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			 const RangeOut *out)
 {
 	sums(s, w, scratch, out, false);
 }
 
 void
-range_avg(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
-		  const RangeOut *out)
+pq_range_avg(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			 const RangeOut *out)
 {
 	sums(s, w, scratch, out, true);
 }

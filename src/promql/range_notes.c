@@ -38,7 +38,7 @@ quoted(TsString name)
 }
 
 void
-range_note(RangeCall *call, RangeNote note)
+pq_range_note(RangeCall *call, RangeNote note)
 {
 	PqExec *exec = call->op.exec;
 	int at = call->position;
@@ -124,7 +124,7 @@ write_general(double value, char *out, size_t size)
 }
 
 void
-range_note_quantile(RangeCall *call, double q)
+pq_range_note_quantile(RangeCall *call, double q)
 {
 	char text[PROMQL_FLOAT_SIZE];
 

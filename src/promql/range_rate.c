@@ -31,7 +31,7 @@ note_name(RangeCall *call, const PqVector *out)
 	{
 		if (pq_has(out, i) && pq_histogram(out, i) == NULL)
 		{
-			range_note(call, RANGE_MAYBE_NO_COUNTER);
+			pq_range_note(call, RANGE_MAYBE_NO_COUNTER);
 			return;
 		}
 	}
@@ -41,37 +41,37 @@ static void
 compute_rate(RangeCall *call, PqVector *out, RangeKernel *kernel, bool counter,
 			 bool per_second)
 {
-	range_floats_alone(call, kernel, out);
+	pq_range_floats_alone(call, kernel, out);
 	if (counter && call->floats.n > 0)
 	{
 		const RangeSamples *floats = &call->floats;
 
 		note_name(call, out);
 		if (floats->starts != NULL && call->windows.extend == PQ_PLAIN &&
-			range_overlaps(floats->times, floats->starts, &call->float_windows,
-						   floats->n))
-			range_note(call, RANGE_OVERLAP);
+			pq_range_overlaps(floats->times, floats->starts, &call->float_windows,
+							  floats->n))
+			pq_range_note(call, RANGE_OVERLAP);
 	}
 	if (call->histograms.n > 0)
-		range_histogram_rates(call, out, counter, per_second);
+		pq_range_histogram_rates(call, out, counter, per_second);
 }
 
 void
-range_compute_rate(RangeCall *call, PqVector *out)
+pq_range_compute_rate(RangeCall *call, PqVector *out)
 {
-	compute_rate(call, out, range_rate, true, true);
+	compute_rate(call, out, pq_range_rate, true, true);
 }
 
 void
-range_compute_increase(RangeCall *call, PqVector *out)
+pq_range_compute_increase(RangeCall *call, PqVector *out)
 {
-	compute_rate(call, out, range_increase, true, false);
+	compute_rate(call, out, pq_range_increase, true, false);
 }
 
 void
-range_compute_delta(RangeCall *call, PqVector *out)
+pq_range_compute_delta(RangeCall *call, PqVector *out)
 {
-	compute_rate(call, out, range_delta, false, false);
+	compute_rate(call, out, pq_range_delta, false, false);
 }
 
 /* ---- the last two samples ---- */
@@ -85,9 +85,9 @@ histogram_step(RangeCall *call, const TsHistogram *before, const TsHistogram *la
 	TsHistogram *h;
 
 	if (rate && (before->hint == TS_RESET_GAUGE || last->hint == TS_RESET_GAUGE))
-		range_note(call, RANGE_NOT_COUNTER);
+		pq_range_note(call, RANGE_NOT_COUNTER);
 	if (!rate && (before->hint != TS_RESET_GAUGE || last->hint != TS_RESET_GAUGE))
-		range_note(call, RANGE_NOT_GAUGE);
+		pq_range_note(call, RANGE_NOT_GAUGE);
 	if (rate && (anew || ts_histogram_is_reset(last, before)))
 		h = ts_histogram_copy(last, &call->between);
 	else
@@ -95,15 +95,15 @@ histogram_step(RangeCall *call, const TsHistogram *before, const TsHistogram *la
 		h = ts_histogram_sub(last, before, &call->between, &notes);
 		if (notes.incompatible)
 		{
-			range_note(call, RANGE_INCOMPATIBLE);
+			pq_range_note(call, RANGE_INCOMPATIBLE);
 			return NULL;
 		}
 		if (notes.bounds_reconciled)
-			range_note(call, RANGE_RECONCILED_SUB);
+			pq_range_note(call, RANGE_RECONCILED_SUB);
 	}
-	h = range_made(call, h);
-	h = range_made(call, ts_histogram_with_hint(h, TS_RESET_GAUGE, &call->between));
-	return range_made(call, ts_histogram_compact(h, 0, &call->results));
+	h = pq_range_made(call, h);
+	h = pq_range_made(call, ts_histogram_with_hint(h, TS_RESET_GAUGE, &call->between));
+	return pq_range_made(call, ts_histogram_compact(h, 0, &call->results));
 }
 
 static void
@@ -121,14 +121,14 @@ compute_step(RangeCall *call, PqVector *out, bool rate)
 		double seconds;
 		bool anew;
 
-		if (range_count(w, i) < 2)
+		if (pq_range_count(w, i) < 2)
 			continue;
 		h_last = s->histograms != NULL ? s->histograms[last] : NULL;
 		h_before = s->histograms != NULL ? s->histograms[before] : NULL;
 		seconds = (double) (s->times[last] - s->times[before]) / 1e6;
 		anew = rate && s->start_times != NULL &&
-			   range_starts_anew(s->start_times[before], s->times[before],
-								 s->start_times[last], s->times[last]);
+			   pq_range_starts_anew(s->start_times[before], s->times[before],
+									s->start_times[last], s->times[last]);
 		if (h_last == NULL && h_before == NULL)
 		{
 			double value = s->values[last];
@@ -143,24 +143,24 @@ compute_step(RangeCall *call, PqVector *out, bool rate)
 			TsHistogram *h = histogram_step(call, h_before, h_last, anew, rate);
 
 			if (h != NULL && rate)
-				h = range_made(call, ts_histogram_div(h, seconds, &call->results));
+				h = pq_range_made(call, ts_histogram_div(h, seconds, &call->results));
 			if (h != NULL)
-				range_give_histogram(call, out, i, h);
+				pq_range_give_histogram(call, out, i, h);
 			MemoryContextReset(call->between_context);
 		}
 		else
-			range_note(call, RANGE_MIXED);
+			pq_range_note(call, RANGE_MIXED);
 	}
 }
 
 void
-range_compute_irate(RangeCall *call, PqVector *out)
+pq_range_compute_irate(RangeCall *call, PqVector *out)
 {
 	compute_step(call, out, true);
 }
 
 void
-range_compute_idelta(RangeCall *call, PqVector *out)
+pq_range_compute_idelta(RangeCall *call, PqVector *out)
 {
 	compute_step(call, out, false);
 }

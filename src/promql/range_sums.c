@@ -25,10 +25,10 @@ sum_of_window(RangeCall *call, uint32 first, uint32 end, bool mean)
 		TsHistogramNotes notes = {0};
 
 		if (sum == NULL || !ts_histogram_sum_add(sum, histograms[k], &notes))
-			range_made(call, NULL);
+			pq_range_made(call, NULL);
 		if (notes.incompatible)
 		{
-			range_note(call, RANGE_INCOMPATIBLE);
+			pq_range_note(call, RANGE_INCOMPATIBLE);
 			return NULL;
 		}
 		seen.bounds_reconciled |= notes.bounds_reconciled;
@@ -36,10 +36,10 @@ sum_of_window(RangeCall *call, uint32 first, uint32 end, bool mean)
 		no_reset |= histograms[k]->hint == TS_RESET_NO;
 	}
 	if (reset && no_reset)
-		range_note(call, RANGE_COLLISION);
+		pq_range_note(call, RANGE_COLLISION);
 	if (seen.bounds_reconciled)
-		range_note(call, RANGE_RECONCILED_SUM);
-	return range_made(call, ts_histogram_sum_result(sum, mean, &call->results));
+		pq_range_note(call, RANGE_RECONCILED_SUM);
+	return pq_range_made(call, ts_histogram_sum_result(sum, mean, &call->results));
 }
 
 static void
@@ -47,29 +47,29 @@ compute_sums(RangeCall *call, PqVector *out, RangeKernel *kernel, bool mean)
 {
 	const RangeWindows *w = &call->histogram_windows;
 
-	range_floats_alone(call, kernel, out);
+	pq_range_floats_alone(call, kernel, out);
 	for (uint32 i = 0; call->histograms.n > 0 && i < w->n; i++)
 	{
 		TsHistogram *sum;
 
-		if (range_count(w, i) == 0 || range_count(&call->float_windows, i) > 0)
+		if (pq_range_count(w, i) == 0 || pq_range_count(&call->float_windows, i) > 0)
 			continue;
 		CHECK_FOR_INTERRUPTS();
 		sum = sum_of_window(call, w->first[i], w->end[i], mean);
 		if (sum != NULL)
-			range_give_histogram(call, out, i, sum);
+			pq_range_give_histogram(call, out, i, sum);
 		MemoryContextReset(call->between_context);
 	}
 }
 
 void
-range_compute_sum(RangeCall *call, PqVector *out)
+pq_range_compute_sum(RangeCall *call, PqVector *out)
 {
-	compute_sums(call, out, range_sum, false);
+	compute_sums(call, out, pq_range_sum, false);
 }
 
 void
-range_compute_avg(RangeCall *call, PqVector *out)
+pq_range_compute_avg(RangeCall *call, PqVector *out)
 {
-	compute_sums(call, out, range_avg, true);
+	compute_sums(call, out, pq_range_avg, true);
 }

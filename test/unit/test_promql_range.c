@@ -166,7 +166,7 @@ plain_sum(const Case *c, uint32_t i, const double *v, uint32_t n, double *value)
 	double rest = 0;
 
 	for (uint32_t k = 0; k < n; k++)
-		range_add(v[k], &sum, &rest);
+		pq_range_add(v[k], &sum, &rest);
 	*value = isinf(sum) ? sum : sum + rest;
 	return n > 0;
 }
@@ -187,7 +187,7 @@ plain_avg(const Case *c, uint32_t i, const double *v, uint32_t n, double *value)
 
 		if (!moving)
 		{
-			range_add(v[k], &s, &r);
+			pq_range_add(v[k], &s, &r);
 			if (!isinf(s))
 			{
 				sum = s;
@@ -200,7 +200,7 @@ plain_avg(const Case *c, uint32_t i, const double *v, uint32_t n, double *value)
 		}
 		mean *= (count - 1) / count;
 		rest *= (count - 1) / count;
-		range_add(v[k] / count, &mean, &rest);
+		pq_range_add(v[k] / count, &mean, &rest);
 	}
 	*value = moving ? mean + rest : sum / n + rest / n;
 	return n > 0;
@@ -323,8 +323,8 @@ static bool
 plain_growth(const Case *c, uint32_t i, const double *v, uint32_t n, double *value,
 			 bool counter, bool per_second)
 {
-	int64_t start = range_start_time(&c->windows, i);
-	int64_t end = range_end_time(&c->windows, i);
+	int64_t start = pq_range_start_time(&c->windows, i);
+	int64_t end = pq_range_end_time(&c->windows, i);
 	const int64_t *times = c->times + c->first[i];
 	const int64_t *starts = c->samples.starts ? c->starts + c->first[i] : NULL;
 	double growth;
@@ -338,8 +338,9 @@ plain_growth(const Case *c, uint32_t i, const double *v, uint32_t n, double *val
 	growth = v[n - 1] - v[0];
 	for (uint32_t k = 1; counter && k < n; k++)
 	{
-		if (v[k] < v[k - 1] || (starts && range_starts_anew(starts[k - 1], times[k - 1],
-															starts[k], times[k])))
+		if (v[k] < v[k - 1] ||
+			(starts &&
+			 pq_range_starts_anew(starts[k - 1], times[k - 1], starts[k], times[k])))
 			growth += v[k - 1];
 	}
 	to_start = (double) (times[0] - start) / 1e6;
@@ -375,8 +376,8 @@ static bool
 plain_extended(const Case *c, uint32_t i, const double *v, uint32_t n, double *value,
 			   bool counter, bool per_second)
 {
-	int64_t start = range_start_time(&c->windows, i);
-	int64_t end = range_end_time(&c->windows, i);
+	int64_t start = pq_range_start_time(&c->windows, i);
+	int64_t end = pq_range_end_time(&c->windows, i);
 	const int64_t *times = c->times + c->first[i];
 	bool smoothed = c->windows.extend == PQ_SMOOTHED;
 	double points[MAX_SAMPLES + 2];
@@ -462,8 +463,8 @@ check_bounds(const Case *c)
 
 	for (uint32_t i = 0; i < c->windows.n; i++)
 	{
-		int64_t from = range_start_time(&c->windows, i) - c->before;
-		int64_t to = range_end_time(&c->windows, i) + c->behind;
+		int64_t from = pq_range_start_time(&c->windows, i) - c->before;
+		int64_t to = pq_range_end_time(&c->windows, i) + c->behind;
 		uint32_t first = 0;
 		uint32_t end = 0;
 
@@ -488,11 +489,11 @@ check_kernel(const Case *c, const char *name, RangeKernel *kernel, Plain *plain,
 	RangeScratch scratch;
 	RangeOut out = {values, present};
 
-	range_scratch_init(&scratch, room, c->samples.n);
+	pq_range_scratch_init(&scratch, room, c->samples.n);
 	if (kernel != NULL)
 		kernel(&c->samples, &c->windows, &scratch, &out);
 	else
-		range_quantile(&c->samples, &c->windows, &scratch, &out, c->quantiles);
+		pq_range_quantile(&c->samples, &c->windows, &scratch, &out, c->quantiles);
 	for (uint32_t i = 0; i < c->windows.n; i++)
 	{
 		bool has = (present[i / 64] >> (i % 64)) & 1;
@@ -515,24 +516,24 @@ check_case(uint64_t seed)
 	static Case c;
 
 	make_case(&c, seed);
-	range_windows_find(&c.windows, c.times, c.samples.n, c.before, c.behind, c.first,
-					   c.end);
+	pq_range_windows_find(&c.windows, c.times, c.samples.n, c.before, c.behind, c.first,
+						  c.end);
 	check_bounds(&c);
-	check_kernel(&c, "sum", range_sum, plain_sum, false);
-	check_kernel(&c, "avg", range_avg, plain_avg, false);
-	check_kernel(&c, "min", range_min, plain_min, false);
-	check_kernel(&c, "max", range_max, plain_max, false);
-	check_kernel(&c, "ts_of_min", range_ts_of_min, plain_ts_of_min, false);
-	check_kernel(&c, "ts_of_max", range_ts_of_max, plain_ts_of_max, false);
+	check_kernel(&c, "sum", pq_range_sum, plain_sum, false);
+	check_kernel(&c, "avg", pq_range_avg, plain_avg, false);
+	check_kernel(&c, "min", pq_range_min, plain_min, false);
+	check_kernel(&c, "max", pq_range_max, plain_max, false);
+	check_kernel(&c, "ts_of_min", pq_range_ts_of_min, plain_ts_of_min, false);
+	check_kernel(&c, "ts_of_max", pq_range_ts_of_max, plain_ts_of_max, false);
 	check_kernel(&c, "quantile", NULL, plain_quantile, false);
-	check_kernel(&c, "mad", range_mad, plain_mad, false);
+	check_kernel(&c, "mad", pq_range_mad, plain_mad, false);
 	for (int has_starts = 0; has_starts < (c.windows.extend == PQ_PLAIN ? 2 : 1);
 		 has_starts++)
 	{
 		c.samples.starts = has_starts ? c.starts : NULL;
-		check_kernel(&c, "rate", range_rate, plain_rate, has_starts);
-		check_kernel(&c, "increase", range_increase, plain_increase, has_starts);
-		check_kernel(&c, "delta", range_delta, plain_delta, has_starts);
+		check_kernel(&c, "rate", pq_range_rate, plain_rate, has_starts);
+		check_kernel(&c, "increase", pq_range_increase, plain_increase, has_starts);
+		check_kernel(&c, "delta", pq_range_delta, plain_delta, has_starts);
 	}
 }
 
@@ -555,8 +556,8 @@ check_known(const char *name, RangeKernel *kernel, const double *v, uint32_t n,
 
 	for (uint32_t i = 0; i < n; i++)
 		times[i] = 10 * SECOND * i;
-	range_windows_find(&w, times, n, 0, 0, &first, &end);
-	range_scratch_init(&scratch, room, n);
+	pq_range_windows_find(&w, times, n, 0, 0, &first, &end);
+	pq_range_scratch_init(&scratch, room, n);
 	kernel(&s, &w, &scratch, &out);
 	CHECK(present == 1 && same(value, expected), "%s: %.17g", name, value);
 }
@@ -572,18 +573,18 @@ test_known_values(void)
 	static const double infinite[] = {INFINITY, INFINITY};
 	static const double nan_first[] = {NAN, 1, NAN};
 
-	check_known("stdvar", range_stdvar, spread, 5, 10.56);
-	check_known("stddev", range_stddev, spread, 5, sqrt(10.56));
-	check_known("stdvar", range_stdvar, constant, 3, 0);
-	check_known("sum", range_sum, huge, 4, 2);
-	check_known("avg", range_avg, huge, 4, 0.5);
-	check_known("sum", range_sum, overflow, 2, INFINITY);
-	check_known("avg", range_avg, overflow, 2, 9.988465674311579e+307);
-	check_known("deriv", range_deriv, line, 11, 0.010606060606060607 * 30);
-	check_known("deriv", range_deriv, constant, 3, 0);
-	check_known("deriv", range_deriv, infinite, 2, NAN);
-	check_known("max", range_max, nan_first, 3, 1);
-	check_known("mad", range_mad, nan_first, 3, NAN);
+	check_known("stdvar", pq_range_stdvar, spread, 5, 10.56);
+	check_known("stddev", pq_range_stddev, spread, 5, sqrt(10.56));
+	check_known("stdvar", pq_range_stdvar, constant, 3, 0);
+	check_known("sum", pq_range_sum, huge, 4, 2);
+	check_known("avg", pq_range_avg, huge, 4, 0.5);
+	check_known("sum", pq_range_sum, overflow, 2, INFINITY);
+	check_known("avg", pq_range_avg, overflow, 2, 9.988465674311579e+307);
+	check_known("deriv", pq_range_deriv, line, 11, 0.010606060606060607 * 30);
+	check_known("deriv", pq_range_deriv, constant, 3, 0);
+	check_known("deriv", pq_range_deriv, infinite, 2, NAN);
+	check_known("max", pq_range_max, nan_first, 3, 1);
+	check_known("mad", pq_range_mad, nan_first, 3, NAN);
 }
 
 int
