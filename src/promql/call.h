@@ -13,6 +13,7 @@
  *	call_histogram.c	histogram_count() and the like: a number of each histogram
  *	call_quantile.c	histogram_quantile(), histogram_quantiles(), histogram_fraction()
  *	call_info.c		info()
+ *	call_info_time.c	the time at which info() looks at info series
  *	call_merge.c	series that got equal labels
  *
  * Every planner makes an operator whose children are the call's arguments.
@@ -43,14 +44,10 @@ extern CallPlanner call_plan_info;
 
 #define call_id(node) ((node)->u.call.function->id)
 
-/* Without what stands around it. */
-extern const PqNode *call_bare(const PqNode *node);
-
-/* What the child of a function that drops names is asked for: of names that are removed
- * at once all labels, since equal ones are to be found. */
-#define call_needs(exec, needs) ((exec)->delayed_name_removal ? (needs) : NULL)
-/* The operator of such a function, with what finds equal labels if need be. */
+/* The operator of a function that drops names, with what finds equal labels if need be. */
 extern PqOperator *call_dropping_names(PqExec *exec, PqOperator *op);
+/* Like pq_plan_merge(), but names that are to go in the end stay until then. */
+extern PqOperator *call_merge_equal(PqExec *exec, PqOperator *child);
 /* op->series: those of the child, which lose their names. */
 extern void call_drop_names(PqOperator *op, const PqOperator *child);
 /* op->series: one without labels. */
@@ -89,5 +86,15 @@ call_min(double a, double b)
 		return signbit(a) ? a : b;
 	return a < b ? a : b;
 }
+
+/* When info() looks at info series: at one time, or so much before each step. */
+typedef struct CallReference
+{
+	bool pinned;
+	int64 time;   /* if pinned */
+	int64 offset; /* if not */
+} CallReference;
+
+extern CallReference call_info_reference(PqExec *exec, const PqNode *arg);
 
 #endif /* PROMQL_CALL_H */

@@ -151,6 +151,6 @@ call_plan_calendar(PqExec *exec, const PqNode *node, const PqSteps *steps,
 
 	if (op->nchildren == 0)
 		return op;
-	op->children[0] = pq_plan(exec, node->u.call.args[0], steps, call_needs(exec, needs));
+	op->children[0] = pq_plan(exec, node->u.call.args[0], steps, needs);
 	return call_dropping_names(exec, op);
 }

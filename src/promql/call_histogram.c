@@ -69,6 +69,6 @@ call_plan_histogram(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	PqOperator *op = pq_operator(exec, sizeof(PqOperator), &histogram_methods, node,
 								 steps, 1);
 
-	op->children[0] = pq_plan(exec, node->u.call.args[0], steps, call_needs(exec, needs));
+	op->children[0] = pq_plan(exec, node->u.call.args[0], steps, needs);
 	return call_dropping_names(exec, op);
 }

@@ -3,7 +3,7 @@
  *	  label_replace() and label_join(): new labels, made of those that are there.
  *
  * Labels are all made in open; values pass through. Series that get equal labels are
- * joined by the operator above (pq_plan_merge()).
+ * joined by the operator above (call_merge_equal()).
  */
 #include "postgres.h"
 
@@ -228,5 +228,5 @@ call_plan_label(PqExec *exec, const PqNode *node, const PqSteps *steps,
 				   memcmp(label->destination.data, TS_METRIC_NAME_LABEL,
 						  label->destination.len) == 0;
 	op->children[0] = pq_plan(exec, node->u.call.args[0], steps, NULL);
-	return pq_plan_merge(exec, op);
+	return call_merge_equal(exec, op);
 }

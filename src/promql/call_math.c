@@ -179,7 +179,7 @@ call_plan_math(PqExec *exec, const PqNode *node, const PqSteps *steps,
 
 	if (function->all != NULL || function->one != NULL)
 		((MathOperator *) op)->function = function;
-	op->children[0] = pq_plan(exec, node->u.call.args[0], steps, call_needs(exec, needs));
+	op->children[0] = pq_plan(exec, node->u.call.args[0], steps, needs);
 	for (int i = 1; i < op->nchildren; i++)
 		op->children[i] = pq_plan(exec, node->u.call.args[i], steps, NULL);
 	return call_dropping_names(exec, op);

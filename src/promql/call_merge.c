@@ -25,6 +25,7 @@ typedef struct MergedSeries
 typedef struct MergeOperator
 {
 	PqOperator op;
+	bool keep_names;
 	uint32 *which; /* for each series of the child; NULL: all labels differ */
 	MergedSeries *merged;
 	uint32 read;         /* series of the child */
@@ -41,17 +42,19 @@ pq_drop_name(PqOperator *op, PqSeries *series)
 		series->labels = pq_labels_drop_name(series->labels, op->context);
 }
 
-/* The child's series; names that are still to go go now. */
+/* The child's series; names that are still to go go now, unless they are to stay. */
 static PqSeries *
-named_series(PqOperator *op, const PqOperator *child)
+named_series(PqOperator *op, const PqOperator *child, bool keep_names)
 {
 	PqSeries *series = pq_alloc0(op, child->nseries * sizeof(PqSeries));
 
 	for (uint32 i = 0; i < child->nseries; i++)
 	{
-		series[i].labels = child->series[i].labels;
-		if (child->series[i].drop_name)
-			series[i].labels = pq_labels_drop_name(series[i].labels, op->context);
+		series[i] = child->series[i];
+		if (!series[i].drop_name || keep_names)
+			continue;
+		series[i].labels = pq_labels_drop_name(series[i].labels, op->context);
+		series[i].drop_name = false;
 	}
 	return series;
 }
@@ -85,7 +88,7 @@ merge_open(PqOperator *op)
 	uint32 count;
 
 	pq_open(child);
-	op->series = named_series(op, child);
+	op->series = named_series(op, child, merge->keep_names);
 	op->nseries = child->nseries;
 	map = pq_labels_map(op->context);
 	merge->which = pq_alloc(op, child->nseries * sizeof(uint32));
@@ -223,5 +226,14 @@ pq_plan_merge(PqExec *exec, PqOperator *child)
 								 &child->steps, 1);
 
 	op->children[0] = child;
+	return op;
+}
+
+PqOperator *
+call_merge_equal(PqExec *exec, PqOperator *child)
+{
+	PqOperator *op = pq_plan_merge(exec, child);
+
+	((MergeOperator *) op)->keep_names = true;
 	return op;
 }

@@ -67,6 +67,7 @@ static CallPlanner *const planners[PQ_FN_COUNT] = {
 	[PQ_FN_HISTOGRAM_FRACTION] = call_plan_quantile,
 	[PQ_FN_HISTOGRAM_QUANTILE] = call_plan_quantile,
 	[PQ_FN_HISTOGRAM_QUANTILES] = call_plan_quantile,
+	[PQ_FN_INFO] = call_plan_info,
 	[PQ_FN_LABEL_REPLACE] = call_plan_label,
 	[PQ_FN_LABEL_JOIN] = call_plan_label,
 };
@@ -78,14 +79,6 @@ pq_plan_call(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNee
 	if (planners[call_id(node)] == NULL)
 		elog(ERROR, "PromQL function %s() has no operator", node->u.call.function->name);
 	return planners[call_id(node)](exec, node, steps, needs);
-}
-
-const PqNode *
-call_bare(const PqNode *node)
-{
-	while (node->kind == PQ_PAREN)
-		node = node->u.paren;
-	return node;
 }
 
 PqOperator *

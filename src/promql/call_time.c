@@ -50,11 +50,10 @@ PqOperator *
 call_plan_time(PqExec *exec, const PqNode *node, const PqSteps *steps,
 			   const PqNeeds *needs)
 {
-	const PqNode *arg = call_bare(node->u.call.args[0]);
+	const PqNode *arg = pq_strip(node->u.call.args[0]);
 	PqOperator *op = pq_operator(exec, sizeof(TimeOperator), &time_methods, node, steps,
 								 1);
 
-	needs = call_needs(exec, needs);
 	((TimeOperator *) op)->of_selector = arg->kind == PQ_SELECTOR;
 	if (arg->kind != PQ_SELECTOR)
 		op->children[0] = pq_plan(exec, arg, steps, needs);

@@ -283,6 +283,14 @@ extern PqOperator *pq_plan_binary(PqExec *exec, const PqNode *node, const PqStep
 extern PqOperator *pq_plan_aggregate(PqExec *exec, const PqNode *node,
 									 const PqSteps *steps, const PqNeeds *needs);
 
+/* ---- modifiers: exec_selection.c ---- */
+
+/* What a selector or subquery with these modifiers looks at instead of a time. */
+extern int64 pq_modified_time(const PqExec *exec, const PqModifiers *modifiers,
+							  int64 offset, int64 time);
+/* A duration of the query in microseconds; raises an error where it has no value. */
+extern int64 pq_duration(PqExec *exec, const PqDuration *duration, bool must_be_positive);
+
 /* ---- names and equal labels ---- */
 
 /* A series that loses its name (and type and unit): in the end, or, without delayed
@@ -321,6 +329,7 @@ extern void pq_hold_samples(PqExec *exec, int64 n);
 extern const double *pq_scalar(PqOperator *op);
 /* Is this a number literal (also in parentheses or with a sign)? */
 extern bool pq_constant(const PqNode *node, double *value);
+extern const PqNode *pq_strip(const PqNode *node); /* without parentheses */
 /* The string of an argument (also in parentheses). */
 extern TsString pq_string(const PqNode *node);
 

@@ -120,11 +120,6 @@ extern void pq_selection_read(PqOperator *op, PqSelection *selection, int64 time
 extern void pq_selection_close(PqSelection *selection);
 extern void
 pq_selection_explain(PqOperator *op, const PqSelection *selection, PqExplain *to);
-/* What a selector or subquery with these modifiers looks at instead of a time. */
-extern int64 pq_modified_time(const PqExec *exec, const PqModifiers *modifiers,
-							  int64 offset, int64 time);
-/* A duration of the query in microseconds; raises an error where it has no value. */
-extern int64 pq_duration(PqExec *exec, const PqDuration *duration, bool must_be_positive);
 
 /* Samples that are gathered in arrays that grow. exec_gather.c */
 typedef struct PqGather
@@ -159,7 +154,6 @@ extern bool pq_is_stale(double value);
 extern bool pq_is_invariant(const PqNode *node);
 /* Does it read the source? */
 extern bool pq_reads_data(const PqNode *node);
-extern const PqNode *pq_strip(const PqNode *node); /* without parentheses */
 /* Calls a function for the nodes below this one, in order; strings, too. */
 extern void pq_for_children(const PqNode *node,
 							void (*call)(const PqNode *child, void *arg), void *arg);

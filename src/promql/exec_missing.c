@@ -18,7 +18,6 @@
 	MISSING(PqOperator *, name, PqExec *exec, const PqNode *node, const PqSteps *steps, \
 			const PqNeeds *needs)
 
-MISSING_OPERATOR(pq_plan_call)
 MISSING_OPERATOR(pq_plan_unary)
 MISSING_OPERATOR(pq_plan_binary)
 MISSING_OPERATOR(pq_plan_aggregate)
