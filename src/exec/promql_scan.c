@@ -18,6 +18,7 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/ruleutils.h"
 
 #include "promql_rows.h"
 
@@ -208,6 +209,20 @@ is_computed(Node *node, void *context)
 	return expression_tree_walker(node, is_computed, context);
 }
 
+/* What the query is made from, where it is not known yet. */
+static void
+show_argument(CustomScanState *node, List *ancestors, ExplainState *es)
+{
+	CustomScan *plan = castNode(CustomScan, node->ss.ps.plan);
+	List *context = set_deparse_context_plan(es->deparse_cxt, &plan->scan.plan,
+											 ancestors);
+
+	ExplainPropertyText(
+		"Query",
+		deparse_expression(linitial(plan->custom_exprs), context, es->verbose, false),
+		es);
+}
+
 /* A plan that is only shown, or was never run, is prepared for it. */
 static void
 explain(CustomScanState *node, List *ancestors, ExplainState *es)
@@ -219,6 +234,8 @@ explain(CustomScanState *node, List *ancestors, ExplainState *es)
 		prepare(scan);
 	if (scan->rows != NULL)
 		pq_explain(promql_rows_query(scan->rows), es);
+	else
+		show_argument(node, ancestors, es);
 }
 
 static const CustomExecMethods exec_methods = {
