@@ -58,6 +58,15 @@ for my $sql (
 	q{CREATE MATERIALIZED VIEW app.hourly USING mytsdb WITH (mytsdb.series_by = 'host') AS
 		SELECT time_bucket('1 hour', time) AS time, host, avg(used) AS used FROM app.cpu GROUP BY 1, 2},
 	q{CREATE MATERIALIZED VIEW app.waiting USING mytsdb AS SELECT time FROM app.cpu WITH NO DATA},
+	# the metrics store: its tables belong to the extension
+	q{CREATE ROLE reader},
+	q{GRANT SELECT ON mytsdb.metrics TO reader},
+	q{ALTER TABLE mytsdb.metrics SET (mytsdb.retention = '100 years', autovacuum_vacuum_threshold = 77)},
+	q{ALTER TABLE mytsdb.metrics SET (mytsdb.duplicates = 'keep')},
+	q{ALTER TABLE mytsdb.exemplars SET (mytsdb.shards = 3)},
+	q{INSERT INTO mytsdb.metrics (labels, time, value) SELECT ('m{a="' || i % 7 || '"}')::labels, timestamptz '2024-01-01' + i % 70 * interval '1 s', i
+		FROM generate_series(1, 1000) i},
+	q{INSERT INTO mytsdb.metadata VALUES ('m', 'gauge', 's', E'what\tit is', '2024-01-01')},
   )
 {
 	my $output = $fill->query($sql);
@@ -82,6 +91,19 @@ sub contents
 		ORDER BY relname}, $database);
 }
 
+# The same of the metrics store's tables, and who may do what with them.
+sub store
+{
+	my ($database) = @_;
+	return $node->safe_sql(q{
+		SELECT c.oid::regclass, (SELECT array_agg(o ORDER BY o) FROM unnest(reloptions) o), relacl,
+			(xpath('/row/d/text()', query_to_xml(format(
+				'SELECT md5(coalesce(string_agg(x::text, chr(10) ORDER BY x::text), '''')) || '' '' || count(*) AS d FROM ONLY %s x',
+				c.oid::regclass), false, true, '')))[1]
+		FROM pg_class c WHERE relnamespace = 'mytsdb'::regnamespace AND relname IN ('metrics', 'exemplars', 'metadata', 'dumped_options')
+		ORDER BY relname}, $database);
+}
+
 sub schema
 {
 	my ($database) = @_;
@@ -97,9 +119,12 @@ sub new_database
 }
 
 my $origin = contents('origin', 'all');
+my $store = store('origin');
 my $schema = schema('origin');
 like($origin, qr/^app\.cpu\|mytsdb\|\{fillfactor=70,.*mytsdb\.series_by=.*\|t\|[0-9a-f]{32} 40100$/m, 'rows are there');
 like($origin, qr/^app\.waiting\|mytsdb\|.*\|f\|$/m, 'also a view that waits for them');
+like($store, qr/^mytsdb\.metrics\|\{autovacuum_vacuum_threshold=77,mytsdb\.duplicates=keep,"mytsdb\.retention=100 years",.*reader=r.*\|[0-9a-f]{32} 1000$/m,
+	'the metrics store has rows, options and privileges');
 like($schema, qr/"mytsdb\.series_by"='host, "Core, ""1"""'/, 'options are dumped');
 like($schema, qr/default_table_access_method = mytsdb/, 'and the access method');
 
@@ -107,6 +132,7 @@ sub restored_is
 {
 	my ($database, $name) = @_;
 	is(contents($database, 'all'), $origin, "$name: rows and options");
+	is(store($database), $store, "$name: the metrics store");
 	is(schema($database), $schema, "$name: the schema");
 }
 
@@ -148,6 +174,7 @@ is(schema('data'), $schema, '--schema-only');
 $node->program('pg_restore', @connection, '-e', '--data-only', '--disable-triggers', '-d', 'data', "$files/custom");
 is(contents('data', qw(cpu days parts_1 parts_2 wide empty)),
 	contents('origin', qw(cpu days parts_1 parts_2 wide empty)), '--data-only');
+is(store('data'), $store, '--data-only: the metrics store');
 
 new_database('one');
 $node->safe_sql('CREATE EXTENSION mytsdb; CREATE SCHEMA app', 'one');
@@ -157,11 +184,27 @@ is(contents('one', 'all'), contents('origin', 'days'), 'pg_dump -t');
 $node->program('pg_restore', @connection, '-e', '-t', 'wide', '-d', 'one', "$files/custom");
 is(contents('one', 'all'), contents('origin', qw(days wide)), 'pg_restore -t');
 
+$node->program('pg_dump', @connection, '-Fc', '-t', 'mytsdb.metrics', '-f', "$files/metrics", 'origin');
+$node->program('pg_restore', @connection, '-e', '-d', 'one', "$files/metrics");
+is($node->safe_sql('SELECT count(*), max(value) FROM mytsdb.metrics', 'one'), '70|1000',
+	'pg_dump -t of a table of the store: rows, by the options that the other has');
+
 # A row can be added to what was restored, and series and last rows are found.
 $node->safe_sql(q{INSERT INTO app.days VALUES ('2024-01-05', NULL, 'm{a="1"}', 77)}, 'one');
 is($node->safe_sql(q{SELECT v FROM app.days WHERE key = 'm{a="1"}' AND day = '2024-01-05'}, 'one'),
 	'77', 'last rows replace restored ones');
 
+# ---- a whole cluster ----
+
+$node->program('pg_dumpall', @connection, '-f', "$files/all.sql");
 ok($node->stop, 'the server stops');
+unlike($node->log_text, qr/TRAP|PANIC|terminated by signal/, 'nothing crashed');
+$node = Cluster->new('dumped');
+$node->initdb([]);
+$node->start;
+@connection = ('-h', $node->{dir}, qw(-p 5432 -U postgres));
+$node->program('psql', @connection, qw(-X -q -o /dev/null -d postgres -f), "$files/all.sql");
+restored_is('origin', 'pg_dumpall');
+ok($node->stop, 'the other server stops');
 unlike($node->log_text, qr/TRAP|PANIC|terminated by signal/, 'nothing crashed');
 done_testing();
