@@ -20,22 +20,33 @@ pq_range_scratch_init(RangeScratch *scratch, void *room, uint32_t n)
 	scratch->u = (uint32_t *) (scratch->d + n);
 }
 
+/* How many samples a place may be beside the guess before it is searched for. */
+#define NEAR 4
+
 /*
- * The first sample after the time, at or behind the one given. Most often it is near: the
- * distance is doubled until it is passed.
+ * The first sample after the time, at or behind `from`. It is looked for at a guess, and
+ * if it is not near, the distance from `from` is doubled until it is passed.
  */
-static uint32_t
-first_after(const int64_t *times, uint32_t n, uint32_t from, int64_t time)
+static inline uint32_t
+first_after(const int64_t *times, uint32_t n, uint32_t from, uint32_t guess, int64_t time)
 {
 	uint32_t low = from; /* all before it are not after the time */
 	uint32_t distance = 1;
 	uint32_t high;
 
+	for (int i = 0; i < NEAR && guess <= n; i++)
+	{
+		if (guess > from && times[guess - 1] > time)
+			guess--;
+		else if (guess < n && times[guess] <= time)
+			guess++;
+		else
+			return guess;
+	}
 	while (low < n && times[low] <= time)
 	{
 		uint32_t ahead = distance < n - low ? distance : n - low;
 
-		/* times[low] itself is known */
 		if (times[low + ahead - 1] > time)
 			break;
 		low += ahead;
@@ -60,6 +71,8 @@ pq_range_windows_find(RangeWindows *w, const int64_t *times, uint32_t n, int64_t
 {
 	uint32_t f = 0;
 	uint32_t e = 0;
+	uint32_t f_moved = 0; /* as far will they move again, if scrapes are regular */
+	uint32_t e_moved = 0;
 
 	assert(w->step >= 0 && before >= 0 && behind >= 0);
 	w->covered = 0;
@@ -67,8 +80,13 @@ pq_range_windows_find(RangeWindows *w, const int64_t *times, uint32_t n, int64_t
 	{
 		if (i == 0 || w->step > 0)
 		{
-			f = first_after(times, n, f, pq_range_start_time(w, i) - before);
-			e = first_after(times, n, e > f ? e : f, pq_range_end_time(w, i) + behind);
+			uint32_t f_before = f;
+			uint32_t e_before = e;
+
+			f = first_after(times, n, f, f + f_moved, pq_range_start_time(w, i) - before);
+			f_moved = f - f_before;
+			e = first_after(times, n, e, e + e_moved, pq_range_end_time(w, i) + behind);
+			e_moved = e - e_before;
 		}
 		first[i] = f;
 		end[i] = e;

@@ -116,6 +116,18 @@ pq_range_add(double value, double *sum, double *rest)
 	*sum = t;
 }
 
+/* The same where nothing is infinite, without branches: if the sum is finite in the end,
+ * and the rest is, then nothing was. */
+static inline void
+pq_range_add_finite(double value, double *sum, double *rest)
+{
+	double t = *sum + value;
+	double part = t - *sum;
+
+	*rest += (*sum - (t - part)) + (value - part);
+	*sum = t;
+}
+
 /*
  * A sum that slides over values: range_kernels_sum.c. The caller sets values, and room
  * for as many elements in the three arrays; all else is 0 at first.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "range_kernels.h"
+#include "ts_kernel.h"
 
 /* Plain sums that are below this part of the sum of absolute values are inexact. */
 #define CANCELLED 1e-6
@@ -188,6 +189,70 @@ typedef struct Rate
 	bool per_second;
 } Rate;
 
+/*
+ * Windows side by side, so that what is computed of each is computed of several at once.
+ * Times are in microseconds.
+ */
+#define BLOCK 64
+typedef struct Block
+{
+	double to_start[BLOCK];
+	double to_end[BLOCK];
+	double sampled[BLOCK];
+	double gaps[BLOCK];
+	double first[BLOCK];
+	double growth[BLOCK];
+} Block;
+
+/* As pq_range_factor() of windows of two samples at least, without start times. */
+KERNEL static void
+extrapolate(const Block *b, uint32_t n, bool counter, double seconds, double *values)
+{
+	for (uint32_t i = 0; i < n; i++)
+	{
+		double sampled = b->sampled[i] / 1e6;
+		double to_start = b->to_start[i] / 1e6;
+		double to_end = b->to_end[i] / 1e6;
+		double average = sampled / b->gaps[i];
+		double threshold = average * 1.1;
+		double growth = b->growth[i];
+		double to_zero = sampled * (b->first[i] / growth);
+
+		to_start = to_start >= threshold ? average / 2 : to_start;
+		to_end = to_end >= threshold ? average / 2 : to_end;
+		if ((int) counter & (growth > 0) & (b->first[i] >= 0) & (to_zero < to_start))
+			to_start = to_zero;
+		values[i] = growth * ((sampled + to_start + to_end) / sampled / seconds);
+	}
+}
+
+/* The windows [from, from + n). Those without a value are given numbers, too. */
+static void
+fill_block(Block *b, const RangeSamples *s, const RangeWindows *w, uint32_t from,
+		   uint32_t n, Resets *resets, RangeSliding *many, const RangeOut *out)
+{
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint32_t first = w->first[from + i];
+		uint32_t end = w->end[from + i];
+
+		if (end - first < 2)
+		{
+			b->sampled[i] = b->gaps[i] = b->growth[i] = 1;
+			b->to_start[i] = b->to_end[i] = b->first[i] = 0;
+			continue;
+		}
+		b->sampled[i] = (double) (s->times[end - 1] - s->times[first]);
+		b->to_start[i] = (double) (s->times[first] - pq_range_start_time(w, from + i));
+		b->to_end[i] = (double) (pq_range_end_time(w, from + i) - s->times[end - 1]);
+		b->gaps[i] = (double) (end - first - 1);
+		b->first[i] = s->values[first];
+		b->growth[i] = resets != NULL ? counter_growth(resets, many, first, end)
+									  : s->values[end - 1] - b->first[i];
+		out->present[(from + i) / 64] |= UINT64_C(1) << ((from + i) % 64);
+	}
+}
+
 static void
 plain_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 			const RangeOut *out, Rate rate)
@@ -195,6 +260,8 @@ plain_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch *sc
 	Resets resets = {.values = s->values};
 	RangeSliding many = {
 		.sums = scratch->a, .rests = scratch->b, .absolutes = scratch->c};
+	double seconds = rate.per_second ? (double) w->range / 1e6 : 1;
+	Block block;
 
 	if (rate.counter)
 	{
@@ -202,25 +269,43 @@ plain_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch *sc
 		if (resets_are_many(&resets, w, s->n, scratch->d))
 			many.values = scratch->d;
 	}
+	for (uint32_t from = 0; from < w->n; from += BLOCK)
+	{
+		uint32_t n = w->n - from < BLOCK ? w->n - from : BLOCK;
+
+		fill_block(&block, s, w, from, n, rate.counter ? &resets : NULL, &many, out);
+		extrapolate(&block, n, rate.counter, seconds, out->values + from);
+	}
+}
+
+/* Counters whose samples tell when they began. */
+static void
+started_rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
+			  const RangeOut *out, Rate rate)
+{
+	Resets resets = {.values = s->values};
+	RangeSliding many = {
+		.sums = scratch->a, .rests = scratch->b, .absolutes = scratch->c};
+
+	resets_find(&resets, s, scratch->u);
+	if (resets_are_many(&resets, w, s->n, scratch->d))
+		many.values = scratch->d;
 	for (uint32_t i = 0; i < w->n; i++)
 	{
 		uint32_t first = w->first[i];
 		uint32_t end = w->end[i];
-		RangeGrowth g = {.n = end - first, .counter = rate.counter};
+		RangeGrowth g = {.n = end - first, .counter = true};
 
 		if (g.n == 0)
 			continue;
 		g.first_time = s->times[first];
 		g.last_time = s->times[end - 1];
-		g.begins = rate.counter && s->starts != NULL
-					   ? pq_range_begin(s->starts[first], g.first_time,
-										pq_range_start_time(w, i))
-					   : RANGE_NO_START;
+		g.begins = pq_range_begin(s->starts[first], g.first_time,
+								  pq_range_start_time(w, i));
 		if (g.n == 1 && g.begins == RANGE_NO_START)
 			continue;
 		g.first = s->values[first];
-		g.growth = rate.counter ? counter_growth(&resets, &many, first, end)
-								: s->values[end - 1] - g.first;
+		g.growth = counter_growth(&resets, &many, first, end);
 		if (g.begins != RANGE_NO_START)
 			g.growth += g.first;
 		pq_range_give(out, i,
@@ -346,10 +431,12 @@ static inline void
 rates(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 	  const RangeOut *out, Rate rate)
 {
-	if (w->extend == PQ_PLAIN)
-		plain_rates(s, w, scratch, out, rate);
-	else
+	if (w->extend != PQ_PLAIN)
 		extended_rates(s, w, scratch, out, rate);
+	else if (rate.counter && s->starts != NULL)
+		started_rates(s, w, scratch, out, rate);
+	else
+		plain_rates(s, w, scratch, out, rate);
 }
 
 void

@@ -47,8 +47,15 @@ largest(const double *values, uint32_t n, double sign)
 static double
 extreme_value(const double *values, uint32_t n, double sign)
 {
-	double most = largest(values, n, sign);
+	double most = -INFINITY;
 
+	if (n >= 2 * LANES)
+		most = largest(values, n, sign);
+	else
+	{
+		for (uint32_t i = 0; i < n; i++)
+			most = sign * values[i] > most ? sign * values[i] : most;
+	}
 	if (most == -INFINITY)
 	{
 		uint32_t i = 0;

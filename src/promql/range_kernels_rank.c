@@ -264,37 +264,67 @@ pq_range_quantile(const RangeSamples *s, const RangeWindows *w,
 	}
 }
 
-/* The median of the distances from the median, none of which is kept if any is NaN. */
+/* The median of distances from a finite median: they grow from it to both sides. */
+static double
+mad_of_sorted(const double *sorted, uint32_t n, double median)
+{
+	uint32_t right = place_of(sorted, n, median);
+	uint32_t left = right; /* one behind the next one */
+	uint32_t upper;
+	double weight;
+	uint32_t lower = quantile_rank(n, 0.5, &upper, &weight);
+	double before = 0;
+	double distance = 0;
+
+	for (uint32_t rank = 0; rank <= upper; rank++)
+	{
+		if (right == n ||
+			(left > 0 && median - sorted[left - 1] < sorted[right] - median))
+			distance = median - sorted[--left];
+		else
+			distance = sorted[right++] - median;
+		before = rank <= lower ? distance : before;
+	}
+	return before * (1 - weight) + distance * weight;
+}
+
+/* Of values that stand in any order, and are lost. */
+static double
+mad_of(double *values, uint32_t n, double median)
+{
+	for (uint32_t i = 0; i < n; i++)
+		values[i] = fabs(values[i] - median);
+	return pq_range_quantile_of(values, n, 0.5);
+}
+
+/* The median of the distances from the median; there is none where any sample is NaN. */
 void
 pq_range_mad(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 			 const RangeOut *out)
 {
 	bool slides = pq_range_slides(w, s->n);
 	Sorted sorted = {.values = s->values, .sorted = scratch->a};
-	double *distances = scratch->b;
 
 	for (uint32_t i = 0; i < w->n; i++)
 	{
 		uint32_t first = w->first[i];
 		uint32_t n = w->end[i] - first;
+		double *values = scratch->b;
 		double median;
 
 		if (n == 0)
 			continue;
+		memcpy(values, s->values + first, n * sizeof(double));
 		if (slides)
 			sorted_slide(&sorted, first, w->end[i]);
-		else
-			memcpy(scratch->a, s->values + first, n * sizeof(double));
-		median = slides ? quantile_of_sorted(scratch->a, n, 0.5)
-						: pq_range_quantile_of(scratch->a, n, 0.5);
-		/* the values come first if NaN is among them */
-		if (isnan(scratch->a[0]))
-		{
+		median = slides ? quantile_of_sorted(sorted.sorted, n, 0.5)
+						: pq_range_quantile_of(values, n, 0.5);
+		/* NaN comes first */
+		if (isnan(slides ? sorted.sorted[0] : values[0]))
 			pq_range_give(out, i, NAN);
-			continue;
-		}
-		for (uint32_t k = 0; k < n; k++)
-			distances[k] = fabs(scratch->a[k] - median);
-		pq_range_give(out, i, pq_range_quantile_of(distances, n, 0.5));
+		else if (slides && isfinite(median))
+			pq_range_give(out, i, mad_of_sorted(sorted.sorted, n, median));
+		else
+			pq_range_give(out, i, mad_of(values, n, median));
 	}
 }

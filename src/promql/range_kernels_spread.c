@@ -19,6 +19,7 @@ variance(const double *values, uint32_t n)
 	{
 		double distance = values[i] - (mean + mean_rest);
 
+		/* branches are foreseen here, and shorten the way from one mean to the next */
 		pq_range_add(distance / ((double) i + 1), &mean, &mean_rest);
 		pq_range_add(distance * (values[i] - (mean + mean_rest)), &squares,
 					 &squares_rest);
@@ -55,10 +56,22 @@ pq_range_stdvar(const RangeSamples *s, const RangeWindows *w, const RangeScratch
 	spreads(s, w, out, false);
 }
 
-/* The line of least squares: its slope per second, and its value at the time. */
-static void
-fit_line(const int64_t *times, const double *values, uint32_t n, int64_t at,
-		 double *slope, double *value)
+/* How values are added up: with or without looking for infinities. */
+typedef void Add(double value, double *sum, double *rest);
+
+/* Sums of a window's samples as points: x are seconds from a time. */
+typedef struct Points
+{
+	double x;
+	double y;
+	double xy;
+	double xx;
+	bool constant; /* all y are the same */
+} Points;
+
+static inline void
+points_sum(const int64_t *times, const double *values, uint32_t n, int64_t at, Add *add,
+		   Points *p)
 {
 	double x_sum = 0, x_rest = 0;
 	double y_sum = 0, y_rest = 0;
@@ -71,25 +84,34 @@ fit_line(const int64_t *times, const double *values, uint32_t n, int64_t at,
 		double x = (double) (times[i] - at) / 1e6;
 		double y = values[i];
 
-		if (i > 0 && y != values[0])
-			constant = false;
-		pq_range_add(x, &x_sum, &x_rest);
-		pq_range_add(y, &y_sum, &y_rest);
-		pq_range_add(x * y, &xy_sum, &xy_rest);
-		pq_range_add(x * x, &xx_sum, &xx_rest);
+		constant &= i == 0 || y == values[0];
+		add(x, &x_sum, &x_rest);
+		add(y, &y_sum, &y_rest);
+		add(x * y, &xy_sum, &xy_rest);
+		add(x * x, &xx_sum, &xx_rest);
 	}
-	if (constant)
+	*p = (Points){x_sum + x_rest, y_sum + y_rest, xy_sum + xy_rest, xx_sum + xx_rest,
+				  constant};
+}
+
+/* The line of least squares: its slope per second, and its value at the time. */
+static void
+fit_line(const int64_t *times, const double *values, uint32_t n, int64_t at,
+		 double *slope, double *value)
+{
+	Points p;
+
+	points_sum(times, values, n, at, pq_range_add_finite, &p);
+	if (!isfinite(p.y) || !isfinite(p.xy))
+		points_sum(times, values, n, at, pq_range_add, &p);
+	if (p.constant)
 	{
 		*slope = isinf(values[0]) ? NAN : 0;
 		*value = isinf(values[0]) ? NAN : values[0];
 		return;
 	}
-	x_sum += x_rest;
-	y_sum += y_rest;
-	xy_sum += xy_rest;
-	xx_sum += xx_rest;
-	*slope = (xy_sum - x_sum * y_sum / n) / (xx_sum - x_sum * x_sum / n);
-	*value = y_sum / n - *slope * x_sum / n;
+	*slope = (p.xy - p.x * p.y / n) / (p.xx - p.x * p.x / n);
+	*value = p.y / n - *slope * p.x / n;
 }
 
 void

@@ -17,23 +17,12 @@
 /* Below this part of the sum of absolute values a sum may depend on the order. */
 #define CANCELLED 1e-15
 
-/* The same as pq_range_add(), where nothing is infinite and nothing branches. */
-static inline void
-add_finite(double value, double *sum, double *rest)
-{
-	double t = *sum + value;
-	double part = t - *sum;
-
-	*rest += (*sum - (t - part)) + (value - part);
-	*sum = t;
-}
-
 static void
 sum_in_order(const double *values, uint32_t n, double *sum, double *rest)
 {
 	*sum = *rest = 0;
 	for (uint32_t i = 0; i < n; i++)
-		add_finite(values[i], sum, rest);
+		pq_range_add_finite(values[i], sum, rest);
 	if (isfinite(*sum) && isfinite(*rest))
 		return;
 	*sum = *rest = 0;
@@ -105,7 +94,7 @@ pq_range_slide(RangeSliding *slide, uint32_t first, uint32_t end)
 
 		for (uint32_t i = end; i-- > first;)
 		{
-			add_finite(slide->values[i], &sum, &rest);
+			pq_range_add_finite(slide->values[i], &sum, &rest);
 			absolute += fabs(slide->values[i]);
 			slide->sums[i] = sum;
 			slide->rests[i] = rest;
@@ -116,7 +105,7 @@ pq_range_slide(RangeSliding *slide, uint32_t first, uint32_t end)
 	}
 	for (; slide->end < end; slide->end++)
 	{
-		add_finite(slide->values[slide->end], &slide->sum, &slide->rest);
+		pq_range_add_finite(slide->values[slide->end], &slide->sum, &slide->rest);
 		slide->absolute += fabs(slide->values[slide->end]);
 	}
 }
@@ -129,7 +118,7 @@ pq_range_slide_sum(const RangeSliding *slide, uint32_t first, double *sum, doubl
 	if (first >= slide->middle)
 		return slide->absolute;
 	*rest += slide->rests[first];
-	add_finite(slide->sums[first], sum, rest);
+	pq_range_add_finite(slide->sums[first], sum, rest);
 	return slide->absolute + slide->absolutes[first];
 }
 

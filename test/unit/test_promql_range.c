@@ -511,6 +511,21 @@ check_kernel(const Case *c, const char *name, RangeKernel *kernel, Plain *plain,
 }
 
 static void
+check_overlaps(const Case *c)
+{
+	bool expected = false;
+
+	for (uint32_t i = 0; i < c->windows.n; i++)
+	{
+		for (uint32_t k = c->first[i] + 1; k < c->end[i]; k++)
+			expected |= pq_range_starts_overlap(c->starts[k - 1], c->times[k - 1],
+												c->starts[k]);
+	}
+	CHECK(pq_range_overlaps(c->times, c->starts, &c->windows, c->samples.n) == expected,
+		  "seed %llu", (unsigned long long) c->seed);
+}
+
+static void
 check_case(uint64_t seed)
 {
 	static Case c;
@@ -519,6 +534,7 @@ check_case(uint64_t seed)
 	pq_range_windows_find(&c.windows, c.times, c.samples.n, c.before, c.behind, c.first,
 						  c.end);
 	check_bounds(&c);
+	check_overlaps(&c);
 	check_kernel(&c, "sum", pq_range_sum, plain_sum, false);
 	check_kernel(&c, "avg", pq_range_avg, plain_avg, false);
 	check_kernel(&c, "min", pq_range_min, plain_min, false);
