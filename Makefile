@@ -158,6 +158,9 @@ include $(PGXS)
 # The codecs and the kernels of range functions live on vectorised loops.
 KERNEL_CFLAGS = $(if $(filter release,$(FLAVOUR)),-O3)
 src/codec/%.o src/promql/range_kernels%.o: override CFLAGS += $(KERNEL_CFLAGS)
+# Sums and the like are rounded after each operation, on all processors.
+EXACT_CFLAGS = $(KERNEL_CFLAGS) -ffp-contract=off
+src/promql/%_kernel.o: override CFLAGS += $(EXACT_CFLAGS)
 
 # Plain programs: unit tests (in release and sanitize) and fuzzers (in fuzz).
 PURE_OBJS = $(addprefix pure/,$(call objects,$(PURE)))
@@ -177,6 +180,7 @@ unit: $(UNIT)
 fuzz: $(FUZZ)
 
 pure/src/codec/%.o pure/src/promql/range_kernels%.o: PURE_CC += $(KERNEL_CFLAGS)
+pure/src/promql/%_kernel.o: PURE_CC += $(EXACT_CFLAGS)
 
 pure/%.o: $(root)/%.c
 	@mkdir -p $(@D)
