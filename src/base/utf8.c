@@ -2,6 +2,8 @@
  * utf8.c
  *	  Strict UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF.
  */
+#include <string.h>
+
 #include "ts_base.h"
 
 int
@@ -88,6 +90,21 @@ ts_utf8_encode(uint32_t code_point, char *out)
 	return 4;
 }
 
+/* How many bytes from the start are ASCII, or a few less: whole words. */
+static size_t
+ascii_words(const char *text, size_t len)
+{
+	size_t i = 0;
+
+	for (uint64_t word; len - i >= sizeof(word); i += sizeof(word))
+	{
+		memcpy(&word, text + i, sizeof(word));
+		if ((word & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	return i;
+}
+
 size_t
 ts_utf8_valid_prefix(const char *text, size_t len)
 {
@@ -96,8 +113,14 @@ ts_utf8_valid_prefix(const char *text, size_t len)
 	while (i < len)
 	{
 		uint32_t c;
-		int n = ts_utf8_decode(text + i, len - i, &c);
+		int n;
 
+		i += ascii_words(text + i, len - i);
+		while (i < len && (unsigned char) text[i] < 0x80)
+			i++;
+		if (i == len)
+			break;
+		n = ts_utf8_decode(text + i, len - i, &c);
 		if (n == 0)
 			break;
 		i += (size_t) n;
