@@ -79,26 +79,45 @@ list_series(MergeOperator *merge, PqOperator *child, uint32 count)
 		merge->merged[merge->which[i]].left++;
 }
 
+/*
+ * Numbers the series by their labels, from 0 on; returns how many numbers there are. One
+ * whose name is still to go is not equal to one whose name stays.
+ */
+static uint32
+number_series(MergeOperator *merge)
+{
+	PqOperator *op = &merge->op;
+	PqLabelsMap *staying = pq_labels_map(op->context);
+	PqLabelsMap *going = merge->keep_names ? pq_labels_map(op->context) : staying;
+	bool found;
+
+	for (uint32 i = 0; i < op->nseries; i++)
+	{
+		const PqSeries *series = &op->series[i];
+
+		merge->which[i] = pq_labels_number(series->drop_name ? going : staying,
+										   series->labels, false, &found);
+	}
+	if (going == staying)
+		return pq_labels_count(staying);
+	for (uint32 i = 0; i < op->nseries; i++)
+		if (op->series[i].drop_name)
+			merge->which[i] += pq_labels_count(staying);
+	return pq_labels_count(staying) + pq_labels_count(going);
+}
+
 static void
 merge_open(PqOperator *op)
 {
 	MergeOperator *merge = (MergeOperator *) op;
 	PqOperator *child = op->children[0];
-	PqLabelsMap *map;
 	uint32 count;
 
 	pq_open(child);
 	op->series = named_series(op, child, merge->keep_names);
 	op->nseries = child->nseries;
-	map = pq_labels_map(op->context);
 	merge->which = pq_alloc(op, child->nseries * sizeof(uint32));
-	for (uint32 i = 0; i < child->nseries; i++)
-	{
-		bool found;
-
-		merge->which[i] = pq_labels_number(map, op->series[i].labels, false, &found);
-	}
-	count = pq_labels_count(map);
+	count = number_series(merge);
 	if (count == child->nseries)
 	{
 		merge->which = NULL;
