@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -41,57 +42,64 @@ promql_is_function(Oid function)
 
 /* ---- rows ---- */
 
-/* A call that is being answered. */
-typedef struct Call
+/*
+ * What calls of one place in a statement have in common, kept in fn_extra, and the one that
+ * is being answered.
+ */
+typedef struct Calls
 {
-	PromqlRows *rows;
+	PromqlNotes notes;
+	TupleDesc desc;
+	PromqlRows *rows;  /* NULL: none is */
 	Snapshot snapshot; /* registered with owner */
 	ResourceOwner owner;
-} Call;
+} Calls;
 
-/* What calls of one place in a statement have in common: in fn_extra's context. */
-static PromqlNotes *
-notes_of(FunctionCallInfo fcinfo)
+static Calls *
+calls_of(FunctionCallInfo fcinfo)
 {
-	FuncCallContext *context = fcinfo->flinfo->fn_extra;
-	PromqlNotes *notes = MemoryContextAllocZero(context->multi_call_memory_ctx,
-												sizeof(PromqlNotes));
+	Calls *calls = fcinfo->flinfo->fn_extra;
+	MemoryContext caller;
 
-	notes->context = context->multi_call_memory_ctx;
-	return notes;
+	if (calls != NULL)
+		return calls;
+	caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	calls = palloc0(sizeof(Calls));
+	calls->notes.context = fcinfo->flinfo->fn_mcxt;
+	if (get_call_result_type(fcinfo, NULL, &calls->desc) != TYPEFUNC_COMPOSITE ||
+		calls->desc->natts != PROMQL_COLUMNS)
+		elog(ERROR, "promql() is not declared as it should be");
+	calls->desc = BlessTupleDesc(calls->desc);
+	MemoryContextSwitchTo(caller);
+	fcinfo->flinfo->fn_extra = calls;
+	return calls;
 }
 
 static void
 end_call(Datum arg)
 {
-	Call *call = (Call *) DatumGetPointer(arg);
+	Calls *calls = (Calls *) DatumGetPointer(arg);
+	PromqlRows *rows = calls->rows;
 
-	promql_rows_end(call->rows);
-	UnregisterSnapshotFromOwner(call->snapshot, call->owner);
+	calls->rows = NULL;
+	promql_rows_end(rows);
+	UnregisterSnapshotFromOwner(calls->snapshot, calls->owner);
 }
 
 static void
-begin_call(FunctionCallInfo fcinfo, FuncCallContext *context)
+begin_call(FunctionCallInfo fcinfo, Calls *calls, ReturnSetInfo *result)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext caller = MemoryContextSwitchTo(context->multi_call_memory_ctx);
-	Call *call = palloc(sizeof(Call));
+	MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	Datum args[PROMQL_RANGE_ARGS];
-	TupleDesc desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != PROMQL_COLUMNS)
-		elog(ERROR, "promql() is not declared as it should be");
-	context->tuple_desc = BlessTupleDesc(desc);
 	Assert(PG_NARGS() <= PROMQL_RANGE_ARGS);
 	for (int i = 0; i < PG_NARGS(); i++)
 		args[i] = PG_GETARG_DATUM(i);
-	call->owner = CurrentResourceOwner;
-	call->snapshot = RegisterSnapshot(GetActiveSnapshot());
-	call->rows = promql_rows_begin(args, PG_NARGS(), call->snapshot, false,
-								   notes_of(fcinfo));
-	context->user_fctx = call;
-	RegisterExprContextCallback(result->econtext, end_call, PointerGetDatum(call));
+	calls->owner = CurrentResourceOwner;
+	calls->snapshot = RegisterSnapshot(GetActiveSnapshot());
+	calls->rows = promql_rows_begin(args, PG_NARGS(), calls->snapshot, false,
+									&calls->notes);
+	RegisterExprContextCallback(result->econtext, end_call, PointerGetDatum(calls));
 	MemoryContextSwitchTo(caller);
 }
 
@@ -99,25 +107,28 @@ begin_call(FunctionCallInfo fcinfo, FuncCallContext *context)
 Datum
 mytsdb_promql(PG_FUNCTION_ARGS)
 {
-	FuncCallContext *context;
-	Call *call;
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum values[PROMQL_COLUMNS];
 	bool nulls[PROMQL_COLUMNS];
+	Calls *calls;
 
-	if (SRF_IS_FIRSTCALL())
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		!(result->allowedModes & SFRM_ValuePerCall))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("set-valued function called in context that cannot "
+							   "accept a set")));
+	calls = calls_of(fcinfo);
+	if (calls->rows == NULL)
+		begin_call(fcinfo, calls, result);
+	if (promql_rows_next(calls->rows, values, nulls))
 	{
-		context = SRF_FIRSTCALL_INIT();
-		begin_call(fcinfo, context);
+		result->isDone = ExprMultipleResult;
+		PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(calls->desc, values, nulls)));
 	}
-	context = SRF_PERCALL_SETUP();
-	call = context->user_fctx;
-	if (promql_rows_next(call->rows, values, nulls))
-		SRF_RETURN_NEXT(context, HeapTupleGetDatum(heap_form_tuple(context->tuple_desc,
-																   values, nulls)));
-	UnregisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext,
-								  end_call, PointerGetDatum(call));
-	end_call(PointerGetDatum(call));
-	SRF_RETURN_DONE(context);
+	UnregisterExprContextCallback(result->econtext, end_call, PointerGetDatum(calls));
+	end_call(PointerGetDatum(calls));
+	result->isDone = ExprEndResult;
+	PG_RETURN_NULL();
 }
 
 /* promql(query, start, end, step, source) */

@@ -49,12 +49,24 @@ extern Datum api_finish_list(StringInfo out, bool truncated);
 
 /* n more bytes, which the caller writes and counts in out->len. */
 extern char *api_room(StringInfo out, Size n);
-extern void api_text(StringInfo out, const char *text); /* as it is */
+
+/* A text as it is. */
+static inline void
+api_text(StringInfo out, const char *text)
+{
+	Size len = strlen(text);
+
+	memcpy(api_room(out, len), text, len);
+	out->len += (int) len;
+}
+
 extern void api_string(StringInfo out, const char *text, Size len);
 /* A sample: in exponent form when it is very large or small. */
 extern void api_float(StringInfo out, double value);
 /* A timestamptz in seconds. */
 extern void api_time(StringInfo out, int64 time);
+/* [TIME,"VALUE"] */
+extern void api_point(StringInfo out, int64 time, double value);
 extern void api_labels(StringInfo out, TsString labels);
 extern void api_histogram(StringInfo out, const TsHistogram *histogram);
 

@@ -85,19 +85,6 @@ api_room(StringInfo out, Size n)
 	return out->data + out->len;
 }
 
-static void
-put(StringInfo out, const char *bytes, Size len)
-{
-	memcpy(api_room(out, len), bytes, len);
-	out->len += len;
-}
-
-void
-api_text(StringInfo out, const char *text)
-{
-	put(out, text, strlen(text));
-}
-
 /* Writes an escape and returns its length; 0 if the character is written as it is. */
 static int
 escape(unsigned char c, char *to)
@@ -228,6 +215,7 @@ shortest_by_trying(double value, char *text)
 	}
 }
 
+/* Writes a float and returns its length. */
 static int
 write_float(double value, char *to)
 {
@@ -242,21 +230,44 @@ write_float(double value, char *to)
 		return sprintf(to, "NaN");
 	if (isinf(value))
 		return sprintf(to, value > 0 ? "+Inf" : "-Inf");
+	if (signbit(value))
+		to[len++] = '-';
+	if (size < 1e15 && size == (double) (int64) size)
+		return len + pg_ulltoa_n((uint64) size, to + len);
+	if (size >= 1e-4 && size < 1e15)
+		return len + double_to_shortest_decimal_bufn(size, to + len);
 	if (size < first_gap || size >= 1e41)
 		text[double_to_shortest_decimal_bufn(size, text)] = '\0';
 	else
 		shortest_by_trying(size, text);
-	if (signbit(value))
-		to[len++] = '-';
-	if (strchr(text, 'e') == NULL)
-	{
-		strcpy(to + len, text);
-		return len + strlen(text);
-	}
 	read_decimal(text, &decimal);
 	if (size < 1e-6 || size >= 1e21)
 		return len + write_exponent(&decimal, to + len);
 	return len + write_plain(&decimal, to + len);
+}
+
+/* Writes a time and returns its length. */
+static int
+write_time(int64 time, char *to)
+{
+	const int64 unix_epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+							 SECS_PER_DAY * 1000;
+	int64 ms = time / 1000 - (time % 1000 < 0) + unix_epoch;
+	uint64 size = ms < 0 ? -(uint64) ms : (uint64) ms;
+	int fraction = (int) (size % 1000);
+	int len = 0;
+
+	if (ms < 0)
+		to[len++] = '-';
+	len += pg_ulltoa_n(size / 1000, to + len);
+	if (fraction != 0)
+	{
+		to[len++] = '.';
+		to[len++] = '0' + fraction / 100;
+		to[len++] = '0' + fraction / 10 % 10;
+		to[len++] = '0' + fraction % 10;
+	}
+	return len;
 }
 
 void
@@ -275,24 +286,22 @@ api_float(StringInfo out, double value)
 void
 api_time(StringInfo out, int64 time)
 {
-	const int64 unix_epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-							 SECS_PER_DAY * 1000;
-	char *to = api_room(out, FLOAT_ROOM);
-	int64 ms = time / 1000 - (time % 1000 < 0) + unix_epoch;
-	uint64 size = ms < 0 ? -(uint64) ms : (uint64) ms;
-	int fraction = (int) (size % 1000);
+	out->len += write_time(time, api_room(out, FLOAT_ROOM));
+}
+
+void
+api_point(StringInfo out, int64 time, double value)
+{
+	char *to = api_room(out, 2 * FLOAT_ROOM + 5);
 	int len = 0;
 
-	if (ms < 0)
-		to[len++] = '-';
-	len += pg_ulltoa_n(size / 1000, to + len);
-	if (fraction != 0)
-	{
-		to[len++] = '.';
-		to[len++] = '0' + fraction / 100;
-		to[len++] = '0' + fraction / 10 % 10;
-		to[len++] = '0' + fraction % 10;
-	}
+	to[len++] = '[';
+	len += write_time(time, to + len);
+	to[len++] = ',';
+	to[len++] = '"';
+	len += write_float(value, to + len);
+	to[len++] = '"';
+	to[len++] = ']';
 	out->len += len;
 }
 

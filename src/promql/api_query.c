@@ -39,13 +39,15 @@ typedef struct Seconds
 static void
 write_point(StringInfo out, const PqResult *result, uint32 i)
 {
+	if (result->histograms == NULL || result->histograms[i] == NULL)
+	{
+		api_point(out, result->times[i], result->values[i]);
+		return;
+	}
 	api_text(out, "[");
 	api_time(out, result->times[i]);
 	api_text(out, ",");
-	if (result->histograms != NULL && result->histograms[i] != NULL)
-		api_histogram(out, result->histograms[i]);
-	else
-		api_float(out, result->values[i]);
+	api_histogram(out, result->histograms[i]);
 	api_text(out, "]");
 }
 

@@ -4,10 +4,11 @@
  *	  label/NAME/values.
  *
  * Series are found by their labels, and those are kept that have a sample in the range of
- * time; where no time is given, all that the dictionary knows. Which series have samples
- * is known from the blocks for most, without decoding; logs are read only for series that
- * no block has there. Names and values come from the label index where it covers the
- * series, else, and where series are few, from their keys.
+ * time, or, where no time is given, any: the dictionary also knows series that were rolled
+ * back or whose blocks are gone. Which series have samples is known from the blocks for
+ * most, without decoding; logs are read only for series that no block has there. Names and
+ * values come from the label index where it covers the series, else, and where series are
+ * few, from their keys.
  */
 #include "postgres.h"
 
@@ -37,7 +38,7 @@ PG_FUNCTION_INFO_V1(mytsdb_api_label_values);
 /* As many keys are read rather than all postings of a label looked through. */
 #define FEW_SERIES 1000
 
-/* Series of a source; ids NULL: all there are. */
+/* Series of a source. */
 typedef struct Lookup
 {
 	PqExec exec; /* of which only the source is filled in */
@@ -119,6 +120,15 @@ join_ids(const uint32 *a, uint32 na, const uint32 *b, uint32 nb, uint32 *count)
 	}
 	*count = n;
 	return ids;
+}
+
+static void
+all_series(Lookup *lookup)
+{
+	lookup->nids = ts_series_count(lookup->exec.rel, lookup->exec.table);
+	lookup->ids = palloc_extended(sizeof(uint32) * Max(lookup->nids, 1), MCXT_ALLOC_HUGE);
+	for (uint32 id = 0; id < lookup->nids; id++)
+		lookup->ids[id] = id;
 }
 
 /* The series that any of the selectors selects. */
@@ -236,18 +246,6 @@ pick_ids(const Seen *seen, bool which, uint32 *count)
 	return ids;
 }
 
-static uint32 *
-all_ids(const Lookup *lookup, uint32 *count)
-{
-	uint32 n = ts_series_count(lookup->exec.rel, lookup->exec.table);
-	uint32 *ids = palloc_extended(sizeof(uint32) * Max(n, 1), MCXT_ALLOC_HUGE);
-
-	for (uint32 id = 0; id < n; id++)
-		ids[id] = id;
-	*count = n;
-	return ids;
-}
-
 static void
 init_seen(Seen *seen, const uint32 *ids, uint32 nids)
 {
@@ -269,8 +267,6 @@ keep_present(Lookup *lookup, int64 time_min, int64 time_max)
 	uint32 nfound;
 	uint32 *found;
 
-	if (lookup->ids == NULL)
-		lookup->ids = all_ids(lookup, &lookup->nids);
 	init_seen(&in_blocks, lookup->ids, lookup->nids);
 	scan_blocks(lookup, time_min, time_max, &in_blocks);
 	rest_ids = pick_ids(&in_blocks, false, &nrest);
@@ -426,12 +422,10 @@ add_keys(const Lookup *lookup, uint32 from, Strings *list, Want want, TsString n
 	Datum *values = palloc(sizeof(Datum) * table->natts);
 	bool *isnull = palloc(sizeof(bool) * table->natts);
 	int key = table->keys[0] - 1;
-	uint32 count = lookup->ids != NULL ? lookup->nids
-									   : ts_series_count(lookup->exec.rel, table);
 
-	for (uint32 i = lookup->ids != NULL ? 0 : from; i < count; i++)
+	for (uint32 i = 0; i < lookup->nids; i++)
 	{
-		uint32 id = lookup->ids != NULL ? lookup->ids[i] : i;
+		uint32 id = lookup->ids[i];
 		MemoryContext caller;
 
 		CHECK_FOR_INTERRUPTS();
@@ -460,13 +454,12 @@ add_indexed(const Lookup *lookup, Strings *list, Want want, TsString name)
 	TsIndex *index;
 	uint32 covered;
 
-	if (want == WANT_ALL || (lookup->ids != NULL && lookup->nids <= FEW_SERIES))
+	if (want == WANT_ALL || lookup->nids <= FEW_SERIES)
 		return 0;
 	index = ts_index_open(lookup->exec.rel, lookup->exec.table, lookup->snapshot);
 	if (index == NULL)
 		return 0;
-	if (lookup->ids != NULL)
-		ts_index_keep_ids(index, lookup->ids, lookup->nids);
+	ts_index_keep_ids(index, lookup->ids, lookup->nids);
 	if (want == WANT_NAMES)
 		ts_index_names(index, add_string, list);
 	else
@@ -478,6 +471,12 @@ add_indexed(const Lookup *lookup, Strings *list, Want want, TsString name)
 
 /* ---- functions ---- */
 
+static int
+number_of(ArrayType *array)
+{
+	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+}
+
 /*
  * The answer for the arguments match, start, end, source, limit, the first of which is
  * number `first`.
@@ -487,7 +486,6 @@ answer(FunctionCallInfo fcinfo, int first, Want want, TsString name)
 {
 	Lookup lookup;
 	Strings list = {.context = CurrentMemoryContext};
-	bool bounded = !PG_ARGISNULL(first + 1) || !PG_ARGISNULL(first + 2);
 	TimestampTz start = PG_ARGISNULL(first + 1) ? DT_NOBEGIN
 												: PG_GETARG_TIMESTAMPTZ(first + 1);
 	TimestampTz end = PG_ARGISNULL(first + 2) ? DT_NOEND
@@ -501,11 +499,12 @@ answer(FunctionCallInfo fcinfo, int first, Want want, TsString name)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("end timestamp must not be before start timestamp")));
 	open_lookup(&lookup, PG_GETARG_OID(first + 3));
-	if (!PG_ARGISNULL(first))
+	if (!PG_ARGISNULL(first) && number_of(PG_GETARG_ARRAYTYPE_P(first)) > 0)
 		match_series(&lookup, PG_GETARG_ARRAYTYPE_P(first));
-	if (bounded)
-		keep_present(&lookup, pq_engine_time_from(lookup.exec.table, start),
-					 pq_engine_time_to(lookup.exec.table, end));
+	else
+		all_series(&lookup);
+	keep_present(&lookup, pq_engine_time_from(lookup.exec.table, start),
+				 pq_engine_time_to(lookup.exec.table, end));
 	from = add_indexed(&lookup, &list, want, name);
 	add_keys(&lookup, from, &list, want, name);
 	close_lookup(&lookup);
@@ -517,9 +516,7 @@ answer(FunctionCallInfo fcinfo, int first, Want want, TsString name)
 Datum
 mytsdb_api_series(PG_FUNCTION_ARGS)
 {
-	ArrayType *matches = PG_ARGISNULL(0) ? NULL : PG_GETARG_ARRAYTYPE_P(0);
-
-	if (matches == NULL || ArrayGetNItems(ARR_NDIM(matches), ARR_DIMS(matches)) == 0)
+	if (PG_ARGISNULL(0) || number_of(PG_GETARG_ARRAYTYPE_P(0)) == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("no match[] parameter provided"),
 						errhint("Name one series selector at least.")));
