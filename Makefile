@@ -146,7 +146,8 @@ flavour_CFLAGS_strict = -Werror
 PG_CPPFLAGS = $(OUR_CPPFLAGS) $(flavour_CPPFLAGS_$(FLAVOUR))
 PG_CFLAGS = -std=gnu11 $(WARNINGS) -Wno-declaration-after-statement \
 	$(flavour_CFLAGS_$(FLAVOUR))
-SHLIB_LINK = $(OUR_LIBS) $(filter -fsanitize%,$(flavour_CFLAGS_$(FLAVOUR)))
+# Our functions are called by ourselves even where the server has one of the same name.
+SHLIB_LINK = -Wl,-Bsymbolic-functions $(OUR_LIBS) $(filter -fsanitize%,$(flavour_CFLAGS_$(FLAVOUR)))
 
 # Byte code for the server's JIT would be built by clang from the same sources, and
 # is of no use to a library whose functions are not inlined into queries.
