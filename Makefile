@@ -156,12 +156,12 @@ override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-# The codecs and the kernels of range functions live on vectorised loops.
+# The codecs and the kernels of functions live on vectorised loops.
 KERNEL_CFLAGS = $(if $(filter release,$(FLAVOUR)),-O3)
 src/codec/%.o src/promql/range_kernels%.o: override CFLAGS += $(KERNEL_CFLAGS)
 # Sums and the like are rounded after each operation, on all processors.
 EXACT_CFLAGS = $(KERNEL_CFLAGS) -ffp-contract=off
-src/promql/%_kernel.o: override CFLAGS += $(EXACT_CFLAGS)
+src/promql/%_kernel.o src/promql/call_math.o: override CFLAGS += $(EXACT_CFLAGS)
 
 # Plain programs: unit tests (in release and sanitize) and fuzzers (in fuzz).
 PURE_OBJS = $(addprefix pure/,$(call objects,$(PURE)))

@@ -11,9 +11,9 @@
  *	call_sort.c		sort(), sort_by_label()
  *	call_label.c	label_replace(), label_join()
  *	call_histogram.c	histogram_count() and the like: a number of each histogram
- *	call_quantile.c	histogram_quantile(), histogram_quantiles(), histogram_fraction()
- *	call_info.c		info()
- *	call_info_time.c	the time at which info() looks at info series
+ *	call_quantile*.c	histogram_quantile(), histogram_quantiles(), histogram_fraction()
+ *						(call_quantile.h)
+ *	call_info*.c	info() (call_info.h)
  *	call_merge.c	series that got equal labels
  *
  * Every planner makes an operator whose children are the call's arguments.
@@ -57,6 +57,9 @@ extern void call_one_series(PqOperator *op);
 extern void
 call_check_label(PqExec *exec, const PqNode *call, const PqNode *arg, const char *what);
 
+/* For EXPLAIN: which function it is. */
+extern void call_explain(PqOperator *op, PqExplain *to);
+
 /* All steps have a value. */
 extern void call_set_all(uint64 *present, uint32 n);
 /* Histograms are not there for the function. */
@@ -86,15 +89,5 @@ call_min(double a, double b)
 		return signbit(a) ? a : b;
 	return a < b ? a : b;
 }
-
-/* When info() looks at info series: at one time, or so much before each step. */
-typedef struct CallReference
-{
-	bool pinned;
-	int64 time;   /* if pinned */
-	int64 offset; /* if not */
-} CallReference;
-
-extern CallReference call_info_reference(PqExec *exec, const PqNode *arg);
 
 #endif /* PROMQL_CALL_H */

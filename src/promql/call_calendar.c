@@ -140,6 +140,7 @@ static const PqMethods calendar_methods = {
 	.name = "Function",
 	.open = calendar_open,
 	.next = calendar_next,
+	.explain = call_explain,
 };
 
 PqOperator *

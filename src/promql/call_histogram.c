@@ -60,6 +60,7 @@ static const PqMethods histogram_methods = {
 	.name = "Function",
 	.open = histogram_open,
 	.next = histogram_next,
+	.explain = call_explain,
 };
 
 PqOperator *

@@ -15,327 +15,10 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "call.h"
-#include "labels_type.h"
-
-#define DEFAULT_INFO_NAME "target_info"
-#define INFO_NAME_PATTERN ".+_info"
-
-/* With more values of an identifying label, all info series are read. */
-#define MAX_WANTED_VALUES 1000
-
-#define NO_WINNER    PG_UINT32_MAX       /* no info series has a sample */
-#define TIED         (PG_UINT32_MAX - 1) /* two have one of the same time */
-#define NOT_A_NUMBER (PG_UINT32_MAX - 2) /* it is a histogram */
-#define IS_WINNER(w) ((w) < NOT_A_NUMBER)
-
-static TsString identifying[] = {{"instance", 8}, {"job", 3}};
-static const PqNames identifying_names = {identifying, lengthof(identifying)};
-
-/* Info series with the same name and identifying labels. */
-typedef struct Family
-{
-	uint32 *winners; /* series of the info selector, of each step */
-	double *times;   /* of the winners' samples; while they are read */
-	uint32 ties[2];  /* the last tie, for the message */
-} Family;
-
-/* The winners of all families of a group, at some steps. */
-typedef struct Combination
-{
-	uint32 *winners; /* of each family */
-} Combination;
-
-typedef struct Group
-{
-	Family **families;
-	int nfamilies;
-	Combination *combinations;
-	int ncombinations;
-	uint16 *of_step; /* NULL: there is but one */
-} Group;
-
-/* What becomes of a series where one combination holds. */
-typedef enum Fate
-{
-	FATE_GIVEN,
-	FATE_DROPPED,
-	FATE_CONFLICT /* two info series disagree about a label */
-} Fate;
-
-typedef struct Outcome
-{
-	Fate fate;
-	uint32 output;  /* which of the series made of it */
-	TsString label; /* that is in conflict */
-} Outcome;
-
-/* A series of the argument. */
-typedef struct Base
-{
-	const Group *group; /* NULL: it is an info series itself, and stays as it is */
-	Outcome *outcomes;  /* of each combination */
-	uint32 noutputs;
-} Base;
-
-typedef struct InfoOperator
-{
-	PqOperator op;
-	CallReference reference;
-	TsMatcher *name_matchers; /* compiled */
-	int nname_matchers;
-	TsMatcher *data_matchers; /* compiled */
-	int ndata_matchers;
-	bool drops_others; /* a matcher wants a label: without it there is no value */
-	PqOperator *info;  /* the selector */
-	Family **families;
-	Base *bases;
-	/* while giving */
-	uint32 base;   /* the one read last, plus 1 */
-	uint32 output; /* of its series, given */
-	PqVector current;
-} InfoOperator;
-
-static bool
-same_string(TsString a, TsString b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-static bool
-is_name(TsString name)
-{
-	return same_string(
-		name, (TsString){TS_METRIC_NAME_LABEL, sizeof(TS_METRIC_NAME_LABEL) - 1});
-}
-
-/* ---- planning ---- */
-
-static void
-free_regex(void *regex)
-{
-	ts_regex_free(regex);
-}
-
-static void
-compile_matcher(PqOperator *op, TsMatcher *matcher)
-{
-	bool negative = matcher->type == TS_MATCH_NOT_EQUAL ||
-					matcher->type == TS_MATCH_NOT_REGEX;
-	TsAllocator allocator = ts_context_allocator(op->context);
-	TsRegexLimits limits = labels_regex_limits();
-	MemoryContextCallback *callback;
-	TsError err;
-
-	if (matcher->type == TS_MATCH_EQUAL || matcher->type == TS_MATCH_NOT_EQUAL)
-	{
-		matcher->matches_empty = (matcher->value.len == 0) != negative;
-		return;
-	}
-	callback = MemoryContextAlloc(op->context, sizeof(MemoryContextCallback));
-	if (ts_regex_compile(matcher->value.data, matcher->value.len, &allocator, &limits,
-						 &matcher->regex, &err) != TS_OK)
-		ts_report(&err, ERRCODE_INVALID_REGULAR_EXPRESSION, "invalid regular expression",
-				  matcher->value.data, matcher->value.len);
-	callback->func = free_regex;
-	callback->arg = matcher->regex;
-	MemoryContextRegisterResetCallback(op->context, callback);
-	matcher->matches_empty = ts_regex_matches_empty(matcher->regex) != negative;
-}
-
-static TsMatcher
-name_matcher(TsMatchType type, const char *value)
-{
-	return (TsMatcher){.type = type,
-					   .name = {TS_METRIC_NAME_LABEL, sizeof(TS_METRIC_NAME_LABEL) - 1},
-					   .value = {value, strlen(value)}};
-}
-
-/*
- * Which metrics are info metrics, and which labels are wanted. Names that are only
- * excluded are excluded from all that end in _info.
- */
-static void
-plan_matchers(InfoOperator *info, const PqNode *node)
-{
-	PqOperator *op = &info->op;
-	const PqNode *selector = NULL;
-	bool positive = false;
-	int count = 0;
-
-	if (node->u.call.nargs > 1)
-	{
-		selector = pq_strip(node->u.call.args[1]);
-		count = selector->u.selector.nmatchers;
-	}
-	info->name_matchers = pq_alloc0(op, (count + 1) * sizeof(TsMatcher));
-	info->data_matchers = pq_alloc0(op, (count + 1) * sizeof(TsMatcher));
-	for (int i = 0; i < count; i++)
-	{
-		const TsMatcher *matcher = &selector->u.selector.matchers[i];
-
-		if (!is_name(matcher->name))
-			info->data_matchers[info->ndata_matchers++] = *matcher;
-		else
-		{
-			info->name_matchers[info->nname_matchers++] = *matcher;
-			positive |= matcher->type == TS_MATCH_EQUAL ||
-						matcher->type == TS_MATCH_REGEX;
-		}
-	}
-	if (info->nname_matchers == 0)
-		info->name_matchers[info->nname_matchers++] = name_matcher(TS_MATCH_EQUAL,
-																   DEFAULT_INFO_NAME);
-	else if (!positive)
-		info->name_matchers[info->nname_matchers++] = name_matcher(TS_MATCH_REGEX,
-																   INFO_NAME_PATTERN);
-	for (int i = 0; i < info->nname_matchers; i++)
-		compile_matcher(op, &info->name_matchers[i]);
-	for (int i = 0; i < info->ndata_matchers; i++)
-	{
-		compile_matcher(op, &info->data_matchers[i]);
-		info->drops_others |= !info->data_matchers[i].matches_empty;
-	}
-}
-
-/* ---- which info series are wanted ---- */
-
-/* A series whose name all matchers match is an info series. */
-static bool
-is_info_series(const InfoOperator *info, TsString labels)
-{
-	TsString name = pq_labels_value(labels, TS_METRIC_NAME_LABEL);
-
-	for (int i = 0; i < info->nname_matchers; i++)
-	{
-		bool matched;
-		TsError err;
-
-		if (ts_matcher_test(&info->name_matchers[i], name.data, name.len, &matched,
-							&err) != TS_OK)
-			ts_report_limit(&err);
-		if (!matched)
-			return false;
-	}
-	return true;
-}
-
-static int
-compare_strings(const void *a, const void *b)
-{
-	const TsString *left = a;
-	const TsString *right = b;
-	size_t shared = Min(left->len, right->len);
-	int order = shared > 0 ? memcmp(left->data, right->data, shared) : 0;
-
-	if (order != 0)
-		return order;
-	return left->len < right->len ? -1 : left->len > right->len;
-}
-
-/* The values that a label has in the argument's series, sorted, without repeats. */
-static TsString *
-wanted_values(InfoOperator *info, TsString name, uint32 *count)
-{
-	PqOperator *child = info->op.children[0];
-	TsString *values = pq_alloc(&info->op, child->nseries * sizeof(TsString));
-	uint32 n = 0;
-
-	*count = 0;
-	for (uint32 i = 0; i < child->nseries; i++)
-	{
-		TsString labels = child->series[i].labels;
-
-		if (info->bases[i].group != NULL &&
-			labels_find(labels.data, labels.len, name.data, name.len, &values[n]))
-			n++;
-	}
-	if (n > 0)
-		qsort(values, n, sizeof(TsString), compare_strings);
-	for (uint32 i = 0; i < n; i++)
-	{
-		if (*count == 0 || !same_string(values[i], values[*count - 1]))
-			values[(*count)++] = values[i];
-	}
-	return values;
-}
-
-/* The values as a pattern: every character that means something is escaped. */
-static TsString
-pattern_of(const TsString *values, uint32 count)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (uint32 i = 0; i < count; i++)
-	{
-		if (i > 0)
-			appendStringInfoChar(&text, '|');
-		for (size_t j = 0; j < values[i].len; j++)
-		{
-			if (strchr("\\.+*?()|[]{}^$", values[i].data[j]) != NULL)
-				appendStringInfoChar(&text, '\\');
-			appendStringInfoChar(&text, values[i].data[j]);
-		}
-	}
-	return (TsString){text.data, (size_t) text.len};
-}
-
-/*
- * The selector of the info series; NULL when no series has an identifying label. The text
- * it points to stays, as it is in the operator's context.
- */
-static const PqNode *
-info_selector(InfoOperator *info)
-{
-	PqOperator *op = &info->op;
-	PqNode *node = pq_alloc0(op, sizeof(PqNode));
-	TsMatcher *matchers = pq_alloc0(
-		op, (info->nname_matchers + info->ndata_matchers + lengthof(identifying)) *
-				sizeof(TsMatcher));
-	bool any = false;
-	int n = 0;
-
-	for (int i = 0; i < info->nname_matchers; i++)
-		matchers[n++] = info->name_matchers[i];
-	for (int i = 0; i < info->ndata_matchers; i++)
-		matchers[n++] = info->data_matchers[i];
-	for (int i = 0; i < (int) lengthof(identifying); i++)
-	{
-		uint32 count;
-		TsString *values = wanted_values(info, identifying[i], &count);
-
-		any |= count > 0;
-		if (count == 1)
-			matchers[n++] = (TsMatcher){
-				.type = TS_MATCH_EQUAL, .name = identifying[i], .value = values[0]};
-		else if (count > 1 && count <= MAX_WANTED_VALUES)
-			matchers[n++] = (TsMatcher){.type = TS_MATCH_REGEX,
-										.name = identifying[i],
-										.value = pattern_of(values, count)};
-	}
-	if (!any)
-		return NULL;
-	node->kind = PQ_SELECTOR;
-	node->type = PQ_TYPE_VECTOR;
-	node->start = op->node->start;
-	node->end = op->node->end;
-	node->u.selector.matchers = matchers;
-	node->u.selector.nmatchers = n;
-	if (info->reference.pinned)
-	{
-		node->u.selector.modifiers.at = PQ_AT_TIME;
-		node->u.selector.modifiers.at_ms = PQ_UNIX_MS(info->reference.time);
-	}
-	else if (info->reference.offset != 0)
-		node->u.selector.modifiers.offset = (PqDuration){
-			.given = true, .ms = info->reference.offset / PQ_MS};
-	return node;
-}
+#include "call_info.h"
 
 /* ---- reading info series ---- */
 
@@ -506,7 +189,7 @@ is_wanted(const InfoOperator *info, TsString name)
 {
 	for (int i = 0; i < info->ndata_matchers; i++)
 	{
-		if (same_string(info->data_matchers[i].name, name))
+		if (call_same_string(info->data_matchers[i].name, name))
 			return true;
 	}
 	return info->ndata_matchers == 0;
@@ -525,14 +208,14 @@ add_labels(InfoOperator *info, TsString base, TsString from, TsString *labels,
 	{
 		TsString value;
 
-		if (is_name(pair.name) || !is_wanted(info, pair.name))
+		if (call_is_name(pair.name) || !is_wanted(info, pair.name))
 			continue;
 		if (labels_find(base.data, base.len, pair.name.data, pair.name.len, &value))
 			continue;
 		if (!labels_find(labels->data, labels->len, pair.name.data, pair.name.len,
 						 &value))
 			*labels = pq_labels_set(*labels, pair.name, pair.value, info->op.row);
-		else if (!same_string(value, pair.value))
+		else if (!call_same_string(value, pair.value))
 		{
 			*conflict = pair.name;
 			return false;
@@ -638,11 +321,11 @@ group_series(InfoOperator *info, PqLabelsMap *groups, Group **group_of)
 		uint32 number;
 		bool found;
 
-		if (is_info_series(info, labels))
+		if (call_is_info_series(info, labels))
 			continue;
 		MemoryContextReset(op->row);
 		number = pq_labels_number(
-			groups, pq_labels_keep(labels, &identifying_names, op->row), true, &found);
+			groups, pq_labels_keep(labels, &call_identifying, op->row), true, &found);
 		if (!found)
 			group_of[number] = pq_alloc0(op, sizeof(Group));
 		info->bases[i].group = group_of[number];
@@ -664,7 +347,7 @@ info_open(PqOperator *op)
 	info->bases = pq_alloc0(op, child->nseries * sizeof(Base));
 	group_of = pq_alloc(op, child->nseries * sizeof(Group *));
 	group_series(info, groups, group_of);
-	selector = info_selector(info);
+	selector = call_info_selector(info);
 	if (selector != NULL)
 	{
 		info->info = op->children[1] = pq_plan_selector_times(
@@ -798,7 +481,7 @@ call_plan_info(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	InfoOperator *info = (InfoOperator *) op;
 
 	op->nchildren = 1; /* the second one is made in open */
-	plan_matchers(info, node);
+	call_info_plan_matchers(info, node);
 	info->reference = call_info_reference(exec, node->u.call.args[0]);
 	op->children[0] = pq_plan(exec, node->u.call.args[0], steps, NULL);
 	return call_merge_equal(exec, op);

@@ -11,7 +11,7 @@
 #include "common/int.h"
 #include "miscadmin.h"
 
-#include "call.h"
+#include "call_info.h"
 
 /* The subqueries around a node, from the innermost on. */
 typedef struct Enclosing

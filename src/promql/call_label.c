@@ -140,6 +140,7 @@ static const PqMethods label_methods = {
 	.name = "Labels",
 	.open = label_open,
 	.next = label_next,
+	.explain = call_explain,
 };
 
 /* ---- planning ---- */

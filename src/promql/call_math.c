@@ -167,6 +167,7 @@ static const PqMethods math_methods = {
 	.name = "Function",
 	.open = math_open,
 	.next = math_next,
+	.explain = call_explain,
 };
 
 PqOperator *

@@ -109,6 +109,12 @@ call_one_series(PqOperator *op)
 }
 
 void
+call_explain(PqOperator *op, PqExplain *to)
+{
+	pq_explain_text(to, "Function", "%s()", op->node->u.call.function->name);
+}
+
+void
 call_set_all(uint64 *present, uint32 n)
 {
 	memset(present, 0xFF, n / 64 * sizeof(uint64));

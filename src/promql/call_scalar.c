@@ -113,6 +113,7 @@ static const PqMethods scalar_methods = {
 	.name = "Scalar",
 	.open = scalar_open,
 	.next = scalar_next,
+	.explain = call_explain,
 };
 
 /* No label of its arguments matters. */
@@ -148,6 +149,7 @@ static const PqMethods vector_methods = {
 	.name = "Vector",
 	.open = vector_open,
 	.next = vector_next,
+	.explain = call_explain,
 };
 
 PqOperator *

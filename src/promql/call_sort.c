@@ -254,6 +254,7 @@ static const PqMethods sort_methods = {
 	.open = sort_open,
 	.next = sort_next,
 	.close = sort_close,
+	.explain = call_explain,
 };
 
 PqOperator *

@@ -44,6 +44,7 @@ static const PqMethods time_methods = {
 	.name = "Function",
 	.open = time_open,
 	.next = time_next,
+	.explain = call_explain,
 };
 
 PqOperator *
