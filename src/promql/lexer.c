@@ -571,6 +571,9 @@ lex_outside(PromqlLexer *lexer, PromqlToken *token, TsError *err)
 		return lex_number(lexer, token, err);
 	if (c == '(' || c == ')' || c == '[' || c == ']')
 		return lex_bracket(lexer, token, err);
+	if (c == '=' && left > 1 && token->text.data[1] == '~')
+		return LEX_ERROR(lexer, token, err, lexer->pos + 1,
+						 "unexpected character after '=': '~'");
 	if (c == ':' && lexer->in_brackets)
 		lex_symbol(lexer, token, PROMQL_COLON, 1);
 	else if (!lex_operator(lexer, token))

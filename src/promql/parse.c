@@ -158,10 +158,11 @@ promql_parse_number(PqParser *parser)
 		assert(token->type == PROMQL_DURATION);
 		if (!promql_read_duration(token->text.data, token->text.len, &ms))
 		{
-			parse_fail(parser, TS_ERR_INVALID, token->offset,
-					   "not a valid duration string, or out of range: \"%.*s\"",
-					   (int) (token->text.len < 60 ? token->text.len : 60),
-					   token->text.data);
+			parse_fail(
+				parser, TS_ERR_INVALID, token->offset,
+				"not a valid duration string: \"%.*s\" (units go from y down to ms, "
+				"each once, up to 292 years)",
+				(int) (token->text.len < 60 ? token->text.len : 60), token->text.data);
 			return NULL;
 		}
 		node->u.number.value = (double) ms / 1000;

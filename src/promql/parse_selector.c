@@ -59,6 +59,7 @@ promql_parse_selector(PqParser *parser, const PromqlToken *name)
 
 	if (node == NULL)
 		return NULL;
+	node->u.selector.name.data = "";
 	if (reader->token.type == PROMQL_LEFT_BRACE)
 	{
 		parser->code = promql_read_matchers(reader, &list, TS_SELECTOR_MAX_MATCHERS);
@@ -140,6 +141,7 @@ parse_at_time(PqParser *parser, PqModifiers *at)
 	const PromqlToken *token = &parser->reader.token;
 	bool minus = token->type == PROMQL_SUB;
 	int start = token->offset;
+	TsString text;
 	PqNode *number;
 	double ms;
 
@@ -147,6 +149,7 @@ parse_at_time(PqParser *parser, PqModifiers *at)
 		return false;
 	if (token->type != PROMQL_NUMBER && token->type != PROMQL_DURATION)
 		return promql_parse_unexpected(parser, "@", "timestamp");
+	text = token->text;
 	number = promql_parse_number(parser);
 	if (number == NULL)
 		return false;
@@ -154,8 +157,9 @@ parse_at_time(PqParser *parser, PqModifiers *at)
 	/* Up to there every millisecond has a number of its own. */
 	if (!(fabs(ms) <= 9007199254740992.0))
 		return parse_fail(parser, TS_ERR_INVALID, start,
-						  "timestamp out of bounds for @ modifier: %s%g",
-						  minus ? "-" : "", number->u.number.value);
+						  "timestamp out of bounds for @ modifier: %s%.*s",
+						  minus ? "-" : "", (int) (text.len < 60 ? text.len : 60),
+						  text.data);
 	at->at = PQ_AT_TIME;
 	at->at_ms = (int64_t) ms;
 	return true;

@@ -132,6 +132,22 @@ put_ms(PqWriter *writer, int64_t ms)
 }
 
 static void
+put_number(PqWriter *writer, const PqNode *node)
+{
+	double value = node->u.number.value;
+
+	if (!node->u.number.duration)
+	{
+		promql_put_number(writer, value);
+		return;
+	}
+	/* Nothing has a sign, too, as a float. */
+	if (signbit(value))
+		promql_put(writer, "-");
+	put_ms(writer, llround(fabs(value) * 1000));
+}
+
+static void
 put_duration(PqWriter *writer, const PqDuration *duration)
 {
 	if (duration->expr != NULL)
@@ -325,6 +341,19 @@ put_fill(PqWriter *writer, const char *modifier, double value)
 	promql_put(writer, ")");
 }
 
+void
+promql_put_left(PqWriter *writer, const PqNode *binary)
+{
+	const PqNode *left = binary->u.binary.left;
+
+	/* The sign of +Inf would be that of the power. */
+	if (binary->u.binary.op == PQ_POW && left->kind == PQ_NUMBER &&
+		isinf(left->u.number.value))
+		promql_put(writer, "Inf");
+	else
+		promql_put_expression(writer, left);
+}
+
 static bool
 same_value(double a, double b)
 {
@@ -416,10 +445,7 @@ promql_put_expression(PqWriter *writer, const PqNode *node)
 	switch (node->kind)
 	{
 		case PQ_NUMBER:
-			if (node->u.number.duration)
-				put_ms(writer, llround(node->u.number.value * 1000));
-			else
-				promql_put_number(writer, node->u.number.value);
+			put_number(writer, node);
 			return;
 		case PQ_STRING:
 			promql_put_quoted(writer, node->u.string);
@@ -441,7 +467,7 @@ promql_put_expression(PqWriter *writer, const PqNode *node)
 			promql_put_expression(writer, node->u.unary.expr);
 			return;
 		case PQ_BINARY:
-			promql_put_expression(writer, node->u.binary.left);
+			promql_put_left(writer, node);
 			promql_put(writer, " ");
 			promql_put_matching(writer, node);
 			promql_put(writer, " ");

@@ -38,6 +38,7 @@ extern void promql_put_quoted(PqWriter *writer, TsString string);
 extern void promql_put_expression(PqWriter *writer, const PqNode *node);
 
 /* Writes parts of one. */
+extern void promql_put_left(PqWriter *writer, const PqNode *binary);
 extern void promql_put_matching(PqWriter *writer, const PqNode *binary);
 extern void promql_put_grouping(PqWriter *writer, const PqNode *aggregate);
 extern void promql_put_subquery_range(PqWriter *writer, const PqNode *subquery);

@@ -107,7 +107,10 @@ put_broken(PqWriter *writer, const PqNode *node, int level, bool begins)
 		case PQ_BINARY:
 			if (begins)
 				indent(writer, 1);
-			put_inner(writer, node->u.binary.left, level + 1, begins);
+			if (fits_a_line(node->u.binary.left))
+				promql_put_left(writer, node);
+			else
+				put_broken(writer, node->u.binary.left, level + 1, begins);
 			put_newline(writer, level);
 			promql_put_matching(writer, node);
 			promql_put(writer, "\n");
