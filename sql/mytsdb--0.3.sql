@@ -430,6 +430,127 @@ COMMENT ON VIEW mytsdb.stat_hot IS 'hot memory: how much of it is used, and how 
 GRANT SELECT ON mytsdb.stat_hot TO PUBLIC;
 
 ---------------------------------------------------------------------------------------
+-- histogram
+---------------------------------------------------------------------------------------
+
+CREATE TYPE histogram;
+
+CREATE FUNCTION histogram_in(cstring) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_out(histogram) RETURNS cstring
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_recv(internal) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_send(histogram) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE TYPE histogram (
+    INPUT = histogram_in,
+    OUTPUT = histogram_out,
+    RECEIVE = histogram_recv,
+    SEND = histogram_send,
+    INTERNALLENGTH = VARIABLE,
+    STORAGE = extended
+);
+COMMENT ON TYPE histogram IS 'a native histogram of Prometheus: {{schema:0 count:5 sum:3.1 buckets:[1 4]}}';
+
+-- Equality of all there is, hint included; hashes
+
+CREATE FUNCTION histogram_eq(histogram, histogram) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_eq' LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+CREATE FUNCTION histogram_ne(histogram, histogram) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_ne' LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+CREATE FUNCTION histogram_hash(histogram) RETURNS integer
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_hash' LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+CREATE FUNCTION histogram_hash_extended(histogram, bigint) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_hash_extended' LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+
+CREATE OPERATOR = (
+    LEFTARG = histogram, RIGHTARG = histogram, FUNCTION = histogram_eq,
+    COMMUTATOR = =, NEGATOR = <>, RESTRICT = eqsel, JOIN = eqjoinsel, HASHES
+);
+CREATE OPERATOR <> (
+    LEFTARG = histogram, RIGHTARG = histogram, FUNCTION = histogram_ne,
+    COMMUTATOR = <>, NEGATOR = =, RESTRICT = neqsel, JOIN = neqjoinsel
+);
+CREATE OPERATOR CLASS histogram_ops DEFAULT FOR TYPE histogram USING hash AS
+    OPERATOR 1 =,
+    FUNCTION 1 histogram_hash(histogram),
+    FUNCTION 2 histogram_hash_extended(histogram, bigint);
+
+-- What a histogram tells, as PromQL's functions of these names compute it
+
+CREATE FUNCTION histogram_count(histogram) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION histogram_count(histogram) IS 'number of observations';
+CREATE FUNCTION histogram_sum(histogram) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_sum' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION histogram_sum(histogram) IS 'sum of the observed values';
+CREATE FUNCTION histogram_avg(histogram) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_avg' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION histogram_avg(histogram) IS 'mean of the observed values';
+CREATE FUNCTION histogram_quantile(double precision, histogram) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_quantile' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION histogram_quantile(double precision, histogram) IS 'estimate of a quantile, from 0 to 1, of the observed values';
+CREATE FUNCTION histogram_fraction(lower double precision, upper double precision, histogram) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_fraction' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION histogram_fraction(double precision, double precision, histogram) IS 'estimate of the share of observations between two values';
+CREATE FUNCTION histogram_stddev(histogram) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_stddev' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION histogram_stddev(histogram) IS 'estimate of the standard deviation of the observed values';
+CREATE FUNCTION histogram_stdvar(histogram) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_stdvar' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION histogram_stdvar(histogram) IS 'estimate of the variance of the observed values';
+CREATE FUNCTION histogram_buckets(histogram, OUT lower double precision, OUT upper double precision,
+        OUT lower_inclusive boolean, OUT upper_inclusive boolean, OUT count double precision)
+        RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_buckets' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 50;
+COMMENT ON FUNCTION histogram_buckets(histogram) IS 'buckets with observations, in ascending order';
+
+-- PromQL's operators
+
+CREATE FUNCTION histogram_add(histogram, histogram) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_add' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_subtract(histogram, histogram) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_subtract' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_negate(histogram) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_negate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_multiply(histogram, double precision) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_multiply' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_multiply(double precision, histogram) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_multiply_reverse' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_divide(histogram, double precision) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_divide' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_up_to(histogram, double precision) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_up_to' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram_from(histogram, double precision) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_from' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE OPERATOR + (LEFTARG = histogram, RIGHTARG = histogram, FUNCTION = histogram_add);
+CREATE OPERATOR - (LEFTARG = histogram, RIGHTARG = histogram, FUNCTION = histogram_subtract);
+CREATE OPERATOR - (RIGHTARG = histogram, FUNCTION = histogram_negate);
+CREATE OPERATOR * (
+    LEFTARG = histogram, RIGHTARG = double precision, FUNCTION = histogram_multiply, COMMUTATOR = *
+);
+CREATE OPERATOR * (
+    LEFTARG = double precision, RIGHTARG = histogram, FUNCTION = histogram_multiply, COMMUTATOR = *
+);
+CREATE OPERATOR / (LEFTARG = histogram, RIGHTARG = double precision, FUNCTION = histogram_divide);
+CREATE OPERATOR </ (LEFTARG = histogram, RIGHTARG = double precision, FUNCTION = histogram_up_to);
+CREATE OPERATOR >/ (LEFTARG = histogram, RIGHTARG = double precision, FUNCTION = histogram_from);
+COMMENT ON OPERATOR </ (histogram, double precision) IS 'the observations up to a value';
+COMMENT ON OPERATOR >/ (histogram, double precision) IS 'the observations from a value on';
+
+-- Nothing is lost either way.
+
+CREATE FUNCTION histogram_to_jsonb(histogram) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_to_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION histogram(jsonb) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_from_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE CAST (histogram AS jsonb) WITH FUNCTION histogram_to_jsonb(histogram) AS ASSIGNMENT;
+CREATE CAST (jsonb AS histogram) WITH FUNCTION histogram(jsonb);
+
+---------------------------------------------------------------------------------------
 -- The metrics store
 ---------------------------------------------------------------------------------------
 
