@@ -197,7 +197,7 @@ estimate_native(QuantileOperator *quantile, const Slot *slot, const TsHistogram 
 	}
 	result = ts_histogram_quantile(h, first);
 	if (has_nan && first >= 0 && first <= 1)
-		pq_info(exec, position_of(quantile, 0),
+		pq_info(exec, position_of(quantile, quantile->input_arg),
 				"input to histogram_quantile has NaN observations, result is %s%s",
 				isnan(result) ? "NaN" : "skewed higher", name);
 	return result;
