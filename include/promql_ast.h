@@ -258,6 +258,8 @@ typedef struct PqParseOptions
 	bool duration_expressions;
 	bool extended_ranges; /* anchored, smoothed */
 	bool fill_modifiers;
+	TsRegexLimits regex; /* of patterns, which are tried while parsing; memory 0: the
+							default's */
 } PqParseOptions;
 
 extern const PqParseOptions promql_default_options;

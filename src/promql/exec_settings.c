@@ -9,6 +9,7 @@
 #include "utils/guc.h"
 
 #include "exec_internal.h"
+#include "labels_type.h"
 #include "mytsdb.h"
 
 #define MINUTE (60 * 1000)
@@ -75,6 +76,7 @@ pq_parse_options(void)
 		.duration_expressions = pq_settings.duration_expressions,
 		.extended_ranges = pq_settings.extended_ranges,
 		.fill_modifiers = pq_settings.fill_modifiers,
+		.regex = labels_regex_limits(),
 	};
 
 	return options;

@@ -8,7 +8,13 @@
 
 #include "parse.h"
 
-const PqParseOptions promql_default_options = {true, true, true, true};
+const PqParseOptions promql_default_options = {
+	.experimental_functions = true,
+	.duration_expressions = true,
+	.extended_ranges = true,
+	.fill_modifiers = true,
+	.regex = {.match_limit = 1000000, .memory = 8 * 1024 * 1024},
+};
 
 /* ---- tokens and errors ---- */
 

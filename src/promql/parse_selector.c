@@ -12,17 +12,16 @@
 
 #include "parse.h"
 
-/* Patterns are compiled only to see that they can be, and what they make of nothing. */
-static const TsRegexLimits pattern_limits = {
-	.match_limit = 1000000,
-	.memory = 8 * 1024 * 1024,
-};
-
+/* A pattern is compiled only to see that it can be, and what it makes of nothing. */
 static bool
 check_pattern(PqParser *parser, TsMatcher *matcher)
 {
+	const PqParseOptions *options = parser->options->regex.memory > 0
+										? parser->options
+										: &promql_default_options;
+
 	parser->code = promql_compile_matcher(
-		&parser->reader, &parser->reader.arena->allocator, &pattern_limits, matcher);
+		&parser->reader, &parser->reader.arena->allocator, &options->regex, matcher);
 	if (matcher->regex != NULL)
 	{
 		ts_regex_free(matcher->regex);

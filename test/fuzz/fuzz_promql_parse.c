@@ -99,7 +99,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	if (data[0] & 0x80)
-		options = (PqParseOptions){data[0] & 1, data[0] & 2, data[0] & 4, data[0] & 8};
+	{
+		options.experimental_functions = data[0] & 1;
+		options.duration_expressions = data[0] & 2;
+		options.extended_ranges = data[0] & 4;
+		options.fill_modifiers = data[0] & 8;
+	}
 	ts_arena_init(&arena, &ts_malloc_allocator,
 				  data[0] & 0x40 ? (size_t) 4096 << (data[0] & 7) : 64 * 1024 * 1024);
 	size--;

@@ -277,8 +277,6 @@ static const AcceptedText accepted[] = {
 	{"start() + end() + step() + range()", NULL},
 	{"min_of(1, max_of(2, 3))", NULL},
 	{"absent(foo{a=\"b\"})", NULL},
-	{"integral(foo[5m])", NULL},
-	{"integral(foo[5m], 60)", NULL},
 	{"sum(foo)", NULL},
 	{"sum by () (foo)", "sum(foo)"},
 	{"sum by (a) (foo)", NULL},

@@ -274,7 +274,7 @@ test_parts(void)
 static void
 test_options(void)
 {
-	PqParseOptions off = {false, false, false, false};
+	PqParseOptions off = {.experimental_functions = false};
 
 #define REFUSED(text, column, message) \
 	check_refused(text, strlen(text), &off, 1, column, message)
