@@ -133,6 +133,7 @@ CREATE TABLE mytsdb.metrics (
     labels labels NOT NULL,
     "time" timestamptz NOT NULL,
     value double precision,
+    histogram histogram,
     start_time timestamptz
 ) USING mytsdb WITH (mytsdb.series_by = 'labels', mytsdb.time_column = 'time', mytsdb.duplicates = 'replace');
 COMMENT ON TABLE mytsdb.metrics IS 'the samples of the metrics store: a number or a native histogram each';

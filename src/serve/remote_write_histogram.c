@@ -309,6 +309,7 @@ write_read_histogram(TsWriteReader *reader, TsWire wire, TsWriteItem *item, TsEr
 	TsHistogram *h = &item->histogram;
 	Parts parts = {.integer = true};
 	TsErrorCode code = TS_OK;
+	TsError why;
 	uint32_t tag;
 
 	memset(h, 0, sizeof(*h));
@@ -344,5 +345,8 @@ write_read_histogram(TsWriteReader *reader, TsWire wire, TsWriteItem *item, TsEr
 	h->positive = reader->counts[0].data;
 	h->negative = reader->counts[1].data;
 	h->bounds = reader->bounds.data;
-	return ts_histogram_validate(h, err);
+	code = ts_histogram_validate(h, &why);
+	return code == TS_OK
+			   ? TS_OK
+			   : ts_error_set(err, code, -1, "invalid histogram: %s", why.message);
 }

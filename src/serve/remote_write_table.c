@@ -9,15 +9,12 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/xact.h"
-#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
@@ -32,8 +29,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
-#include "utils/syscache.h"
 
+#include "histogram_type.h"
 #include "labels_type.h"
 #include "remote_write.h"
 #include "ts_buffer.h"
@@ -75,28 +72,12 @@ is_float8(Oid type)
 	return type == FLOAT8OID;
 }
 
-/* The extension's type of that name. */
-static bool
-is_histogram(Oid type)
-{
-	Oid extension = get_extension_oid("mytsdb", true);
-	HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-	bool is = HeapTupleIsValid(tuple) &&
-			  strcmp(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname), "histogram") ==
-				  0;
-
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
-	return is && OidIsValid(extension) &&
-		   getExtensionOfObject(TypeRelationId, type) == extension;
-}
-
 static const ColumnSpec specs[WRITE_COLUMNS] = {
 	[WRITE_LABELS] = {"labels", labels_is_type, "labels", true, true, true, true},
 	[WRITE_TIME] = {"time", is_timestamptz, "timestamp with time zone", true, true, true,
 					true},
 	[WRITE_VALUE] = {"value", is_float8, "double precision", true, true, true, false},
-	[WRITE_HISTOGRAM] = {"histogram", is_histogram, "histogram", true, false, false,
+	[WRITE_HISTOGRAM] = {"histogram", histogram_is_type, "histogram", true, false, false,
 						 false},
 	[WRITE_START_TIME] = {"start_time", is_timestamptz, "timestamp with time zone", true,
 						  false, false, false},

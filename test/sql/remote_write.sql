@@ -155,6 +155,44 @@ SELECT pb.write2(pb.symbols('', '__name__', 'm') || pb.bytes(5, pb.bytes(1, '\x0
 SELECT pb.write2(pb.series('{__name__,up}', pb.sample(1, 1)));
 SELECT pb.write2('');
 
+-- ---- native histograms ----
+
+-- 1 2 | 4 on the positive side, 3 on the negative, 2 in zero
+CREATE FUNCTION pb.span(field int, first int, n int) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+    'SELECT pb.bytes(field, pb.sint(1, first) || pb.num(2, n))';
+CREATE FUNCTION pb.integers(ms numeric, schema int, VARIADIC more bytea[] DEFAULT '{}') RETURNS bytea LANGUAGE sql IMMUTABLE AS
+    $$SELECT pb.many(pb.num(1, 12), pb.dbl(3, 5.5), pb.sint(4, schema), pb.dbl(5, 0.001), pb.num(6, 2),
+        pb.span(8, -3, 1), pb.bytes(9, pb.zigzag(3)), pb.span(11, 0, 2), pb.span(11, 1, 1),
+        pb.bytes(12, pb.zigzag(1) || pb.zigzag(1) || pb.zigzag(2)), pb.num(15, ms), coalesce(pb.many(VARIADIC more), ''))$$;
+CREATE FUNCTION pb.custom(ms numeric) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+    $$SELECT pb.many(pb.dbl(2, 4), pb.dbl(3, 9), pb.sint(4, -53), pb.span(11, 1, 2), pb.dbls(13, 1.5, 2.5), pb.num(15, ms), pb.dbls(16, 0.5, 10))$$;
+CREATE FUNCTION pb.stale(ms numeric) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+    $$SELECT pb.many(pb.bits(3, '\x7ff0000000000002'), pb.num(15, ms))$$;
+SELECT pb.write(pb.series('{__name__,h}', pb.bytes(4, pb.integers(1, 3)), pb.bytes(4, pb.integers(2, 3, pb.num(14, 1))), pb.bytes(4, pb.integers(3, 10)),
+    pb.bytes(4, pb.custom(4)), pb.bytes(4, pb.stale(5)), pb.sample(6, 1)));
+SELECT time, value, histogram FROM mytsdb.metrics WHERE labels ~ 'h' ORDER BY time;
+SELECT pb.write2(pb.symbols('', '__name__', 'h2') || pb.bytes(5, pb.bytes(1, '\x0102') || pb.bytes(3, pb.integers(1, 3, pb.num(17, 1600000000000))) ||
+    pb.bytes(3, pb.custom(2)) || pb.num(6, 1500000000000)));
+SELECT time, value, histogram, start_time FROM mytsdb.metrics WHERE labels ~ 'h2' ORDER BY time;
+-- a sample of either kind replaces one of the other
+SELECT pb.write(pb.series('{__name__,h}', pb.sample(1, 7))), pb.write(pb.series('{__name__,h}', pb.bytes(4, pb.custom(6))));
+SELECT time, value, histogram FROM mytsdb.metrics WHERE labels ~ 'h' AND time IN ('1970-01-01 00:00:00.001', '1970-01-01 00:00:00.006') ORDER BY time;
+-- invalid ones
+CREATE FUNCTION pb.wrong(histogram bytea) RETURNS text LANGUAGE sql AS $$SELECT pb.write(pb.series('{__name__,wrong}', pb.sample(1, 1), pb.bytes(4, histogram)))$$;
+SELECT pb.wrong(pb.integers(1, 3, pb.span(11, 0, 1)));
+SELECT pb.wrong(pb.integers(1, 3, pb.dbls(13, 1)));
+SELECT pb.wrong(pb.integers(1, 53)), pb.wrong(pb.integers(1, -5)), pb.wrong(pb.integers(1, -53));
+SELECT pb.wrong(pb.integers(1, 3, pb.num(1, 11)));
+SELECT pb.wrong(pb.many(pb.dbl(2, 1), pb.span(11, 0, 1), pb.dbls(13, -1)));
+SELECT pb.wrong(pb.many(pb.dbl(2, 4), pb.sint(4, -53), pb.span(11, 1, 2), pb.dbls(13, 2, 2), pb.dbls(16, 2, 1)));
+SELECT count(*) FROM mytsdb.metrics WHERE labels ~ 'wrong';
+-- a table without such a column, one of another type, and one with it
+CREATE TABLE pb.floats (labels labels, time timestamptz, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels');
+CREATE TABLE pb.ints (labels labels, time timestamptz, value float8, histogram int) USING mytsdb WITH (mytsdb.series_by = 'labels');
+CREATE TABLE pb.both (labels labels, time timestamptz, value float8, histogram histogram) USING mytsdb WITH (mytsdb.series_by = 'labels');
+SELECT t, pb.write(pb.series('{__name__,h}', pb.bytes(4, pb.custom(1))), target => t) FROM unnest('{pb.floats,pb.ints,pb.both}'::regclass[]) t;
+SELECT * FROM pb.both;
+
 -- ---- exemplars and metadata ----
 
 TRUNCATE mytsdb.exemplars, mytsdb.metadata;
