@@ -616,6 +616,31 @@ COMMENT ON FUNCTION mytsdb.remote_write(bytea, text, text, regclass) IS 'writes 
 -- PromQL
 ---------------------------------------------------------------------------------------
 
+CREATE FUNCTION mytsdb.promql_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'mytsdb_promql_support' LANGUAGE C IMMUTABLE STRICT;
+REVOKE ALL ON FUNCTION mytsdb.promql_support(internal) FROM PUBLIC;
+
+CREATE FUNCTION promql(query text, at timestamptz DEFAULT pg_catalog.now(),
+        source regclass DEFAULT 'mytsdb.metrics',
+        OUT labels labels, OUT "time" timestamptz, OUT value double precision, OUT histogram histogram)
+        RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'mytsdb_promql' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000
+    SUPPORT mytsdb.promql_support;
+COMMENT ON FUNCTION promql(text, timestamptz, regclass) IS 'evaluates a PromQL expression at one time';
+
+CREATE FUNCTION promql(query text, start timestamptz, "end" timestamptz, step interval,
+        source regclass DEFAULT 'mytsdb.metrics',
+        OUT labels labels, OUT "time" timestamptz, OUT value double precision, OUT histogram histogram)
+        RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'mytsdb_promql_range' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000
+    SUPPORT mytsdb.promql_support;
+COMMENT ON FUNCTION promql(text, timestamptz, timestamptz, interval, regclass) IS 'evaluates a PromQL expression at the steps of a range of time';
+
+CREATE FUNCTION promql_string(query text, at timestamptz DEFAULT pg_catalog.now(),
+        source regclass DEFAULT 'mytsdb.metrics') RETURNS text
+    AS 'MODULE_PATHNAME', 'mytsdb_promql_string' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION promql_string(text, timestamptz, regclass) IS 'evaluates a PromQL expression that is a string';
+
 -- The Prometheus HTTP API: each function returns the document that the API answers with.
 
 CREATE FUNCTION mytsdb.query(query text, "time" timestamptz DEFAULT pg_catalog.now(),
