@@ -334,32 +334,32 @@ pq_kernel_merge_group(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
 
 /* ---- extremes: a NaN gives way to any value ---- */
 
-#define EXTREME(name, better)                                                          \
-	KERNEL void name(PqAccumulator *to, const double *values, const uint64_t *present, \
-					 uint32_t n)                                                       \
-	{                                                                                  \
-		for (uint32_t w = 0; w * WORD < n; w++)                                        \
-		{                                                                              \
-			uint32_t length = word_length(n, w);                                       \
-			uint64_t bits = present[w];                                                \
-			uint64_t fresh = bits & ~to->seen[w];                                      \
-			double *restrict best = to->value + w * WORD;                              \
-			const double *restrict x = values + w * WORD;                              \
-                                                                                       \
-			to->seen[w] |= bits;                                                       \
-			if (bits == word_mask(length) && fresh == 0)                               \
-			{                                                                          \
-				for (uint32_t j = 0; j < length; j++)                                  \
-					best[j] = (x[j] better best[j]) | (best[j] != best[j]) ? x[j]      \
-																		   : best[j];  \
-				continue;                                                              \
-			}                                                                          \
-			EACH_BIT(j, 0, fresh)                                                      \
-			best[j] = x[j];                                                            \
-			EACH_BIT(j, 0, bits & ~fresh)                                              \
-			if (x[j] better best[j] || isnan(best[j]))                                 \
-				best[j] = x[j];                                                        \
-		}                                                                              \
+#define EXTREME(name, better)                                                           \
+	KERNEL void name(PqAccumulator *to, const double *values, const uint64_t *present,  \
+					 uint32_t n)                                                        \
+	{                                                                                   \
+		for (uint32_t w = 0; w * WORD < n; w++)                                         \
+		{                                                                               \
+			uint32_t length = word_length(n, w);                                        \
+			uint64_t bits = present[w];                                                 \
+			uint64_t fresh = bits & ~to->seen[w];                                       \
+			double *restrict best = to->value + w * WORD;                               \
+			const double *restrict x = values + w * WORD;                               \
+                                                                                        \
+			to->seen[w] |= bits;                                                        \
+			if (bits == word_mask(length) && fresh == 0)                                \
+			{                                                                           \
+				for (uint32_t j = 0; j < length; j++)                                   \
+					best[j] = ((x[j] better best[j]) | (best[j] != best[j])) ? x[j]     \
+																			 : best[j]; \
+				continue;                                                               \
+			}                                                                           \
+			EACH_BIT(j, 0, fresh)                                                       \
+			best[j] = x[j];                                                             \
+			EACH_BIT(j, 0, bits & ~fresh)                                               \
+			if (x[j] better best[j] || isnan(best[j]))                                  \
+				best[j] = x[j];                                                         \
+		}                                                                               \
 	}
 
 EXTREME(pq_kernel_min, <)
