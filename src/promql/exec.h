@@ -222,6 +222,7 @@ struct PqExec
 	struct PqPlanner *planner;
 	PqOperator *running; /* whose open or next it is; NULL: nobody's */
 	struct PqBudget *budget;
+	struct PqParallel *parallel;
 };
 
 /*

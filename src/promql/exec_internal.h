@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "portability/instr_time.h"
 
 #include "exec.h"
@@ -27,6 +28,7 @@ typedef struct PqSettings
 	int max_samples;
 	int memory_kb;
 	int workers; /* -1: as max_parallel_workers_per_gather says */
+	int parallel_samples;
 } PqSettings;
 
 extern PqSettings pq_settings;
@@ -42,7 +44,8 @@ typedef struct PqBudget
 	Size measured; /* the last time */
 	Size charged;  /* since then */
 	Size peak;
-	uint32 calls; /* of pq_next since then */
+	Size by_workers; /* the sum of their peaks */
+	uint32 calls;    /* of pq_next since then */
 } PqBudget;
 
 /* Measures, and raises 53200 beyond the budget. */
@@ -105,9 +108,20 @@ typedef struct PqSelection
 	bool pinned;    /* by @ */
 	PqNeeds *needs; /* NULL: all */
 	uint32 *ids;
+	int64 time_min; /* of what is read */
+	int64 time_max;
 	PqReader *reader;
-	TsScanStats stats; /* of the reader, when it has ended */
+	TsScanStats stats; /* of readers that have ended, and of workers */
 } PqSelection;
+
+/* How every selector begins: with `reads` set. */
+typedef struct PqSelecting
+{
+	PqOperator op;
+	PqSelection selection;
+} PqSelecting;
+
+extern void pq_add_scan_stats(TsScanStats *to, const TsScanStats *stats);
 
 /* exec_selection.c */
 extern void pq_selection_plan(PqExec *exec, PqSelection *selection, const PqNode *node,
@@ -173,11 +187,36 @@ extern struct PqPlanner *pq_planner_create(PqExec *exec);
 extern PqOperator *
 pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, bool range);
 extern void pq_share_want_start_times(PqOperator *op);
+/* Does the node occur more than once? */
+extern bool pq_is_shared(const PqExec *exec, const PqNode *node);
+/* Nothing is shared any more. */
+extern void pq_planner_share_nothing(PqExec *exec);
 /* Closes what takers have in common. */
 extern void pq_planner_close(PqExec *exec);
 /* If it is such an operator: true, and the one that works for it, or NULL if EXPLAIN has
  * shown that already. */
 extern bool pq_share_child(const PqOperator *op, PqOperator **child);
+
+/* ---- in parallel: exec_parallel.c, exec_worker.c ---- */
+
+typedef struct PqParallel
+{
+	/* while planning */
+	bool within;    /* a subtree that is divided, or will not be */
+	int drained;    /* aggregations around, which read all their input at once */
+	bool undrained; /* there are gather operators without one */
+	/* while running */
+	bool at_once; /* the whole result is read in one call */
+	int active;   /* gather operators that have workers */
+	/* of a worker: the series that are its part; NULL: no worker */
+	const uint32 *ids;
+	uint32 nids;
+} PqParallel;
+
+/* An operator that divides the work of a node among workers, if that may be worth while;
+ * else NULL. */
+extern PqOperator *pq_plan_gather(PqExec *exec, const PqNode *node, const PqSteps *steps,
+								  const PqNeeds *needs);
 
 /* ---- the query: exec_query.c, exec_result.c ---- */
 
@@ -185,12 +224,17 @@ struct PqQuery
 {
 	PqExec exec;
 	PqBudget budget;
+	PqParallel parallel;
 	TsArena arena; /* of the tree */
 	ResourceOwner owner;
-	PqOperator *root; /* NULL: a string */
-	struct PqSorted *sorted;
-	MemoryContext row; /* of the result that was given last */
+	PqOperator *root;    /* NULL: a string */
+	struct PqHeld *held; /* the whole result, if it was read at once */
+	MemoryContext row;   /* of the result that was given last */
 };
+
+/* All of a query but its operators. */
+extern PqQuery *
+pq_begin(const PqRequest *request, Snapshot snapshot, MemoryContext parent);
 
 /* ---- estimates: exec_series.c ---- */
 
@@ -204,5 +248,8 @@ extern double pq_estimate_series(Relation rel, const TsTable *table, Snapshot sn
 /* ---- annotations: exec_notes.c ---- */
 
 extern struct PqAnnotations *pq_annotations_create(PqExec *exec);
+/* All of them as bytes, and back, into those there are. Returns where the bytes end. */
+extern void pq_annotations_write(const PqExec *exec, StringInfo out);
+extern const char *pq_annotations_read(PqExec *exec, const char *from, const char *end);
 
 #endif /* PROMQL_EXEC_INTERNAL_H */

@@ -42,32 +42,31 @@ pq_annotations_create(PqExec *exec)
 	return annotations;
 }
 
-/* Is the node evaluated after the one that made the note (or is it the same)? */
+/* Is the node of one note evaluated after that of the other (or is it the same)? */
 static bool
-comes_after(const PqNode *node, const Note *note)
+comes_after(const Note *note, const Note *other)
 {
-	if (node->end != note->node_end)
-		return node->end > note->node_end;
-	return node->start <= note->node_start;
+	if (note->node_end != other->node_end)
+		return note->node_end > other->node_end;
+	return note->node_start <= other->node_start;
 }
 
 static void
-add_note(PqExec *exec, bool warning, int position, const char *text)
+add_note(PqExec *exec, const Note *added)
 {
 	PqAnnotations *annotations = exec->annotations;
-	const PqNode *node = exec->running != NULL ? exec->running->node : exec->root;
 	Note *note;
 
 	for (int i = 0; i < annotations->count; i++)
 	{
 		note = &annotations->notes[i];
-		if (note->warning != warning || strcmp(note->text, text) != 0)
+		if (note->warning != added->warning || strcmp(note->text, added->text) != 0)
 			continue;
-		if (comes_after(node, note))
+		if (comes_after(added, note))
 		{
-			note->position = position;
-			note->node_start = node->start;
-			note->node_end = node->end;
+			note->position = added->position;
+			note->node_start = added->node_start;
+			note->node_end = added->node_end;
 		}
 		return;
 	}
@@ -82,11 +81,17 @@ add_note(PqExec *exec, bool warning, int position, const char *text)
 								 : repalloc(annotations->notes, size);
 	}
 	note = &annotations->notes[annotations->count++];
-	note->warning = warning;
-	note->text = MemoryContextStrdup(annotations->context, text);
-	note->position = position;
-	note->node_start = node->start;
-	note->node_end = node->end;
+	*note = *added;
+	note->text = MemoryContextStrdup(annotations->context, added->text);
+}
+
+static void
+add_text(PqExec *exec, bool warning, int position, const char *text)
+{
+	const PqNode *node = exec->running != NULL ? exec->running->node : exec->root;
+	Note note = {warning, text, position, node->start, node->end};
+
+	add_note(exec, &note);
 }
 
 #define FORMAT_TEXT(text, fmt)                                 \
@@ -113,7 +118,7 @@ pq_warn(PqExec *exec, int position, const char *fmt, ...)
 	StringInfoData text;
 
 	FORMAT_TEXT(text, fmt);
-	add_note(exec, true, position, text.data);
+	add_text(exec, true, position, text.data);
 	pfree(text.data);
 }
 
@@ -123,9 +128,47 @@ pq_info(PqExec *exec, int position, const char *fmt, ...)
 	StringInfoData text;
 
 	FORMAT_TEXT(text, fmt);
-	add_note(exec, false, position, text.data);
+	add_text(exec, false, position, text.data);
 	pfree(text.data);
 }
+
+/* ---- from process to process ---- */
+
+void
+pq_annotations_write(const PqExec *exec, StringInfo out)
+{
+	const PqAnnotations *annotations = exec->annotations;
+
+	appendBinaryStringInfo(out, (const char *) &annotations->count, sizeof(int));
+	for (int i = 0; i < annotations->count; i++)
+	{
+		appendBinaryStringInfo(out, (const char *) &annotations->notes[i], sizeof(Note));
+		appendBinaryStringInfo(out, annotations->notes[i].text,
+							   (int) strlen(annotations->notes[i].text) + 1);
+	}
+}
+
+const char *
+pq_annotations_read(PqExec *exec, const char *from, const char *end)
+{
+	int count;
+
+	memcpy(&count, from, sizeof(int));
+	from += sizeof(int);
+	for (int i = 0; i < count; i++)
+	{
+		Note note;
+
+		memcpy(&note, from, sizeof(Note));
+		note.text = from + sizeof(Note);
+		from = note.text + strlen(note.text) + 1;
+		Assert(from <= end);
+		add_note(exec, &note);
+	}
+	return from;
+}
+
+/* ---- as texts ---- */
 
 static int
 list_texts(const PqQuery *query, bool warning, const char *const **texts)

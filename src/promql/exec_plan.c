@@ -158,6 +158,21 @@ has_range_argument(const PqNode *call)
 
 /* ---- planning ---- */
 
+/* Most aggregations read all of their input before they give anything. */
+static PqOperator *
+plan_aggregate(PqExec *exec, const PqNode *node, const PqSteps *steps,
+			   const PqNeeds *needs)
+{
+	bool drains = node->u.aggregate.op != PQ_AGG_LIMITK &&
+				  node->u.aggregate.op != PQ_AGG_LIMIT_RATIO;
+	PqOperator *op;
+
+	exec->parallel->drained += drains;
+	op = pq_plan_aggregate(exec, node, steps, needs);
+	exec->parallel->drained -= drains;
+	return op;
+}
+
 static PqOperator *
 plan_kind(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNeeds *needs)
 {
@@ -172,7 +187,7 @@ plan_kind(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNeeds 
 		case PQ_BINARY:
 			return pq_plan_binary(exec, node, steps, needs);
 		case PQ_AGGREGATE:
-			return pq_plan_aggregate(exec, node, steps, needs);
+			return plan_aggregate(exec, node, steps, needs);
 		case PQ_CALL:
 			return has_range_argument(node) ? pq_plan_range_call(exec, node, steps, needs)
 											: pq_plan_call(exec, node, steps, needs);
@@ -206,6 +221,9 @@ pq_plan_itself(PqExec *exec, const PqNode *node, const PqSteps *steps,
 		return node->kind == PQ_SUBQUERY
 				   ? pq_plan_subquery(exec, node, steps, needs)
 				   : pq_plan_range_selector(exec, node, steps, needs);
+	op = pq_plan_gather(exec, node, steps, needs);
+	if (op != NULL)
+		return op;
 	op = plan_kind(exec, node, steps, needs);
 	if (!exec->delayed_name_removal && drops_names(node))
 		op = pq_plan_merge(exec, op);

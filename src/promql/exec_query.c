@@ -84,6 +84,7 @@ init_exec(PqQuery *query, const PqRequest *request, MemoryContext context)
 	exec->max_memory = (Size) pq_settings.memory_kb * 1024;
 	exec->max_samples = pq_settings.max_samples;
 	exec->budget = &query->budget;
+	exec->parallel = &query->parallel;
 	exec->annotations = pq_annotations_create(exec);
 	set_steps(exec, request);
 }
@@ -94,7 +95,6 @@ plan_root(PqQuery *query)
 	PqExec *exec = &query->exec;
 	PqOperator *root;
 
-	exec->planner = pq_planner_create(exec);
 	switch (exec->root->type)
 	{
 		case PQ_TYPE_STRING:
@@ -111,7 +111,7 @@ plan_root(PqQuery *query)
 }
 
 PqQuery *
-pq_prepare(const PqRequest *request, Snapshot snapshot, MemoryContext parent)
+pq_begin(const PqRequest *request, Snapshot snapshot, MemoryContext parent)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "PromQL query",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -124,6 +124,17 @@ pq_prepare(const PqRequest *request, Snapshot snapshot, MemoryContext parent)
 	query->owner = CurrentResourceOwner;
 	query->exec.snapshot = RegisterSnapshot(snapshot);
 	query->row = AllocSetContextCreate(context, "PromQL result", ALLOCSET_DEFAULT_SIZES);
+	query->exec.planner = pq_planner_create(&query->exec);
+	MemoryContextSwitchTo(caller);
+	return query;
+}
+
+PqQuery *
+pq_prepare(const PqRequest *request, Snapshot snapshot, MemoryContext parent)
+{
+	PqQuery *query = pq_begin(request, snapshot, parent);
+	MemoryContext caller = MemoryContextSwitchTo(query->exec.context);
+
 	query->root = plan_root(query);
 	pq_measure(&query->exec);
 	MemoryContextSwitchTo(caller);
@@ -185,5 +196,5 @@ pq_totals(const PqQuery *query, PqTotals *totals)
 		totals->seconds = query->root->seconds;
 	}
 	totals->peak_samples = query->exec.peak_samples;
-	totals->peak_memory = query->budget.peak;
+	totals->peak_memory = query->budget.peak + query->budget.by_workers;
 }

@@ -9,7 +9,7 @@
 
 typedef struct RangeSelector
 {
-	PqOperator op;
+	PqOperator op; /* these two first: PqSelecting */
 	PqSelection selection;
 	bool start_times;
 	int64 before; /* how far samples reach out of windows: before their start ... */

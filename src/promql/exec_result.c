@@ -12,14 +12,14 @@
 
 #include "exec_internal.h"
 
-/* The whole result, in order of labels. */
-typedef struct PqSorted
+/* The whole result, in order of labels or as it came. */
+typedef struct PqHeld
 {
 	PqResult *results;
 	uint32 n;
 	uint32 next;
 	int64 held;
-} PqSorted;
+} PqHeld;
 
 /* ---- points ---- */
 
@@ -258,35 +258,43 @@ read_result(PqQuery *query, PqResult *result)
 }
 
 static void
-read_all(PqQuery *query)
+sort_results(PqQuery *query, PqHeld *held)
+{
+	uint32 kept = 0;
+
+	qsort(held->results, held->n, sizeof(PqResult), compare_labels);
+	for (uint32 i = 0; i < held->n; i++)
+	{
+		if (kept > 0 &&
+			pq_labels_equal(held->results[kept - 1].labels, held->results[i].labels))
+			merge_results(query, &held->results[kept - 1], &held->results[i]);
+		else
+			held->results[kept++] = held->results[i];
+	}
+	held->n = kept;
+}
+
+static void
+read_all(PqQuery *query, bool sort)
 {
 	PqOperator *root = query->root;
 	MemoryContext context = query->exec.context;
-	PqSorted *sorted = MemoryContextAllocZero(context, sizeof(PqSorted));
-	uint32 kept = 0;
+	PqHeld *held = MemoryContextAllocZero(context, sizeof(PqHeld));
 
-	sorted->results = take(query, sizeof(PqResult) * root->nseries, context);
+	held->results = take(query, sizeof(PqResult) * root->nseries, context);
 	while (root->given < root->nseries)
 	{
-		PqResult *result = &sorted->results[sorted->n];
+		PqResult *result = &held->results[held->n];
 
 		if (!read_result(query, result))
 			continue;
 		pq_hold_samples(&query->exec, result->n);
-		sorted->held += result->n;
-		sorted->n++;
+		held->held += result->n;
+		held->n++;
 	}
-	qsort(sorted->results, sorted->n, sizeof(PqResult), compare_labels);
-	for (uint32 i = 0; i < sorted->n; i++)
-	{
-		if (kept > 0 &&
-			pq_labels_equal(sorted->results[kept - 1].labels, sorted->results[i].labels))
-			merge_results(query, &sorted->results[kept - 1], &sorted->results[i]);
-		else
-			sorted->results[kept++] = sorted->results[i];
-	}
-	sorted->n = kept;
-	query->sorted = sorted;
+	if (sort)
+		sort_results(query, held);
+	query->held = held;
 }
 
 /* ---- one at a time ---- */
@@ -312,6 +320,26 @@ next_unsorted(PqQuery *query, PqResult *result)
 	return false;
 }
 
+/* What a point may take where there may be histograms. */
+#define HISTOGRAM_BYTES 1024
+
+/*
+ * Workers can help where all is read at once. It is, if it will be small, whatever it is,
+ * beside the query's budget.
+ */
+static bool
+may_read_at_once(const PqQuery *query)
+{
+	const PqOperator *root = query->root;
+	double points = (double) root->nseries * root->steps.n;
+	double bytes = sizeof(int64) + sizeof(double);
+
+	if (query->exec.histogram_column != 0)
+		bytes += HISTOGRAM_BYTES;
+	return query->exec.parallel->undrained &&
+		   points * bytes < (double) query->exec.max_memory / 4;
+}
+
 bool
 pq_next_result(PqQuery *query, bool sorted, PqResult *result)
 {
@@ -323,13 +351,16 @@ pq_next_result(PqQuery *query, bool sorted, PqResult *result)
 	caller = MemoryContextSwitchTo(query->exec.context);
 	if (!query->root->opened)
 		pq_open(query->root);
-	if (sorted || query->root->type == PQ_TYPE_MATRIX)
+	sorted |= query->root->type == PQ_TYPE_MATRIX;
+	if (query->root->given == 0 && query->held == NULL)
+		query->exec.parallel->at_once = sorted || may_read_at_once(query);
+	if (query->exec.parallel->at_once)
 	{
-		if (query->sorted == NULL)
-			read_all(query);
-		found = query->sorted->next < query->sorted->n;
+		if (query->held == NULL)
+			read_all(query, sorted);
+		found = query->held->next < query->held->n;
 		if (found)
-			*result = query->sorted->results[query->sorted->next++];
+			*result = query->held->results[query->held->next++];
 	}
 	else
 		found = next_unsorted(query, result);

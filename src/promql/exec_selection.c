@@ -189,10 +189,18 @@ pq_selection_open(PqOperator *op, PqSelection *selection)
 	const PqNode *node = selection->node;
 	TsString name;
 
-	ts_scan_admit(exec->rel, exec->table, exec->snapshot);
-	selection->ids = pq_select_series(exec->rel, exec->table, exec->snapshot,
-									  node->u.selector.matchers,
-									  node->u.selector.nmatchers, &op->nseries);
+	if (exec->parallel->ids != NULL)
+	{
+		selection->ids = unconstify(uint32 *, exec->parallel->ids);
+		op->nseries = exec->parallel->nids;
+	}
+	else
+	{
+		ts_scan_admit(exec->rel, exec->table, exec->snapshot);
+		selection->ids = pq_select_series(exec->rel, exec->table, exec->snapshot,
+										  node->u.selector.matchers,
+										  node->u.selector.nmatchers, &op->nseries);
+	}
 	op->series = pq_alloc0(op, sizeof(PqSeries) * op->nseries);
 	if (selection->needs != NULL && selection->needs->count == 0 &&
 		known_name(node, &name))
@@ -211,7 +219,23 @@ pq_selection_read(PqOperator *op, PqSelection *selection, int64 time_min, int64 
 					   .time_max = time_max,
 					   .start_times = start_times};
 
+	selection->time_min = time_min;
+	selection->time_max = time_max;
 	selection->reader = pq_reader_begin(op, &spec);
+}
+
+void
+pq_add_scan_stats(TsScanStats *to, const TsScanStats *stats)
+{
+	to->blocks_read += stats->blocks_read;
+	to->blocks_skipped += stats->blocks_skipped;
+	to->chunks_read += stats->chunks_read;
+	to->chunks_skipped += stats->chunks_skipped;
+	to->rows_sealed += stats->rows_sealed;
+	to->rows_log += stats->rows_log;
+	to->rows_own += stats->rows_own;
+	to->series += stats->series;
+	to->spilled += stats->spilled;
 }
 
 void
@@ -219,7 +243,7 @@ pq_selection_close(PqSelection *selection)
 {
 	if (selection->reader == NULL)
 		return;
-	selection->stats = *pq_reader_stats(selection->reader);
+	pq_add_scan_stats(&selection->stats, pq_reader_stats(selection->reader));
 	pq_reader_end(selection->reader);
 	selection->reader = NULL;
 }
@@ -230,17 +254,16 @@ void
 pq_selection_explain(PqOperator *op, const PqSelection *selection, PqExplain *to)
 {
 	const PqNode *node = selection->node;
-	const TsScanStats *stats = selection->reader != NULL
-								   ? pq_reader_stats(selection->reader)
-								   : &selection->stats;
+	TsScanStats stats = selection->stats;
 
+	if (selection->reader != NULL)
+		pq_add_scan_stats(&stats, pq_reader_stats(selection->reader));
 	pq_explain_text(to, "Selector", "%.*s", node->end - node->start,
 					op->exec->text + node->start);
 	if (!op->exec->analyze)
 		return;
-	pq_explain_number(to, "Blocks Read", (double) stats->blocks_read, 0);
-	pq_explain_number(to, "Chunks Read", (double) stats->chunks_read, 0);
+	pq_explain_number(to, "Blocks Read", (double) stats.blocks_read, 0);
+	pq_explain_number(to, "Chunks Read", (double) stats.chunks_read, 0);
 	pq_explain_number(to, "Rows Read",
-					  (double) (stats->rows_sealed + stats->rows_log + stats->rows_own),
-					  0);
+					  (double) (stats.rows_sealed + stats.rows_log + stats.rows_own), 0);
 }

@@ -19,7 +19,7 @@ typedef enum Gives
 
 typedef struct Selector
 {
-	PqOperator op;
+	PqOperator op; /* these two first: PqSelecting */
 	PqSelection selection;
 	Gives gives;
 	int64 first;  /* the time looked at in the first step */

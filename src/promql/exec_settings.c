@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "postmaster/bgworker_internals.h"
 #include "utils/guc.h"
 
 #include "exec_internal.h"
@@ -66,6 +67,16 @@ define_settings(void)
 		"mytsdb.query_memory", "Sets the memory that a PromQL query may take.",
 		"A query that needs more raises an error.", &pq_settings.memory_kb, 256 * 1024,
 		1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"mytsdb.query_workers",
+		"Sets how many parallel workers a part of a PromQL query may have.",
+		"-1: as many as max_parallel_workers_per_gather says.", &pq_settings.workers, -1,
+		-1, MAX_PARALLEL_WORKER_LIMIT, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"mytsdb.query_parallel_samples",
+		"Sets how many samples a part of a PromQL query must read to have workers.", NULL,
+		&pq_settings.parallel_samples, 2000000, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL,
+		NULL);
 }
 
 PqParseOptions

@@ -392,11 +392,14 @@ go_alone(Taker *taker)
 	PqExec *exec = op->exec;
 	Share *share = taker->share;
 	MemoryContext caller = MemoryContextSwitchTo(exec->context);
+	bool within = exec->parallel->within;
 
 	exec->planner->alone = true;
+	exec->parallel->within = true;
 	taker->alone = pq_plan_itself(exec, share->class->node, &share->steps, NULL,
 								  share->range);
 	exec->planner->alone = false;
+	exec->parallel->within = within;
 	if (share->start_times)
 		pq_want_start_times(taker->alone);
 	MemoryContextSwitchTo(caller);
@@ -565,6 +568,20 @@ find_share(PqExec *exec, const Class *class, const PqSteps *steps, bool range)
 	share->next = planner->shares;
 	planner->shares = share;
 	return share;
+}
+
+bool
+pq_is_shared(const PqExec *exec, const PqNode *node)
+{
+	const Class *class = exec->planner->alone ? NULL : find_class(exec->planner, node);
+
+	return class != NULL && class->uses > 1;
+}
+
+void
+pq_planner_share_nothing(PqExec *exec)
+{
+	exec->planner->alone = true;
 }
 
 PqOperator *
