@@ -290,6 +290,7 @@ put_series(Write *write)
 	write_table_set(write->samples, WRITE_LABELS, PointerGetDatum(write->labels));
 	for (;;)
 	{
+		CHECK_FOR_INTERRUPTS();
 		check(write, ts_write_next_item(&write->reader, &kind, &write->item, &err), &err);
 		if (kind == TS_WRITE_SAMPLE)
 			put_float(write);

@@ -63,9 +63,10 @@ for my $sql (
 	q{GRANT SELECT ON mytsdb.metrics TO reader},
 	q{ALTER TABLE mytsdb.metrics SET (mytsdb.retention = '100 years', autovacuum_vacuum_threshold = 77)},
 	q{ALTER TABLE mytsdb.metrics SET (mytsdb.duplicates = 'keep')},
-	q{ALTER TABLE mytsdb.exemplars SET (mytsdb.shards = 3)},
 	q{INSERT INTO mytsdb.metrics (labels, time, value) SELECT ('m{a="' || i % 7 || '"}')::labels, timestamptz '2024-01-01' + i % 70 * interval '1 s', i
 		FROM generate_series(1, 1000) i},
+	q{INSERT INTO mytsdb.metrics VALUES ('h', '2024-01-01', NULL, '{{schema:0 count:5 sum:3.1 buckets:[1 4]}}', '2023-01-01')},
+	q{INSERT INTO mytsdb.exemplars VALUES ('m', '2024-01-01', 1, '{trace_id="x"}', '2024-01-02')},
 	q{INSERT INTO mytsdb.metadata VALUES ('m', 'gauge', 's', E'what\tit is', '2024-01-01')},
   )
 {
@@ -123,7 +124,7 @@ my $store = store('origin');
 my $schema = schema('origin');
 like($origin, qr/^app\.cpu\|mytsdb\|\{fillfactor=70,.*mytsdb\.series_by=.*\|t\|[0-9a-f]{32} 40100$/m, 'rows are there');
 like($origin, qr/^app\.waiting\|mytsdb\|.*\|f\|$/m, 'also a view that waits for them');
-like($store, qr/^mytsdb\.metrics\|\{autovacuum_vacuum_threshold=77,mytsdb\.duplicates=keep,"mytsdb\.retention=100 years",.*reader=r.*\|[0-9a-f]{32} 1000$/m,
+like($store, qr/^mytsdb\.metrics\|\{autovacuum_vacuum_threshold=77,mytsdb\.duplicates=keep,"mytsdb\.retention=100 years",.*reader=r.*\|[0-9a-f]{32} 1001$/m,
 	'the metrics store has rows, options and privileges');
 like($schema, qr/"mytsdb\.series_by"='host, "Core, ""1"""'/, 'options are dumped');
 like($schema, qr/default_table_access_method = mytsdb/, 'and the access method');
@@ -186,7 +187,7 @@ is(contents('one', 'all'), contents('origin', qw(days wide)), 'pg_restore -t');
 
 $node->program('pg_dump', @connection, '-Fc', '-t', 'mytsdb.metrics', '-f', "$files/metrics", 'origin');
 $node->program('pg_restore', @connection, '-e', '-d', 'one', "$files/metrics");
-is($node->safe_sql('SELECT count(*), max(value) FROM mytsdb.metrics', 'one'), '70|1000',
+is($node->safe_sql('SELECT count(*), max(value) FROM mytsdb.metrics', 'one'), '71|1000',
 	'pg_dump -t of a table of the store: rows, by the options that the other has');
 
 # A row can be added to what was restored, and series and last rows are found.

@@ -106,6 +106,10 @@ for my $version (@older)
 		INSERT INTO t VALUES ('2024-01-01');
 		SELECT mytsdb.seal('t')}, $database);
 	is($node->safe_sql('SELECT count(*) FROM t', $database), 1, 'tables can be made');
+	# up 1, in 1970
+	is($node->safe_sql(q{SELECT mytsdb.remote_write('\x0a1d0a0e0a085f5f6e616d655f5f12027570120b09000000000000f03f1001'::bytea)}, $database),
+		'(1,0,0)', 'the metrics store takes samples');
+	is($node->safe_sql('SELECT labels, value FROM mytsdb.metrics', $database), 'up|1', 'and has them');
 }
 
 # ---- a data directory that has the older one ----
