@@ -162,6 +162,16 @@ extern void pq_gather_samples(const PqGather *gather, PqSamples *samples);
 extern const TsHistogram *pq_read_histogram(PqOperator *op, Datum value);
 extern bool pq_is_stale(double value);
 
+/*
+ * The value at a time between samples i and i + 1, which are of one kind. False, with a
+ * warning, when there is none between them. exec_smooth.c
+ */
+extern bool
+pq_between(PqOperator *op, const PqSamples *samples, uint32 i, int64 time,
+		   const TsAllocator *allocator, double *value, const TsHistogram **histogram);
+/* The series that is read just now has floats and histograms where only one can be. */
+extern void pq_warn_of_mix(const PqOperator *op);
+
 /* ---- planning: exec_plan.c, exec_share.c ---- */
 
 /* Does its value not depend on the step? */

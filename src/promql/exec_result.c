@@ -90,33 +90,68 @@ copy_histograms(PqQuery *query, const TsHistogram *const *histograms, uint32 n)
 
 /* ---- range vectors ---- */
 
-/* The samples within the window. */
-static void
-copy_window(const PqSamples *samples, int64 start, int64 end, int64 *times,
-			double *values, PqResult *result)
+/* Points as they are put together. */
+typedef struct Points
 {
-	uint32 from = 0;
-	uint32 to = samples->n;
+	uint32 n;
+	int64 *times;
+	double *values;
+	const TsHistogram **histograms; /* NULL: none */
+} Points;
 
-	while (from < to && samples->times[from] <= start)
-		from++;
-	while (to > from && samples->times[to - 1] > end)
-		to--;
-	result->n = to - from;
-	memcpy(times, samples->times + from, sizeof(int64) * result->n);
-	memcpy(values, samples->values + from, sizeof(double) * result->n);
-	if (samples->histograms != NULL)
-		result->histograms = samples->histograms + from;
+static void
+add_point(Points *points, int64 time, double value, const TsHistogram *histogram)
+{
+	points->times[points->n] = time;
+	points->values[points->n] = value;
+	if (points->histograms != NULL)
+		points->histograms[points->n] = histogram;
+	points->n++;
 }
 
-static double
-interpolated(const PqSamples *samples, uint32 i, int64 time)
+static void
+add_sample(Points *points, const PqSamples *samples, uint32 i, int64 time)
 {
-	double before = samples->values[i];
+	add_point(points, time, samples->values[i],
+			  samples->histograms != NULL ? samples->histograms[i] : NULL);
+}
 
-	return before + (samples->values[i + 1] - before) *
-						(double) (time - samples->times[i]) /
-						(double) (samples->times[i + 1] - samples->times[i]);
+/* The samples within the window. */
+static void
+take_window(const PqSamples *samples, int64 start, int64 end, Points *points)
+{
+	for (uint32 i = 0; i < samples->n; i++)
+	{
+		if (samples->times[i] > start && samples->times[i] <= end)
+			add_sample(points, samples, i, samples->times[i]);
+	}
+}
+
+/* The point at an edge that lies between samples i and i + 1. False: there is none. */
+static bool
+add_between(PqOperator *op, const PqSamples *samples, uint32 i, int64 time,
+			Points *points)
+{
+	TsAllocator allocator = ts_context_allocator(op->exec->context);
+	const TsHistogram *histogram;
+	double value;
+
+	if (!pq_between(op, samples, i, time, &allocator, &value, &histogram))
+		return false;
+	add_point(points, time, value, histogram);
+	return true;
+}
+
+/* Are samples first to last all of one kind? */
+static bool
+is_mixed(const PqSamples *samples, uint32 first, uint32 last)
+{
+	for (uint32 i = first; samples->histograms != NULL && i < last; i++)
+	{
+		if ((samples->histograms[i] == NULL) != (samples->histograms[i + 1] == NULL))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -125,36 +160,42 @@ interpolated(const PqSamples *samples, uint32 i, int64 time)
  * samples around.
  */
 static void
-extend_window(const PqSamples *samples, int64 start, int64 end, bool smoothed,
-			  int64 *times, double *values, PqResult *result)
+extend_window(PqOperator *op, const PqSamples *samples, int64 start, int64 end,
+			  bool smoothed, Points *points)
 {
 	uint32 first = 0;
 	uint32 last = samples->n - 1;
-	uint32 n = 0;
 
-	result->n = 0;
 	while (first < last && samples->times[first + 1] <= start)
 		first++;
 	while (smoothed && last > first && samples->times[last - 1] >= end)
 		last--;
 	if (samples->times[last] <= start)
 		return;
-	times[n] = start;
-	values[n++] = smoothed && samples->times[first] < start
-					  ? interpolated(samples, first, start)
-					  : samples->values[first];
-	for (uint32 i = first; i <= last; i++)
+	op->given--; /* warnings name the series that was given last */
+	if (is_mixed(samples, first, last))
+		pq_warn_of_mix(op);
+	else
 	{
-		if (samples->times[i] <= start || samples->times[i] >= end)
-			continue;
-		times[n] = samples->times[i];
-		values[n++] = samples->values[i];
+		bool found = true;
+
+		if (smoothed && samples->times[first] < start)
+			found = add_between(op, samples, first, start, points);
+		else
+			add_sample(points, samples, first, start);
+		for (uint32 i = first; i <= last; i++)
+		{
+			if (samples->times[i] > start && samples->times[i] < end)
+				add_sample(points, samples, i, samples->times[i]);
+		}
+		if (smoothed && samples->times[last] > end && last > first)
+			found = found && add_between(op, samples, last - 1, end, points);
+		else
+			add_sample(points, samples, last, end);
+		if (!found)
+			points->n = 0;
 	}
-	times[n] = end;
-	values[n++] = smoothed && samples->times[last] > end && last > 0
-					  ? interpolated(samples, last - 1, end)
-					  : samples->values[last];
-	result->n = n;
+	op->given++;
 }
 
 static void
@@ -167,8 +208,8 @@ next_samples(PqQuery *query, PqResult *result)
 	int64 end = windows->first_end;
 	int64 start = pq_time_sub(end, windows->range);
 	PqSamples samples;
-	int64 *times;
-	double *values;
+	Points points = {0};
+	Size room;
 
 	memset(result, 0, sizeof(PqResult));
 	result->labels = series->drop_name ? pq_labels_drop_name(series->labels, context)
@@ -176,19 +217,20 @@ next_samples(PqQuery *query, PqResult *result)
 	pq_next_samples(root, &samples);
 	if (samples.n == 0)
 		return;
-	times = take(query, sizeof(int64) * ((Size) samples.n + 2), context);
-	values = take(query, sizeof(double) * ((Size) samples.n + 2), context);
-	result->times = times;
-	result->values = values;
+	room = (Size) samples.n + 2;
+	points.times = take(query, sizeof(int64) * room, context);
+	points.values = take(query, sizeof(double) * room, context);
+	if (samples.histograms != NULL)
+		points.histograms = take(query, sizeof(TsHistogram *) * room, context);
 	if (windows->extend == PQ_PLAIN)
-		copy_window(&samples, start, end, times, values, result);
-	else if (samples.histograms != NULL)
-		pq_fail(&query->exec, root->node->start, ERRCODE_DATA_EXCEPTION,
-				"anchored modifier is not supported with histograms");
+		take_window(&samples, start, end, &points);
 	else
-		extend_window(&samples, start, end, windows->extend == PQ_SMOOTHED, times, values,
-					  result);
-	result->histograms = copy_histograms(query, result->histograms, result->n);
+		extend_window(root, &samples, start, end, windows->extend == PQ_SMOOTHED,
+					  &points);
+	result->n = points.n;
+	result->times = points.times;
+	result->values = points.values;
+	result->histograms = copy_histograms(query, points.histograms, points.n);
 }
 
 /* ---- all of the result ---- */

@@ -187,34 +187,63 @@ next_plain(Selector *selector, PqVector *out)
 
 /* ---- smoothed ---- */
 
+/* The samples that count for a step: not farther away than the lookback. */
+typedef struct Around
+{
+	uint32 from;
+	uint32 to;
+	uint32 behind;     /* the first that is not before the time */
+	uint32 histograms; /* among them */
+} Around;
+
+static void
+move_around(const PqSamples *samples, int64 time, int64 lookback, Around *around)
+{
+	while (around->to < samples->n &&
+		   samples->times[around->to] <= pq_time_add(time, lookback))
+	{
+		around->histograms += samples->histograms != NULL &&
+							  samples->histograms[around->to] != NULL;
+		around->to++;
+	}
+	while (around->from < around->to &&
+		   samples->times[around->from] <= pq_time_sub(time, lookback))
+	{
+		around->histograms -= samples->histograms != NULL &&
+							  samples->histograms[around->from] != NULL;
+		around->from++;
+	}
+	around->behind = Max(around->behind, around->from);
+	while (around->behind < around->to && samples->times[around->behind] < time)
+		around->behind++;
+}
+
 /*
- * The value between the samples before and behind a time, none of them farther away than
- * the lookback; the one before if there is none behind.
+ * The value between the samples before and behind a time; the one before if there is none
+ * behind.
  */
 static bool
-smoothed_value(const Selector *selector, int64 time, uint32 behind, double *value)
+smoothed_value(PqOperator *op, const PqSamples *samples, const Around *around, int64 time,
+			   double *value, const TsHistogram **histogram)
 {
-	const PqGather *gather = &selector->gather;
-	int64 lookback = selector->op.exec->lookback;
-	int64 before_time;
-	int64 behind_time;
-	double before;
+	TsAllocator allocator = ts_context_allocator(op->row);
+	uint32 at = around->behind;
 
-	if (behind < gather->n && gather->times[behind] == time)
+	if (around->histograms > 0 && around->histograms < around->to - around->from)
 	{
-		*value = gather->values[behind];
-		return true;
-	}
-	if (behind == 0 || gather->times[behind - 1] <= pq_time_sub(time, lookback))
+		pq_warn_of_mix(op);
 		return false;
-	before_time = gather->times[behind - 1];
-	before = gather->values[behind - 1];
-	*value = before;
-	if (behind == gather->n || gather->times[behind] > pq_time_add(time, lookback))
-		return true;
-	behind_time = gather->times[behind];
-	*value = before + (gather->values[behind] - before) * (double) (time - before_time) /
-						  (double) (behind_time - before_time);
+	}
+	if (at == around->to || samples->times[at] > time)
+	{
+		if (at == around->from)
+			return false;
+		at--;
+		if (at + 1 < around->to)
+			return pq_between(op, samples, at, time, &allocator, value, histogram);
+	}
+	*value = samples->values[at];
+	*histogram = samples->histograms != NULL ? samples->histograms[at] : NULL;
 	return true;
 }
 
@@ -224,7 +253,8 @@ next_smoothed(Selector *selector, PqVector *out)
 	PqOperator *op = &selector->op;
 	PqGather *gather = &selector->gather;
 	int64 look = selector->first;
-	uint32 behind = 0;
+	Around around = {0};
+	PqSamples samples;
 	PqRead read;
 
 	gather->n = 0;
@@ -235,15 +265,19 @@ next_smoothed(Selector *selector, PqVector *out)
 		op->samples += read.n;
 		pq_gather_read(gather, &read);
 	}
-	if (gather->any_histogram)
-		pq_fail(op->exec, op->node->start, ERRCODE_DATA_EXCEPTION,
-				"smoothed and anchored modifiers do not work with native histograms");
+	pq_gather_samples(gather, &samples);
+	if (samples.histograms != NULL)
+		pq_vector_want_histograms(op, out, op->steps.n);
 	for (uint32 i = 0; i < selector->n; i++, look += selector->stride)
 	{
-		while (behind < gather->n && gather->times[behind] < look)
-			behind++;
-		if (smoothed_value(selector, look, behind, &out->values[i]))
-			pq_set(out, i);
+		const TsHistogram *histogram = NULL;
+
+		move_around(&samples, look, op->exec->lookback, &around);
+		if (!smoothed_value(op, &samples, &around, look, &out->values[i], &histogram))
+			continue;
+		pq_set(out, i);
+		if (out->histograms != NULL)
+			out->histograms[i] = histogram;
 	}
 }
 
