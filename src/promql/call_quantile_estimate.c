@@ -189,7 +189,7 @@ estimate_native(QuantileOperator *quantile, const Slot *slot, const TsHistogram 
 		second = quantile->scalars[1][step];
 		if (has_nan && first < second)
 			pq_info(
-				exec, position_of(quantile, 0),
+				exec, position_of(quantile, quantile->input_arg),
 				"input to histogram_fraction has NaN observations, which are excluded "
 				"from all fractions%s",
 				name);
