@@ -232,7 +232,8 @@ call_info_selector(InfoOperator *info)
 	if (info->reference.pinned)
 	{
 		node->u.selector.modifiers.at = PQ_AT_TIME;
-		node->u.selector.modifiers.at_ms = PQ_UNIX_MS(info->reference.time);
+		node->u.selector.modifiers.at_ms = PQ_UNIX_MS(
+			Min(info->reference.time, PG_INT64_MAX - PQ_UNIX_EPOCH));
 	}
 	else if (info->reference.offset != 0)
 		node->u.selector.modifiers.offset = (PqDuration){

@@ -376,6 +376,47 @@ test_floats(void)
 	CHECK(strcmp(out + strlen(out) - 16, "7678447687145631") == 0, "%s", out);
 }
 
+/* As Go's %g has them. */
+static void
+test_short_floats(void)
+{
+	static const struct
+	{
+		double value;
+		const char *text;
+	} floats[] = {
+		{0, "0"},
+		{-0.0, "-0"},
+		{1, "1"},
+		{-1.5, "-1.5"},
+		{100, "100"},
+		{123456, "123456"},
+		{999999.5, "999999.5"},
+		{1e6, "1e+06"},
+		{1234567, "1.234567e+06"},
+		{1e20, "1e+20"},
+		{-1e100, "-1e+100"},
+		{0.0001, "0.0001"},
+		{0.00012, "0.00012"},
+		{0.00001, "1e-05"},
+		{0.000012, "1.2e-05"},
+		{5e-324, "5e-324"},
+		{1.7976931348623157e308, "1.7976931348623157e+308"},
+		{INFINITY, "+Inf"},
+		{-INFINITY, "-Inf"},
+		{NAN, "NaN"},
+	};
+	char out[PROMQL_FLOAT_SIZE];
+
+	for (int i = 0; i < COUNT(floats); i++)
+	{
+		int len = promql_write_short_float(floats[i].value, out);
+
+		CHECK(len == (int) strlen(out) && strcmp(out, floats[i].text) == 0, "%s: %s",
+			  floats[i].text, out);
+	}
+}
+
 /* All kinds of numbers read back, and none is longer than it must be. */
 static void
 test_random_floats(void)
@@ -443,6 +484,7 @@ main(void)
 	test_duration_values();
 	test_offset_values();
 	test_floats();
+	test_short_floats();
 	test_random_floats();
 	test_locate();
 	return unit_finish();
