@@ -29,7 +29,7 @@
 
 #include "exec_internal.h"
 
-#define PQ_BLOCK_SERIES 16 /* that a worker takes at a time */
+#define PQ_BLOCK_SERIES 1 /* that a worker takes at a time */
 
 /* What a worker has to know; in shared memory, with the text, ids and queues beside it. */
 typedef struct PqTask

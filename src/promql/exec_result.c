@@ -26,10 +26,7 @@ typedef struct PqHeld
 static void *
 take(PqQuery *query, Size size, MemoryContext context)
 {
-	if (size > query->exec.max_memory)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-						errmsg("query needs more than %zu kB of memory",
-							   query->exec.max_memory / 1024)));
+	pq_charge(&query->exec, size);
 	return MemoryContextAllocHuge(context, Max(size, 1));
 }
 

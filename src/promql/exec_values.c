@@ -35,9 +35,8 @@ pq_measure(PqExec *exec)
 		refuse_memory(exec);
 }
 
-/* What is to be taken must fit beside what is known to be taken already. */
-static void
-charge(PqExec *exec, Size size)
+void
+pq_charge(PqExec *exec, Size size)
 {
 	PqBudget *budget = exec->budget;
 
@@ -55,7 +54,7 @@ charge(PqExec *exec, Size size)
 void *
 pq_alloc(PqOperator *op, Size size)
 {
-	charge(op->exec, size);
+	pq_charge(op->exec, size);
 	return MemoryContextAllocHuge(op->context, Max(size, 1));
 }
 
@@ -124,7 +123,7 @@ pq_vector_copy(PqOperator *op, const PqVector *v, uint32 n, MemoryContext contex
 	const TsHistogram *last = NULL;
 	const TsHistogram *last_copy = NULL;
 
-	charge(op->exec, words + sizeof(double) * n);
+	pq_charge(op->exec, words + sizeof(double) * n);
 	copy->present = MemoryContextAllocHuge(context, Max(words, 1));
 	memcpy(copy->present, v->present, words);
 	copy->values = MemoryContextAllocHuge(context, Max(sizeof(double) * n, 1));
@@ -132,7 +131,7 @@ pq_vector_copy(PqOperator *op, const PqVector *v, uint32 n, MemoryContext contex
 	copy->histograms = NULL;
 	if (v->histograms == NULL)
 		return;
-	charge(op->exec, sizeof(TsHistogram *) * n);
+	pq_charge(op->exec, sizeof(TsHistogram *) * n);
 	copy->histograms = MemoryContextAllocHuge(context, sizeof(TsHistogram *) * n);
 	memset(copy->histograms, 0, sizeof(TsHistogram *) * n);
 	for (uint32 i = 0; i < n; i++)
@@ -143,7 +142,7 @@ pq_vector_copy(PqOperator *op, const PqVector *v, uint32 n, MemoryContext contex
 			continue;
 		if (h != last)
 		{
-			charge(op->exec, ts_histogram_memory(h));
+			pq_charge(op->exec, ts_histogram_memory(h));
 			last_copy = ts_histogram_copy(h, &allocator);
 			if (last_copy == NULL)
 				refuse_memory(op->exec);

@@ -1,0 +1,160 @@
+-- How PromQL is executed: what selectors see, what is shared, limits, parallel workers.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS mytsdb;
+RESET client_min_messages;
+CREATE SCHEMA pe;
+SET search_path = pe, public;
+SET timezone = 'UTC';
+SET datestyle = 'ISO, YMD';
+CREATE FUNCTION at(seconds float8) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS
+    'SELECT timestamptz ''epoch'' + seconds * interval ''1 second''';
+-- a query's values by time, one line a series
+CREATE FUNCTION run(query text, first float8, last float8, step interval, source regclass)
+    RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT labels::text || ': ' || string_agg(extract(epoch FROM time)::int || '=' || coalesce(value::text, histogram::text), ' ' ORDER BY time)
+      FROM promql(query, at(first), at(last), step, source) GROUP BY labels ORDER BY labels $$;
+
+-- Selectors
+CREATE TABLE s (labels labels NOT NULL, time timestamptz NOT NULL, value float8, histogram histogram)
+    USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO s (labels, time, value) VALUES
+    ('gap', at(0), 1), ('gap', at(15), 2), ('gap', at(600), 3),
+    ('nulls', at(0), 1), ('nulls', at(15), NULL), ('nulls', at(30), 'NaN'), ('nulls', at(45), '-Infinity'),
+    ('twice', at(0), 1), ('twice', at(0), 2), ('twice', at(30), 3);
+INSERT INTO s (labels, time, histogram) VALUES ('mixed', at(30), '{{schema:0 count:1 sum:1 buckets:[1]}}');
+INSERT INTO s (labels, time, value) VALUES ('mixed', at(0), 1), ('mixed', at(60), 2);
+SET mytsdb.promql_lookback = '1 min';
+SELECT run('gap', 0, 660, '15 s', 's');
+SELECT run('nulls', 0, 60, '15 s', 's');
+SELECT run('twice', 0, 30, '10 s', 's');
+SELECT run('mixed', 0, 90, '15 s', 's');
+SELECT run('gap offset 20s', 0, 60, '10 s', 's');
+SELECT run('gap offset -600s', 0, 15, '5 s', 's');
+SELECT run('gap @ 10', 0, 30, '15 s', 's');
+SELECT run('gap @ start() + gap @ end()', 10, 20, '4 s', 's');
+SELECT run('timestamp(gap)', 0, 30, '10 s', 's');
+SELECT run('gap smoothed', 0, 30, '5 s', 's');
+SELECT run('mixed smoothed', 10, 20, '5 s', 's');
+SELECT run('last_over_time({__name__=~"gap|twice|mixed"}[40s])', 0, 640, '80 s', 's');
+SELECT run('sum_over_time(gap[1ms])', 0, 30, '15 s', 's');
+SELECT run('last_over_time(gap[30s:5s])', 0, 30, '15 s', 's');
+SELECT run('count_over_time(gap[20s:7s] offset 3s)', 0, 60, '15 s', 's');
+SELECT run('count_over_time(gap[1m:10s] @ 20)', 0, 30, '15 s', 's');
+SELECT run('max_over_time(sum_over_time(gap[20s])[30s:10s])', 0, 30, '15 s', 's');
+SELECT labels, time, value FROM promql('gap[15s] anchored', at(20), 's');
+SELECT labels, time, value FROM promql('gap[15s] smoothed', at(605), 's');
+RESET mytsdb.promql_lookback;
+
+-- Own rows, and those of a snapshot
+BEGIN;
+INSERT INTO s (labels, time, value) VALUES ('own', at(5), 1);
+SELECT run('own', 0, 10, '5 s', 's');
+SAVEPOINT a;
+INSERT INTO s (labels, time, value) VALUES ('own', at(10), 2);
+SELECT run('own', 0, 10, '5 s', 's');
+ROLLBACK TO a;
+SELECT run('own', 0, 10, '5 s', 's');
+ROLLBACK;
+SELECT run('own', 0, 10, '5 s', 's');
+
+-- Names
+CREATE TABLE n (labels labels NOT NULL, time timestamptz NOT NULL, value float8)
+    USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO n VALUES ('a{x="1"}', at(0), 1), ('b{x="1"}', at(60), 2), ('c{x="1"}', at(60), 3);
+SET mytsdb.promql_lookback = '30 s';
+SELECT run('-{__name__=~"a|b"}', 0, 60, '30 s', 'n');
+SELECT run('-{__name__=~"b|c"}', 0, 60, '30 s', 'n');
+SELECT run('label_replace(-{__name__=~"b|c"}, "m", "$1", "__name__", "(.*)")', 60, 60, '30 s', 'n');
+SET mytsdb.promql_delayed_name_removal = off;
+SELECT run('-{__name__=~"a|b"}', 0, 60, '30 s', 'n');
+SELECT run('-{__name__=~"b|c"}', 0, 60, '30 s', 'n');
+SELECT run('abs({__name__=~"b|c"})', 60, 60, '30 s', 'n');
+SELECT run('sum by (x) (sum_over_time(a[1m]))', 0, 30, '30 s', 'n');
+RESET mytsdb.promql_delayed_name_removal;
+RESET mytsdb.promql_lookback;
+
+-- Equal subtrees are evaluated once
+CREATE TABLE m (labels labels NOT NULL, time timestamptz NOT NULL, value float8)
+    USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO m SELECT format('m_total{i="%s",job="%s"}', i, i % 3)::labels, at(t * 15), t * i + sin(t)
+  FROM generate_series(1, 200) i, generate_series(0, 200) t;
+INSERT INTO m SELECT format('g{i="%s",job="g"}', i)::labels, at(t * 15), t FROM generate_series(1, 40) i, generate_series(0, 2) t;
+EXPLAIN (COSTS OFF) SELECT * FROM promql('sum(rate(m_total[5m])) / count(rate(m_total[5m]))', at(600), 'm');
+EXPLAIN (COSTS OFF) SELECT * FROM promql('rate(m_total[5m]) + delta(m_total[5m]) + m_total', at(600), 'm');
+EXPLAIN (COSTS OFF) SELECT * FROM promql('(1 + 2) * 3 - m_total @ 60', at(600), at(660), '1 min', 'm');
+SELECT run('sum(rate(m_total[5m]) - rate(m_total[5m]))', 600, 720, '1 min', 'm');
+SELECT run('abs(round(sum(rate(m_total[5m]) * 300 - increase(m_total[5m]))))', 600, 720, '1 min', 'm');
+-- one reader far behind the other, with and without room to wait for it
+CREATE FUNCTION digest(query text) RETURNS text LANGUAGE sql AS $$
+    SELECT md5(mytsdb.query_range(query, at(300), at(3000), '15 s', 'm')::text) $$;
+CREATE TABLE shared (query text);
+INSERT INTO shared VALUES ('max(m_total) - on () group_right () m_total'),
+    ('sum(rate(m_total[5m])) / on () group_right () rate(m_total[5m])'),
+    ('scalar(count(increase(m_total[10m]))) + max_over_time(m_total[10m]) - min_over_time(m_total[10m])');
+CREATE TABLE shared_results AS SELECT query, digest(query) FROM shared;
+SET mytsdb.query_max_samples = 40000;
+SELECT query, digest(query) = (SELECT digest FROM shared_results r WHERE r.query = s.query) AS same FROM shared s LIMIT 2;
+RESET mytsdb.query_max_samples;
+
+-- Limits
+SET mytsdb.query_max_samples = 100;
+SELECT mytsdb.query('sum(m_total)', at(600), 'm') IS NULL AS fits;
+SELECT mytsdb.query('m_total[1h]', at(3000), 'm');
+RESET mytsdb.query_max_samples;
+SET mytsdb.query_memory = '8 MB';
+SELECT length(mytsdb.query_range('m_total', at(0), at(3000), '1 s', 'm')::text);
+SELECT count(*) FROM promql('m_total', at(0), at(3000), '1 s', 'm');
+RESET mytsdb.query_memory;
+SET statement_timeout = '100 ms';
+SELECT mytsdb.query('sum_over_time(sum_over_time(m_total[30d:1s])[1d:10s])', at(100000), 'm');
+RESET statement_timeout;
+
+-- Parallel workers give what one process gives
+SET max_parallel_workers_per_gather = 2;
+SET mytsdb.query_parallel_samples = 0;
+EXPLAIN (COSTS OFF) SELECT * FROM promql('sum by (job) (rate(m_total[5m])) + 1', at(600), 'm');
+CREATE TABLE queries (query text);
+INSERT INTO queries VALUES ('m_total'), ('sum by (job) (rate(m_total[5m]))'), ('avg(m_total * 2)'), ('topk(3, m_total)'),
+    ('max_over_time(rate(m_total[2m])[5m:1m])'), ('abs(-m_total) / on (i) m_total'), ('stddev(m_total > 100)'),
+    ('quantile(0.9, irate({i=~"1.*"}[1m]))'), ('clamp(m_total offset 1m, 1, 100)'), ('count_values("v", floor(m_total / 1000))'),
+    ('sum(rate(m_total[1m])) / sum(rate(m_total[2m]))'), ('sum(timestamp(m_total)) or limitk(2, deriv(m_total[3m]))');
+SET mytsdb.query_workers = 0;
+CREATE TABLE serial AS SELECT query, digest(query) FROM queries;
+SET mytsdb.query_workers = 2;
+SELECT query, digest(query) = digest AS same FROM serial;
+SELECT mytsdb.query('avg(rate({job="g"}[1m]))', at(30), 'm') -> 'infos' AS infos;
+-- streamed rows, and statements and loops that write meanwhile
+CREATE TABLE written AS SELECT * FROM promql('sum by (job) (rate(m_total[5m]))', at(600), at(660), '15 s', 'm');
+INSERT INTO written SELECT * FROM promql('rate(m_total[5m])', at(600), at(660), '15 s', 'm');
+SELECT count(*) FROM written;
+DO $$
+DECLARE
+    r record;
+BEGIN
+    FOR r IN SELECT labels, time, value FROM promql('m_total', at(600), at(615), '15 s', 'pe.m') LOOP
+        INSERT INTO written VALUES (r.labels, r.time, r.value);
+        EXIT WHEN r.value > 8000;
+    END LOOP;
+END $$;
+SELECT count(*) FROM promql('sum by (i) (m_total) or m_total', at(600), 'm') LIMIT 1;
+SELECT value FROM promql('topk(1, m_total) + 1', at(600), 'm') LIMIT 1;
+-- own rows are seen by workers, too
+BEGIN;
+INSERT INTO m VALUES ('m_total{i="201",job="0"}', at(600), 7);
+SELECT value FROM promql('count(m_total)', at(601), 'm');
+ROLLBACK;
+SELECT value FROM promql('count(m_total)', at(601), 'm');
+-- a worker's error, and a canceled query
+SET mytsdb.query_max_samples = 150;
+SELECT mytsdb.query('sum(count_over_time(m_total[1h]))', at(3000), 'm');
+RESET mytsdb.query_max_samples;
+SET statement_timeout = '200 ms';
+SELECT mytsdb.query('sum(sum_over_time(sum_over_time(m_total[30d:1s])[1h:1s]))', at(3000), 'm');
+RESET statement_timeout;
+SELECT value FROM promql('count(m_total)', at(601), 'm');
+RESET mytsdb.query_workers;
+RESET mytsdb.query_parallel_samples;
+RESET max_parallel_workers_per_gather;
+
+SET client_min_messages = warning;
+DROP SCHEMA pe CASCADE;
