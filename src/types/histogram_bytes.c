@@ -186,20 +186,24 @@ write_payload(PayloadWriter *w, const TsHistogram *h)
 }
 
 size_t
-ts_histogram_encoded_size(const TsHistogram *h)
+histogram_write(const TsHistogram *h, void *out)
 {
-	PayloadWriter w = {NULL, 0};
+	PayloadWriter w = {out, 0};
 
 	write_payload(&w, h);
 	return w.size;
 }
 
+size_t
+ts_histogram_encoded_size(const TsHistogram *h)
+{
+	return histogram_write(h, NULL);
+}
+
 void
 ts_histogram_encode(const TsHistogram *h, void *out)
 {
-	PayloadWriter w = {out, 0};
-
-	write_payload(&w, h);
+	histogram_write(h, out);
 }
 
 /* ---- reading ---- */
@@ -283,12 +287,10 @@ read_count(PayloadReader *r)
 	return (double) count;
 }
 
-/*
- * Reads the spans of a side into spans, if that is not NULL. Returns their number, and that
- * of their buckets. Each bucket takes a byte at least, so what is claimed is bounded.
- */
+/* Reads the spans of a side into spans, if that is not NULL. Returns their number, and that
+ * of their buckets, which is at most `most`. */
 static uint32_t
-read_spans(PayloadReader *r, TsSpan *spans, uint32_t *nbuckets)
+read_spans(PayloadReader *r, TsSpan *spans, size_t most, uint32_t *nbuckets)
 {
 	uint32_t nspans = read_number(r, TS_HISTOGRAM_MAX_BUCKETS, 2);
 	uint64_t total = 0;
@@ -302,7 +304,7 @@ read_spans(PayloadReader *r, TsSpan *spans, uint32_t *nbuckets)
 			(i > 0 && offset >= HISTOGRAM_MAX_INDEX * UINT64_C(2)))
 			r->broken = true;
 		total += length + 1;
-		if (total > TS_HISTOGRAM_MAX_BUCKETS || total > (size_t) (r->end - r->next))
+		if (total > TS_HISTOGRAM_MAX_BUCKETS || total > most)
 			r->broken = true;
 		if (spans == NULL || r->broken)
 			continue;
@@ -317,48 +319,75 @@ read_spans(PayloadReader *r, TsSpan *spans, uint32_t *nbuckets)
 	return r->broken ? 0 : nspans;
 }
 
-/* Reads all before the counts and makes a histogram with room for them. */
-static TsErrorCode
-read_head(PayloadReader *r, const TsAllocator *allocator, HistogramRoom *room)
+/* Where the parts of a layout are, and how much there is of each. */
+typedef struct LayoutParts
 {
-	uint32_t nspans[2], nbuckets[2] = {0, 0}, nbounds = 0;
+	uint8_t flags;
 	int32_t schema;
-	double sum, threshold = 0;
-	const uint8_t *bounds;
-	PayloadReader again;
+	uint32_t nbounds;
+	uint32_t nspans[2];
+	uint32_t nbuckets[2];
+	PayloadReader threshold; /* readers that stand there */
+	PayloadReader bounds;
+	PayloadReader spans;
+} LayoutParts;
 
+/* Walks a layout: threshold, bounds, spans. It has at most so many buckets of a side. */
+static void
+measure_layout(PayloadReader *r, int32_t schema, size_t most, LayoutParts *parts)
+{
+	memset(parts, 0, sizeof(*parts));
+	parts->flags = r->flags;
+	parts->schema = schema;
+	parts->threshold = *r;
+	if (r->flags & HISTOGRAM_THRESHOLD)
+		read_double(r, false);
+	if (schema == TS_HISTOGRAM_CUSTOM_SCHEMA)
+		parts->nbounds = read_number(r, TS_HISTOGRAM_MAX_BUCKETS, sizeof(double));
+	parts->bounds = *r;
+	for (uint32_t i = 0; i < parts->nbounds; i++)
+		read_double(r, false);
+	parts->spans = *r;
+	parts->nspans[0] = read_spans(r, NULL, most, &parts->nbuckets[0]);
+	if (r->flags & HISTOGRAM_NEGATIVE)
+		parts->nspans[1] = read_spans(r, NULL, most, &parts->nbuckets[1]);
+}
+
+/* Makes a histogram of a layout that was walked, with room for the counts. */
+static bool
+make_layout(LayoutParts *parts, const TsAllocator *allocator, HistogramRoom *room)
+{
+	TsHistogram *h;
+
+	if (!histogram_make_room(room, allocator, parts->nspans, parts->nbuckets,
+							 parts->nbounds))
+		return false;
+	h = room->h;
+	h->schema = parts->schema;
+	h->integer = (parts->flags & HISTOGRAM_INTEGER) != 0;
+	if (parts->flags & HISTOGRAM_THRESHOLD)
+		h->zero_threshold = read_double(&parts->threshold, false);
+	for (uint32_t i = 0; i < parts->nbounds; i++)
+		room->bounds[i] = read_double(&parts->bounds, false);
+	h->npositive_spans = read_spans(&parts->spans, room->spans[0],
+									TS_HISTOGRAM_MAX_BUCKETS, &h->npositive);
+	if (parts->flags & HISTOGRAM_NEGATIVE)
+		h->nnegative_spans = read_spans(&parts->spans, room->spans[1],
+										TS_HISTOGRAM_MAX_BUCKETS, &h->nnegative);
+	return true;
+}
+
+/* Reads what comes before the layout. */
+static void
+read_start(PayloadReader *r, int32_t *schema, double *sum)
+{
 	if (read_byte(r) != HISTOGRAM_FORMAT_VERSION)
 		r->broken = true;
 	r->flags = read_byte(r);
 	if (r->flags & ~HISTOGRAM_FLAGS)
 		r->broken = true;
-	schema = (int8_t) read_byte(r);
-	sum = read_double(r, true);
-	if (r->flags & HISTOGRAM_THRESHOLD)
-		threshold = read_double(r, false);
-	if (schema == TS_HISTOGRAM_CUSTOM_SCHEMA)
-		nbounds = read_number(r, TS_HISTOGRAM_MAX_BUCKETS, sizeof(double));
-	bounds = r->next;
-	r->next += nbounds * sizeof(double);
-	again = *r;
-	nspans[0] = read_spans(r, NULL, &nbuckets[0]);
-	nspans[1] = r->flags & HISTOGRAM_NEGATIVE ? read_spans(r, NULL, &nbuckets[1]) : 0;
-	if (r->broken)
-		return TS_ERR_INVALID;
-	if (!histogram_make_room(room, allocator, nspans, nbuckets, nbounds))
-		return TS_ERR_MEMORY;
-	room->h->schema = schema;
-	room->h->sum = sum;
-	room->h->zero_threshold = threshold;
-	room->h->npositive_spans = read_spans(&again, room->spans[0], &room->h->npositive);
-	if (r->flags & HISTOGRAM_NEGATIVE)
-		room->h->nnegative_spans = read_spans(&again, room->spans[1],
-											  &room->h->nnegative);
-	again.next = bounds;
-	for (uint32_t i = 0; i < nbounds; i++)
-		room->bounds[i] = read_double(&again, false);
-	r->broken |= again.broken;
-	return TS_OK;
+	*schema = (int8_t) read_byte(r);
+	*sum = read_double(r, true);
 }
 
 static TsErrorCode
@@ -366,13 +395,21 @@ read_payload(const void *data, size_t size, const TsAllocator *allocator,
 			 HistogramRoom *room)
 {
 	PayloadReader r = {data, (const uint8_t *) data + size, 0, false};
-	TsErrorCode code = read_head(&r, allocator, room);
-	TsHistogram *h = room->h;
+	LayoutParts parts;
+	int32_t schema;
+	double sum;
+	TsHistogram *h;
 
-	if (code != TS_OK)
-		return code;
-	h->integer = (r.flags & HISTOGRAM_INTEGER) != 0;
+	read_start(&r, &schema, &sum);
+	/* Each bucket takes a byte at least, so what is claimed is bounded. */
+	measure_layout(&r, schema, (size_t) (r.end - r.next), &parts);
+	if (r.broken)
+		return TS_ERR_INVALID;
+	if (!make_layout(&parts, allocator, room))
+		return TS_ERR_MEMORY;
+	h = room->h;
 	h->hint = (TsResetHint) ((r.flags & HISTOGRAM_HINT) >> HISTOGRAM_HINT_SHIFT);
+	h->sum = sum;
 	h->count = read_count(&r);
 	if (r.flags & HISTOGRAM_ZERO)
 		h->zero_count = read_count(&r);
@@ -412,4 +449,78 @@ ts_histogram_decode(const void *data, size_t size, const TsAllocator *allocator)
 		histogram_check_shape(room.h, NULL) != TS_OK)
 		return NULL;
 	return room.h;
+}
+
+/* ---- payloads in parts ---- */
+
+bool
+histogram_split(const void *data, size_t size, const HistogramSplit *like,
+				HistogramSplit *split)
+{
+	PayloadReader r = {data, (const uint8_t *) data + size, 0, false};
+	LayoutParts parts;
+
+	read_start(&r, &split->schema, &split->sum);
+	split->flags = r.flags;
+	split->layout = r.next;
+	if (r.broken)
+		return false;
+	if (like && split->schema == like->schema &&
+		((split->flags ^ like->flags) & HISTOGRAM_LAYOUT_FLAGS) == 0 &&
+		like->layout_size <= (size_t) (r.end - r.next) &&
+		memcmp(like->layout, r.next, like->layout_size) == 0)
+	{
+		r.next += like->layout_size;
+		split->nbuckets = like->nbuckets;
+	}
+	else
+	{
+		measure_layout(&r, split->schema, (size_t) (r.end - r.next), &parts);
+		split->nbuckets = parts.nbuckets[0] + parts.nbuckets[1];
+	}
+	split->layout_size = (size_t) (r.next - split->layout);
+	split->counts = r.next;
+	split->end = r.end;
+	return !r.broken;
+}
+
+bool
+histogram_split_counts(const HistogramSplit *split, double *count, double *zero_count,
+					   double *buckets)
+{
+	PayloadReader r = {split->counts, split->end, split->flags, false};
+	bool whole;
+
+	*count = read_count(&r);
+	*zero_count = r.flags & HISTOGRAM_ZERO ? read_count(&r) : 0;
+	for (uint32_t i = 0; i < split->nbuckets; i++)
+		buckets[i] = read_count(&r);
+	if (r.broken || r.next != r.end)
+		return false;
+	whole = is_whole(*count) && is_whole(*zero_count) &&
+			all_whole(buckets, split->nbuckets);
+	return whole == ((r.flags & HISTOGRAM_WHOLE) != 0) &&
+		   is_there(*zero_count) == ((r.flags & HISTOGRAM_ZERO) != 0);
+}
+
+TsErrorCode
+histogram_make_layout(const HistogramSplit *split, const TsAllocator *allocator,
+					  HistogramRoom *room)
+{
+	PayloadReader r = {split->layout, split->layout + split->layout_size, split->flags,
+					   false};
+	LayoutParts parts;
+
+	room->h = NULL;
+	measure_layout(&r, split->schema, TS_HISTOGRAM_MAX_BUCKETS, &parts);
+	if (r.broken || r.next != r.end || (split->flags & ~HISTOGRAM_LAYOUT_FLAGS))
+		return TS_ERR_INVALID;
+	if (!make_layout(&parts, allocator, room))
+		return TS_ERR_MEMORY;
+	for (int side = 0; side < 2; side++)
+	{
+		for (uint32_t i = 0; i < parts.nbuckets[side]; i++)
+			room->counts[side][i] = 0;
+	}
+	return TS_OK;
 }

@@ -45,6 +45,10 @@
 #define HISTOGRAM_NEGATIVE   0x40
 #define HISTOGRAM_FLAGS      0x7F /* all there are */
 
+/* Those that belong to the layout: histograms of one layout have the same buckets. */
+#define HISTOGRAM_LAYOUT_FLAGS \
+	(HISTOGRAM_INTEGER | HISTOGRAM_THRESHOLD | HISTOGRAM_NEGATIVE)
+
 #define HISTOGRAM_MAX_INDEX (1 << 30)
 
 #define HISTOGRAM_NAN   UINT64_C(0x7FF8000000000001)

@@ -159,6 +159,37 @@ extern void histogram_copy_head(HistogramRoom *room, const TsHistogram *from);
 extern bool
 histogram_copy(HistogramRoom *room, const TsHistogram *h, const TsAllocator *allocator);
 
+/* ---- payloads in parts ---- */
+
+/* A payload cut into its layout (threshold, bounds, spans: its bytes) and its numbers. */
+typedef struct HistogramSplit
+{
+	uint8_t flags;
+	int32_t schema;
+	double sum;
+	const uint8_t *layout;
+	size_t layout_size;
+	uint32_t nbuckets; /* of both sides */
+	const uint8_t *counts;
+	const uint8_t *end;
+} HistogramSplit;
+
+/* False: it is no payload. `like` may be another one that likely has the same layout. */
+extern bool histogram_split(const void *data, size_t size, const HistogramSplit *like,
+							HistogramSplit *split);
+/* The numbers, positive buckets first. False: they are not those of a payload. */
+extern bool histogram_split_counts(const HistogramSplit *split, double *count,
+								   double *zero_count, double *buckets);
+/*
+ * A histogram of a layout (flags other than the layout's must not be set) whose counts are
+ * still to be filled in. TS_ERR_INVALID: it is none; its shape is not checked.
+ */
+extern TsErrorCode
+histogram_make_layout(const HistogramSplit *split, const TsAllocator *allocator,
+					  HistogramRoom *room);
+/* Writes the payload, or nothing if out is NULL; returns its size. */
+extern size_t histogram_write(const TsHistogram *h, void *out);
+
 /* ---- text ---- */
 
 /* Writes a number, at most 25 characters and a NUL; returns its end. */
@@ -166,7 +197,10 @@ extern char *histogram_print_double(char *out, double value);
 /* Reads one that takes all of the text: what Go's ParseFloat() reads, but no underscores. */
 extern bool histogram_parse_double(const char *start, const char *end, double *value);
 
-/* Is it a histogram at all? Its counts may be any numbers. */
+/* Is it a histogram at all? Its counts may be any numbers, but for the next. */
 extern TsErrorCode histogram_check_shape(const TsHistogram *h, TsError *err);
+/* Are the counts of a histogram of integers natural, and is there no zero bucket if bounds are
+ * custom? */
+extern bool histogram_counts_fit(const TsHistogram *h);
 
 #endif /* HISTOGRAM_INTERNAL_H */

@@ -84,23 +84,21 @@ is_whole(double count)
 	return count >= 0 && count <= 0x1p64 && count == floor(count);
 }
 
-static TsErrorCode
-check_integer(const TsHistogram *h, TsError *err)
+bool
+histogram_counts_fit(const TsHistogram *h)
 {
 	bool whole = is_whole(h->count) && is_whole(h->zero_count);
 
-	for (int side = 0; side < 2 && whole; side++)
+	if (ts_histogram_is_custom(h) && h->zero_count != 0)
+		return false;
+	for (int side = 0; side < 2 && whole && h->integer; side++)
 	{
 		HistogramSide s = histogram_side(h, side == 1);
 
 		for (uint32_t i = 0; i < s.n && whole; i++)
 			whole = is_whole(s.counts[i]);
 	}
-	if (!whole)
-		return ts_error_set(
-			err, TS_ERR_INVALID, -1,
-			"a histogram of integers has a count that is not a natural number");
-	return TS_OK;
+	return whole || !h->integer;
 }
 
 TsErrorCode
@@ -134,8 +132,10 @@ histogram_check_shape(const TsHistogram *h, TsError *err)
 	if (code == TS_OK && (unsigned) h->hint > TS_RESET_GAUGE)
 		code = ts_error_set(err, TS_ERR_INVALID, -1, "there is no counter reset hint %d",
 							(int) h->hint);
-	if (code == TS_OK && h->integer)
-		code = check_integer(h, err);
+	if (code == TS_OK && !histogram_counts_fit(h))
+		code = ts_error_set(
+			err, TS_ERR_INVALID, -1,
+			"a histogram of integers has a count that is not a natural number");
 	return code;
 }
 
