@@ -36,7 +36,9 @@ typedef enum TsColumnKind
 						* signed integer */
 	TS_COLUMN_FIXED,   /* by reference, `length` bytes */
 	TS_COLUMN_VARLENA, /* attlen -1: detoasted, uncompressed; stored without its header */
-	TS_COLUMN_CSTRING  /* attlen -2: stored without its NUL */
+	TS_COLUMN_CSTRING, /* attlen -2: stored without its NUL */
+	TS_COLUMN_HISTOGRAM /* of the type histogram: as VARLENA, but stored as columns of its
+						 * numbers where that is shorter */
 } TsColumnKind;
 
 typedef enum TsColumnRole

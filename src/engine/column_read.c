@@ -17,6 +17,7 @@
 #include "column_format.h"
 #include "column_scratch.h"
 #include "ts_column.h"
+#include "ts_histogram_columns.h"
 #include "ts_report.h"
 
 struct TsColumnReader
@@ -25,12 +26,14 @@ struct TsColumnReader
 	MemoryContextCallback callback;
 	TsAllocator allocator;
 	TsCodecReader *values;
-	TsCodecReader *nulls; /* NULL until a piece has nulls */
+	TsCodecReader *nulls;           /* NULL until a piece has nulls */
+	TsHistogramColumns *histograms; /* NULL until a piece is columns of their numbers */
 	TsColumn column;
 	uint32 n;
 	bool open;
 	bool all_null;
 	bool some_null;
+	bool numbers_open; /* values are columns of histograms' numbers */
 	const char *problem;
 	ColumnScratch bits;
 	ColumnScratch numbers; /* values as the codec gives them */
@@ -97,6 +100,15 @@ checked(TsColumnReader *reader, const TsCodecReader *codec, TsErrorCode code)
 	return damaged(reader, ts_codec_problem(codec));
 }
 
+/* The same for the reader of histograms. */
+static TsErrorCode
+checked_histograms(TsColumnReader *reader, TsErrorCode code)
+{
+	if (code == TS_ERR_INVALID)
+		return damaged(reader, ts_histogram_columns_problem(reader->histograms));
+	return checked(reader, reader->values, code);
+}
+
 /* ---- opening ---- */
 
 static TsErrorCode
@@ -149,6 +161,7 @@ codec_type(const TsColumn *column)
 		case TS_COLUMN_FIXED:
 		case TS_COLUMN_VARLENA:
 		case TS_COLUMN_CSTRING:
+		case TS_COLUMN_HISTOGRAM:
 			return column_is_bytes(column) ? TS_CODEC_BYTES : TS_CODEC_FIXED;
 		case TS_COLUMN_NONE:
 			break;
@@ -162,6 +175,16 @@ open_values(TsColumnReader *reader, const char *data, Size length, uint32 n)
 	const TsColumn *column = &reader->column;
 	TsCodecType type = codec_type(column);
 
+	if (reader->numbers_open)
+	{
+		if (reader->histograms == NULL)
+			reader->histograms = ts_histogram_columns_create(&reader->allocator);
+		if (reader->histograms == NULL)
+			return checked(reader, reader->values, TS_ERR_MEMORY);
+		return checked_histograms(
+			reader, ts_histogram_columns_open(reader->histograms, (const uint8_t *) data,
+											  length, n));
+	}
 	return open_codec(reader, type, type == TS_CODEC_FIXED ? (uint32) column->length : 0,
 					  data, length, n);
 }
@@ -173,6 +196,7 @@ start_open(TsColumnReader *reader, uint32 n)
 	reader->open = false;
 	reader->all_null = false;
 	reader->some_null = false;
+	reader->numbers_open = false;
 	reader->problem = NULL;
 	reader->n = n;
 	if (n > TS_CODEC_MAX_VALUES)
@@ -195,9 +219,11 @@ ts_column_open(TsColumnReader *reader, const TsColumn *column, const char *data,
 	{
 		uint8 flag = (uint8) *data++;
 
-		if (flag > PIECE_NULLS)
+		if (flag > (column->kind == TS_COLUMN_HISTOGRAM ? PIECE_NULLS | PIECE_NUMBERS
+														: PIECE_NULLS))
 			return damaged(reader, "unknown form of a piece");
-		reader->some_null = flag == PIECE_NULLS;
+		reader->some_null = (flag & PIECE_NULLS) != 0;
+		reader->numbers_open = (flag & PIECE_NUMBERS) != 0;
 		if (reader->some_null)
 			code = open_nulls(reader, &data, end, n);
 		if (code == TS_OK)
@@ -372,6 +398,7 @@ value_room(const TsColumn *column, Size size)
 	switch ((TsColumnKind) column->kind)
 	{
 		case TS_COLUMN_VARLENA:
+		case TS_COLUMN_HISTOGRAM:
 			return size <= MaxAllocSize - VARHDRSZ ? MAXALIGN(size + VARHDRSZ) : 0;
 		case TS_COLUMN_CSTRING:
 			return size < MaxAllocSize ? size + 1 : 0;
@@ -390,7 +417,7 @@ value_room(const TsColumn *column, Size size)
 static void
 put_value(const TsColumn *column, const TsCodecBytes *bytes, char *to)
 {
-	if (column->kind == TS_COLUMN_VARLENA)
+	if (column_is_varlena(column))
 	{
 		SET_VARSIZE(to, bytes->size + VARHDRSZ);
 		to = VARDATA(to);
@@ -421,8 +448,13 @@ decode_bytes(TsColumnReader *reader, uint32 first, uint32 count, uint32 rows,
 	char *next;
 	TsErrorCode code;
 
-	code = checked(reader, reader->values,
-				   ts_codec_decode_bytes(reader->values, first, count, bytes));
+	if (reader->numbers_open)
+		code = checked_histograms(
+			reader, ts_histogram_columns_decode(reader->histograms, reader->values, first,
+												count, bytes));
+	else
+		code = checked(reader, reader->values,
+					   ts_codec_decode_bytes(reader->values, first, count, bytes));
 	if (code != TS_OK)
 		return code;
 	for (uint32 i = 0; i < rows; i++)
@@ -504,6 +536,7 @@ ts_column_decode(TsColumnReader *reader, uint32 first, uint32 count, Datum *valu
 		case TS_COLUMN_FIXED:
 		case TS_COLUMN_VARLENA:
 		case TS_COLUMN_CSTRING:
+		case TS_COLUMN_HISTOGRAM:
 			if (column_is_bytes(&reader->column))
 				code = decode_bytes(reader, first, count, rows, *has_nulls ? nulls : NULL,
 									values, context);

@@ -17,6 +17,7 @@
 #include "column_scratch.h"
 #include "column_stats.h"
 #include "ts_column.h"
+#include "ts_histogram_columns.h"
 #include "ts_report.h"
 
 /* Repeats of one value in the place of nulls may take so much of the encoder's input. */
@@ -32,6 +33,7 @@ struct TsColumnWriter
 	ColumnScratch present; /* Datums, without nulls */
 	ColumnScratch numbers; /* values as the codec wants them, of whatever kind */
 	ColumnScratch bits;
+	ColumnScratch histograms; /* as columns of their numbers */
 };
 
 static void
@@ -74,6 +76,7 @@ ts_column_data_size(const TsColumn *column, Datum value)
 		case TS_COLUMN_FIXED:
 			return (Size) column->length;
 		case TS_COLUMN_VARLENA:
+		case TS_COLUMN_HISTOGRAM:
 			return VARSIZE_ANY_EXHDR(DatumGetPointer(value));
 		case TS_COLUMN_CSTRING:
 			return strlen(DatumGetCString(value));
@@ -285,6 +288,7 @@ measure(TsColumnWriter *writer, const TsColumn *column, const Datum *values, uin
 		case TS_COLUMN_FIXED:
 		case TS_COLUMN_VARLENA:
 		case TS_COLUMN_CSTRING:
+		case TS_COLUMN_HISTOGRAM:
 			elog(ERROR, "unexpected kind %d of a summed column", column->kind);
 	}
 }
@@ -310,7 +314,7 @@ value_bytes(const TsColumn *column, Datum value)
 
 	bytes.size = (uint32) ts_column_data_size(column, value);
 	bytes.data = (const uint8 *) DatumGetPointer(value);
-	if (column->kind == TS_COLUMN_VARLENA)
+	if (column_is_varlena(column))
 	{
 		Assert(!VARATT_IS_EXTERNAL(bytes.data) && !VARATT_IS_COMPRESSED(bytes.data));
 		bytes.data = (const uint8 *) VARDATA_ANY(bytes.data);
@@ -384,27 +388,63 @@ encode_plain(TsColumnWriter *writer, const TsColumn *column, const Datum *values
 		case TS_COLUMN_NONE:
 		case TS_COLUMN_VARLENA:
 		case TS_COLUMN_CSTRING:
+		case TS_COLUMN_HISTOGRAM:
 			break;
 	}
 	elog(ERROR, "unexpected kind %d of a column", column->kind);
 }
 
-/* Writes the values at out's offset `at`; returns their end. nulls: NULL if none is. */
+/*
+ * Writes values of varying size at out's offset `at`, and their length to *length. A column of
+ * histograms is tried as columns of numbers first; if these take most of the bytes that there
+ * are, the shorter form of the two is taken. *numbers: it is these columns.
+ */
+static TsErrorCode
+encode_bytes(TsColumnWriter *writer, const TsColumn *column, const Datum *values,
+			 const bool *nulls, uint32 n, StringInfo out, Size at, size_t *length,
+			 bool *numbers)
+{
+	Size total;
+	const TsCodecBytes *views = view_bytes(writer, column, values, nulls, n, &total);
+	uint8 *p = reserve_out(out, at, ts_codec_bytes_bound(n, total));
+	uint8 *columns = NULL;
+	size_t columns_length = 0;
+	TsErrorCode code = TS_OK;
+
+	if (column->kind == TS_COLUMN_HISTOGRAM)
+	{
+		columns = column_scratch(writer->context, &writer->histograms, total);
+		code = ts_histogram_columns_encode(writer->encoder, &writer->allocator, views,
+										   nulls, n, columns, total, &columns_length);
+	}
+	*numbers = columns_length > 0;
+	if (code == TS_OK && (!*numbers || columns_length > total / 2))
+	{
+		code = ts_codec_encode_bytes(writer->encoder, views, n, p, length);
+		*numbers = *numbers && columns_length < *length;
+	}
+	if (code == TS_OK && *numbers)
+	{
+		memcpy(p, columns, columns_length);
+		*length = columns_length;
+	}
+	return code;
+}
+
+/*
+ * Writes the values at out's offset `at`; returns their end. nulls: NULL if none is. *numbers:
+ * they are columns of histograms' numbers.
+ */
 static Size
 write_values(TsColumnWriter *writer, const TsColumn *column, const Datum *values,
-			 const bool *nulls, uint32 n, StringInfo out, Size at)
+			 const bool *nulls, uint32 n, StringInfo out, Size at, bool *numbers)
 {
 	TsErrorCode code;
 	size_t length;
 
+	*numbers = false;
 	if (column_is_bytes(column))
-	{
-		Size total;
-		const TsCodecBytes *views = view_bytes(writer, column, values, nulls, n, &total);
-		uint8 *p = reserve_out(out, at, ts_codec_bytes_bound(n, total));
-
-		code = ts_codec_encode_bytes(writer->encoder, views, n, p, &length);
-	}
+		code = encode_bytes(writer, column, values, nulls, n, out, at, &length, numbers);
 	else
 	{
 		uint8 *p = reserve_out(out, at, values_bound(column, n, 0));
@@ -424,6 +464,7 @@ ts_column_encode(TsColumnWriter *writer, const TsColumn *column, const Datum *va
 	uint32 null_count = count_nulls(nulls, n);
 	Size start = (Size) out->len;
 	Size end;
+	bool numbers;
 
 	if (n > TS_CODEC_MAX_VALUES)
 		check_encoded(TS_ERR_LIMIT);
@@ -442,8 +483,10 @@ ts_column_encode(TsColumnWriter *writer, const TsColumn *column, const Datum *va
 	end = start + 1;
 	if (null_count > 0)
 		end = write_nulls(writer, nulls, n, out, end);
-	end = write_values(writer, column, values, null_count > 0 ? nulls : NULL, n, out,
-					   end);
+	end = write_values(writer, column, values, null_count > 0 ? nulls : NULL, n, out, end,
+					   &numbers);
+	if (numbers)
+		out->data[start] |= PIECE_NUMBERS;
 	finish_out(out, end);
 }
 

@@ -63,6 +63,7 @@ value_size(const TsColumn *column, Datum value)
 		case TS_COLUMN_FIXED:
 			return (Size) column->length;
 		case TS_COLUMN_VARLENA:
+		case TS_COLUMN_HISTOGRAM:
 			return VARSIZE_ANY(DatumGetPointer(value));
 		case TS_COLUMN_CSTRING:
 			return strlen(DatumGetCString(value)) + 1;

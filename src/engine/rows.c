@@ -240,6 +240,7 @@ keep_value(TsRows *rows, const TsColumn *column, Datum value)
 		case TS_COLUMN_FIXED:
 			return copy_bytes(rows, pointer, (Size) column->length, column->align);
 		case TS_COLUMN_VARLENA:
+		case TS_COLUMN_HISTOGRAM:
 			if (VARATT_IS_4B_U(pointer))
 				return copy_bytes(rows, pointer, VARSIZE_4B(pointer), TYPALIGN_DOUBLE);
 			/* an external one has a short header, too */

@@ -11,6 +11,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
@@ -23,6 +24,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "histogram_type.h"
 #include "labels_type.h"
 #include "ts_pages.h"
 #include "ts_table.h"
@@ -51,8 +53,12 @@ describe_column(TsColumn *column, Form_pg_attribute att)
 		column->kind = TS_COLUMN_INT;
 	else if (att->attlen > 0)
 		column->kind = TS_COLUMN_FIXED;
+	else if (att->attlen == -2)
+		column->kind = TS_COLUMN_CSTRING;
+	else if (column->type >= FirstNormalObjectId && histogram_is_type(column->type))
+		column->kind = TS_COLUMN_HISTOGRAM;
 	else
-		column->kind = att->attlen == -1 ? TS_COLUMN_VARLENA : TS_COLUMN_CSTRING;
+		column->kind = TS_COLUMN_VARLENA;
 
 	column->summed = column->type == INT2OID || column->type == INT4OID ||
 					 column->type == INT8OID || column->type == FLOAT4OID ||

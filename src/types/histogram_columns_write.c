@@ -81,6 +81,8 @@ split_rows(ColumnsWriter *w, const TsCodecBytes *payloads, const bool *nulls)
 
 	while (nulls && first < w->n && nulls[first])
 		first++;
+	if (first == w->n)
+		return TS_ERR_LIMIT;
 	for (uint32_t k = 0; k < w->n && code == TS_OK; k++)
 	{
 		/* Nulls before the first row are as that one, others as the row before. */

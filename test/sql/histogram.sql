@@ -137,5 +137,67 @@ INSERT INTO parts SELECT format('{{count:%s}}', i)::histogram FROM generate_seri
 SELECT tableoid::regclass, count(*) FROM parts GROUP BY 1 ORDER BY 1;
 CREATE INDEX ON h USING hash (h);
 
+-- Columns of tables of ours: what goes in comes out, from logs, from blocks, from merged ones
+CREATE TABLE plain (id text, time timestamptz, h histogram, other histogram) USING heap;
+CREATE TABLE ours (LIKE plain) USING mytsdb WITH (mytsdb.series_by = 'id', mytsdb.shards = 1);
+CREATE FUNCTION differences() RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FROM plain p FULL JOIN ours o USING (id, time)
+     WHERE num_nonnulls(p.tableoid, o.tableoid) <> 2 OR histogram_send(p.h) IS DISTINCT FROM histogram_send(o.h) OR histogram_send(p.other) IS DISTINCT FROM histogram_send(o.other)
+$$;
+-- Counters that grow, with a layout that does so too; nulls; stale markers
+CREATE FUNCTION grown(series int, i int) RETURNS histogram LANGUAGE sql AS $$
+    SELECT CASE WHEN i % 97 = 13 THEN '{{sum:stale counts:integer}}'
+                WHEN i % 41 <> 7 THEN format('{{schema:3 count:%s sum:%s z_bucket:%s z_bucket_w:1e-128 offset:%s buckets:[%s] counts:integer counter_reset_hint:%s}}',
+                     i + sum(b), i * 1.37, i, series - 10, string_agg(b::text, ' ' ORDER BY k), CASE WHEN i = 1 THEN 'unknown' ELSE 'not_reset' END)
+            END::histogram
+      FROM generate_series(1, CASE WHEN i < 700 THEN 40 ELSE 41 END) k, LATERAL (SELECT (i * k * (43 - k)) / 20 + hashint4(k) % 3 + 3 AS b) x
+$$;
+-- All sorts of others
+CREATE FUNCTION other(series int, i int) RETURNS histogram LANGUAGE sql AS $$
+    SELECT CASE series
+        WHEN 1 THEN format('{{schema:-53 count:%s sum:%s custom_values:[0.1 0.5 1 5] buckets:[%s 2.5 _ %s]}}', i, i / 3.0, i % 7, i % 5)
+        WHEN 2 THEN format('{{schema:%s count:%s offset:%s buckets:[%s] n_buckets:[0.1 -3] counter_reset_hint:gauge}}', i % 9, i, i * 31 % 1000, hashint4(i))
+        ELSE CASE WHEN i % 3 = 0 THEN '{{schema:0 count:NaN sum:-0 buckets:[+Inf 1e-300 0.1]}}' END END::histogram
+$$;
+INSERT INTO plain SELECT 's' || s, timestamptz '2024-01-01' + i * interval '15 s', grown(s, i), other(s, i)
+  FROM generate_series(1, 3) s, generate_series(1, 1000) i;
+INSERT INTO ours SELECT * FROM plain WHERE time < '2024-01-01 01:00';
+SELECT count(*) FROM ours;
+INSERT INTO ours SELECT * FROM plain WHERE time >= '2024-01-01 01:00' AND time < '2024-01-01 02:00' ORDER BY time;
+SELECT differences() - (SELECT count(*) FROM plain WHERE time >= '2024-01-01 02:00') AS in_the_log;
+SELECT mytsdb.seal('ours') >= 0 AS sealed;
+DO $$
+BEGIN
+    FOR i IN 480..999 LOOP
+        INSERT INTO ours SELECT * FROM plain WHERE time = timestamptz '2024-01-01' + i * interval '15 s';
+        IF i % 20 = 0 THEN
+            PERFORM mytsdb.seal('ours');
+        END IF;
+    END LOOP;
+END
+$$;
+INSERT INTO ours SELECT * FROM plain WHERE time = timestamptz '2024-01-01' + 1000 * interval '15 s';
+SELECT differences();
+SELECT mytsdb.seal('ours') >= 0 AS sealed;
+SELECT differences();
+SELECT mytsdb.merge('ours') >= 0 AS merged, (SELECT count(*) < 10 FROM mytsdb.stat_block WHERE rel = 'ours'::regclass) AS few;
+SELECT differences();
+VACUUM FULL ours;
+SELECT differences();
+SELECT count(*) FROM ours WHERE id = 's2' AND histogram_count(h) > 5000 AND time > '2024-01-01 03:00';
+SELECT pg_relation_size('ours') * 2 < sum(length(histogram_send(h)) + length(histogram_send(other))) AS compressed FROM ours;
+BEGIN;
+INSERT INTO ours SELECT 's4', time, h, other FROM plain WHERE id = 's1';
+SELECT count(*), count(h), count(other) FROM ours WHERE id = 's4';
+ROLLBACK;
+SELECT differences();
+-- A series whose key is a histogram, and a domain
+CREATE DOMAIN observed AS histogram CHECK (histogram_count(VALUE) >= 0);
+CREATE TABLE keyed (k histogram, time timestamptz, h observed) USING mytsdb WITH (mytsdb.series_by = 'k');
+INSERT INTO keyed SELECT format('{{count:%s}}', i % 3)::histogram, timestamptz '2024-01-01' + i * interval '1 s', grown(1, 100 + i) FROM generate_series(1, 300) i WHERE i % 10 <> 0;
+SELECT mytsdb.seal('keyed') >= 0 AS sealed;
+SELECT k, count(*), bool_and(h IS NOT DISTINCT FROM grown(1, 100 + extract(epoch FROM time - '2024-01-01')::int)) FROM keyed GROUP BY k ORDER BY k::text;
+INSERT INTO keyed VALUES ('{{}}', '2024-01-01', '{{count:-1}}');
+
 SET client_min_messages = warning;
 DROP SCHEMA histogram_test CASCADE;
