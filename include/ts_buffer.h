@@ -38,6 +38,9 @@
  */
 extern void
 ts_buffer_insert(Relation rel, CommandId cid, const Datum *values, const bool *isnull);
+/* The same for a row whose series is known (ts_series.h); its key is not looked at. */
+extern void ts_buffer_insert_series(Relation rel, CommandId cid, uint32 series,
+									const Datum *values, const bool *isnull);
 /* The command that filled a bulk run ends (COPY, rewrites: finish_bulk_insert;
  * the end of an executor run): bulk runs of this command leave as sealed blocks. The rows
  * of a rewrite's new relation leave in any case. */

@@ -70,7 +70,8 @@ typedef struct TsWriteMetadata
 
 typedef struct TsWriteSeries
 {
-	LabelsPair *labels; /* as in the message: not normalized, nothing checked */
+	TsString label_bytes; /* of the message, where its labels lie together; else empty */
+	LabelsPair *labels;   /* when they were read: not normalized, nothing checked */
 	uint32_t nlabels;
 	uint64_t nsamples;
 	uint64_t nhistograms;
@@ -128,7 +129,8 @@ typedef struct TsWriteReader
 	TsWriteVersion version;
 	const uint8_t *start;
 	TsWire message;
-	TsWire items;    /* of the series */
+	TsWire body;     /* of the series */
+	TsWire items;    /* what is left of it */
 	int64_t created; /* 2.0: start time of samples that have none of their own */
 	TsWriteSeries series;
 	TsWriteMetadata metadata;
@@ -146,6 +148,11 @@ ts_write_open(TsWriteReader *reader, TsWriteVersion version, const void *data,
 			  size_t size, const TsAllocator *allocator, TsError *err);
 /* The next series or metadata of a message, or its end. */
 extern TsErrorCode ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsError *err);
+/*
+ * Reads the labels of the series. Who knows a series of 1.0 by its label_bytes, which say
+ * all of it, need not.
+ */
+extern TsErrorCode ts_write_read_labels(TsWriteReader *reader, TsError *err);
 /* The next sample, histogram or exemplar of the series, or its end. */
 extern TsErrorCode ts_write_next_item(TsWriteReader *reader, TsWriteKind *kind,
 									  TsWriteItem *item, TsError *err);

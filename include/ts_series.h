@@ -23,7 +23,8 @@
 #include "ts_base.h"
 #include "ts_table.h"
 
-#define TS_MAX_KEY_SIZE 7900 /* bytes of a key */
+#define TS_MAX_KEY_SIZE   7900 /* bytes of a key */
+#define TS_MAX_ALIAS_SIZE (2 * TS_MAX_KEY_SIZE)
 
 #define ts_series_shard(table, series) ((int) ((series) % (uint32) (table)->shards))
 
@@ -51,6 +52,17 @@ ts_series_id(Relation rel, const TsTable *table, const char *key, Size length);
  */
 extern void ts_series_ids(Relation rel, const TsTable *table, const TsString *keys,
 						  uint32 count, uint32 *ids);
+/*
+ * Who meets series by other bytes than their keys (remote write: the labels as the message
+ * has them) can have the backend remember these as well: *alias*, which must say as much
+ * as the key does and begin with a byte above 1, as no key does. Those longer than
+ * TS_MAX_ALIAS_SIZE are not remembered. The first looks only
+ * there; the other finds or makes the key, and remembers the alias instead of it.
+ */
+extern bool
+ts_series_by_alias(const TsTable *table, const char *alias, Size length, uint32 *id);
+extern uint32 ts_series_id_with_alias(Relation rel, const TsTable *table, const char *key,
+									  Size length, const char *alias, Size alias_length);
 /* The id of a key, or false when there is no such series. */
 extern bool ts_series_find(Relation rel, const TsTable *table, const char *key,
 						   Size length, uint32 *id);

@@ -282,27 +282,34 @@ refuse_null_time(Relation rel, const TsTable *table)
 			 errhint("Give every row a time."), errtablecol(rel, table->time_column)));
 }
 
-void
-ts_buffer_insert(Relation rel, CommandId cid, const Datum *values, const bool *isnull)
+/* The run of the last row, mostly. */
+static inline BufferRun *
+run_for_row(Relation rel, CommandId cid)
 {
 	BufferRun *run = ts_buffer.last;
-	BufferEntry *entry;
-	const TsTable *table;
-	uint32 series;
-	int time;
 
 	if (run == NULL || run->entry->key.relid != RelationGetRelid(rel) ||
 		!RelFileNodeEquals(run->entry->key.node, rel->rd_node) || !takes_rows(run, cid))
 		run = open_run(rel, cid);
 	Assert(!dlist_has_next(&run->entry->runs, &run->in_entry));
-	entry = run->entry;
-	table = entry->table;
+	return run;
+}
 
-	time = table->time_column - 1;
-	if (unlikely(isnull[time]))
+static void
+check_time(Relation rel, const TsTable *table, const bool *isnull)
+{
+	if (unlikely(isnull[table->time_column - 1]))
 		refuse_null_time(rel, table);
-	series = series_of_row(rel, entry, values, isnull);
-	ts_rows_put(run->rows, series, ts_table_time(table, values[time]), 0, values, isnull);
+}
+
+static void
+put_row(BufferRun *run, uint32 series, const Datum *values, const bool *isnull)
+{
+	const BufferEntry *entry = run->entry;
+	const TsTable *table = entry->table;
+
+	ts_rows_put(run->rows, series, ts_table_time(table, values[table->time_column - 1]),
+				0, values, isnull);
 
 	Assert(!entry->always_fits || ts_log_fits(table, run->rows, run->rows->n - 1));
 	if (unlikely(!entry->always_fits && !ts_log_fits(table, run->rows, run->rows->n - 1)))
@@ -311,6 +318,25 @@ ts_buffer_insert(Relation rel, CommandId cid, const Datum *values, const bool *i
 		check_budget(run);
 	if (unlikely(ts_buffer.committing))
 		ts_buffer_leave_at_commit();
+}
+
+void
+ts_buffer_insert(Relation rel, CommandId cid, const Datum *values, const bool *isnull)
+{
+	BufferRun *run = run_for_row(rel, cid);
+
+	check_time(rel, run->entry->table, isnull);
+	put_row(run, series_of_row(rel, run->entry, values, isnull), values, isnull);
+}
+
+void
+ts_buffer_insert_series(Relation rel, CommandId cid, uint32 series, const Datum *values,
+						const bool *isnull)
+{
+	BufferRun *run = run_for_row(rel, cid);
+
+	check_time(rel, run->entry->table, isnull);
+	put_row(run, series, values, isnull);
 }
 
 void

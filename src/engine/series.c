@@ -6,6 +6,7 @@
 
 #include "utils/rel.h"
 
+#include "series_format.h"
 #include "series_internal.h"
 
 uint32
@@ -23,6 +24,37 @@ ts_series_id(Relation rel, const TsTable *table, const char *key, Size length)
 		series_find_or_make(rel, table, series_map_pages(map), &wanted, 1);
 		series_map_put(map, hash, key, length, id);
 	}
+	return id;
+}
+
+bool
+ts_series_by_alias(const TsTable *table, const char *alias, Size length, uint32 *id)
+{
+	uint64 hash;
+
+	Assert(length > 0 && (uint8) alias[0] > KEY_VALUE);
+	return series_map_get(series_map(table), table, alias, length, &hash, id);
+}
+
+uint32
+ts_series_id_with_alias(Relation rel, const TsTable *table, const char *key, Size length,
+						const char *alias, Size alias_length)
+{
+	SeriesMap *map = series_map(table);
+	uint64 hash;
+	uint32 id;
+	uint32 remembered;
+
+	Assert(length <= TS_MAX_KEY_SIZE && alias_length > 0 && (uint8) alias[0] > KEY_VALUE);
+	if (!series_map_get(map, table, key, length, &hash, &id))
+	{
+		SeriesWanted wanted = {key, (uint32) length, (uint32) hash, &id};
+
+		series_find_or_make(rel, table, series_map_pages(map), &wanted, 1);
+	}
+	if (alias_length <= TS_MAX_ALIAS_SIZE &&
+		!series_map_get(map, table, alias, alias_length, &hash, &remembered))
+		series_map_put(map, hash, alias, alias_length, id);
 	return id;
 }
 

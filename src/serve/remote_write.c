@@ -33,6 +33,9 @@ PG_FUNCTION_INFO_V1(mytsdb_remote_write);
 
 #define METRIC_NAME "__name__"
 
+/* First byte of an alias that is made of pairs: neither a key's nor a message's. */
+#define ALIAS_OF_PAIRS '\2'
+
 static int max_size_kb;
 
 /* One request. */
@@ -47,8 +50,11 @@ typedef struct Write
 	WriteMetadata *metadata;
 	TimestampTz received;
 	TsWriteItem item;
-	struct varlena *labels; /* of the series */
+	bool series_known;   /* by its alias, so its labels are right */
+	bool labels_encoded; /* `labels` are those of the series */
+	struct varlena *labels;
 	Size labels_room;
+	StringInfoData alias;
 	struct varlena *histogram;
 	Size histogram_room;
 	int64 nsamples;
@@ -58,25 +64,28 @@ typedef struct Write
 
 /* ---- errors ---- */
 
-static void report(const Write *write, const TsError *err) pg_attribute_noreturn();
+static void report(Write *write, const TsError *err) pg_attribute_noreturn();
+static struct varlena *series_labels(Write *write);
 
-/* The series that is being written, for messages; NULL: there is none yet. */
+/* The series that is being written, for messages; NULL: it is not known yet. */
 static char *
-shown_series(const Write *write)
+shown_series(Write *write)
 {
+	struct varlena *labels;
 	char *text;
 	size_t size;
 
-	if (write->labels == NULL || VARSIZE(write->labels) <= VARHDRSZ)
+	if (!write->labels_encoded && !write->series_known)
 		return NULL;
-	size = labels_text_size(LABELS_DATA(write->labels), LABELS_SIZE(write->labels));
+	labels = series_labels(write);
+	size = labels_text_size(LABELS_DATA(labels), LABELS_SIZE(labels));
 	text = palloc(size);
-	labels_text_write(LABELS_DATA(write->labels), LABELS_SIZE(write->labels), text);
+	labels_text_write(LABELS_DATA(labels), LABELS_SIZE(labels), text);
 	return ts_shown_text(text, size);
 }
 
 static void
-report(const Write *write, const TsError *err)
+report(Write *write, const TsError *err)
 {
 	char *series = shown_series(write);
 
@@ -90,7 +99,7 @@ report(const Write *write, const TsError *err)
 }
 
 static void
-check(const Write *write, TsErrorCode code, const TsError *err)
+check(Write *write, TsErrorCode code, const TsError *err)
 {
 	if (code != TS_OK)
 		report(write, err);
@@ -99,7 +108,7 @@ check(const Write *write, TsErrorCode code, const TsError *err)
 /* ---- values ---- */
 
 static Datum
-timestamp_datum(const Write *write, int64 milliseconds)
+timestamp_datum(Write *write, int64 milliseconds)
 {
 	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
 						(int64) (SECS_PER_DAY * 1000);
@@ -138,6 +147,111 @@ encode_labels(Write *write, LabelsPair *pairs, uint32 count, struct varlena **va
 
 	check(write, labels_normalize(pairs, &count, &size, &err), &err);
 	labels_encode(pairs, count, reserve(value, room, size));
+}
+
+/* ---- series ---- */
+
+static void
+read_labels(Write *write)
+{
+	TsError err;
+
+	if (write->reader.series.labels == NULL)
+		check(write, ts_write_read_labels(&write->reader, &err), &err);
+}
+
+/* The labels of the series as a value; the same memory for all. */
+static struct varlena *
+series_labels(Write *write)
+{
+	TsWriteSeries *series = &write->reader.series;
+
+	if (!write->labels_encoded)
+	{
+		/* normalizing changes the pairs: they are read anew */
+		series->labels = NULL;
+		read_labels(write);
+		encode_labels(write, series->labels, series->nlabels, &write->labels,
+					  &write->labels_room);
+		write->labels_encoded = true;
+		series->labels = NULL;
+	}
+	return write->labels;
+}
+
+/*
+ * Bytes that say what the labels are, for series to be known by: those of the message, or
+ * what they refer to. They begin with the tag of field 1, or with a smaller number.
+ */
+static TsString
+series_alias(Write *write)
+{
+	const TsWriteSeries *series = &write->reader.series;
+	StringInfo alias = &write->alias;
+
+	if (series->label_bytes.len > 0)
+		return series->label_bytes;
+	read_labels(write);
+	resetStringInfo(alias);
+	appendStringInfoChar(alias, ALIAS_OF_PAIRS);
+	for (uint32 i = 0; i < series->nlabels; i++)
+	{
+		const LabelsPair *pair = &series->labels[i];
+		uint32 lengths[2] = {(uint32) pair->name.len, (uint32) pair->value.len};
+
+		appendBinaryStringInfo(alias, (char *) lengths, sizeof(lengths));
+		appendBinaryStringInfo(alias, pair->name.data, (int) pair->name.len);
+		appendBinaryStringInfo(alias, pair->value.data, (int) pair->value.len);
+	}
+	return (TsString){alias->data, (size_t) alias->len};
+}
+
+/* The labels of a series that is known are right as they are in the message. */
+static TsString
+name_in_message(Write *write)
+{
+	const TsWriteSeries *series = &write->reader.series;
+
+	read_labels(write);
+	for (uint32 i = 0; i < series->nlabels; i++)
+	{
+		const TsString name = series->labels[i].name;
+
+		if (name.len == strlen(METRIC_NAME) &&
+			memcmp(name.data, METRIC_NAME, name.len) == 0)
+			return series->labels[i].value;
+	}
+	elog(ERROR, "a series that is known has no metric name");
+}
+
+static TsString
+metric_name(Write *write)
+{
+	struct varlena *labels;
+	TsString name;
+	TsError err;
+
+	if (write->series_known)
+		return name_in_message(write);
+	labels = series_labels(write);
+	if (labels_find(LABELS_DATA(labels), LABELS_SIZE(labels), METRIC_NAME,
+					strlen(METRIC_NAME), &name))
+		return name;
+	ts_error_set(&err, TS_ERR_INVALID, -1, "a series has no metric name");
+	report(write, &err);
+}
+
+/* Finds the series that the reader is at; checks its labels when it is not known. */
+static void
+find_series(Write *write)
+{
+	TsString alias = series_alias(write);
+
+	write->series_known = write_table_find_series(write->samples, alias);
+	if (write->series_known)
+		return;
+	(void) metric_name(write);
+	write_table_set_series(write->samples, PointerGetDatum(write->labels), alias);
 }
 
 /* ---- samples ---- */
@@ -214,7 +328,8 @@ put_exemplar(Write *write)
 		pfree(labels);
 		return;
 	}
-	write_table_set(write->exemplars, WRITE_LABELS, PointerGetDatum(write->labels));
+	write_table_set(write->exemplars, WRITE_LABELS,
+					PointerGetDatum(series_labels(write)));
 	write_table_set(write->exemplars, WRITE_TIME,
 					exemplar->time != 0 ? timestamp_datum(write, exemplar->time)
 										: TimestampTzGetDatum(write->received));
@@ -273,21 +388,12 @@ put_series(Write *write)
 {
 	TsWriteSeries *series = &write->reader.series;
 	TsWriteKind kind;
-	TsString name;
 	TsError err;
 
-	encode_labels(write, series->labels, series->nlabels, &write->labels,
-				  &write->labels_room);
-	if (!labels_find(LABELS_DATA(write->labels), LABELS_SIZE(write->labels), METRIC_NAME,
-					 strlen(METRIC_NAME), &name))
-	{
-		ts_error_set(&err, TS_ERR_INVALID, -1, "a series has no metric name");
-		report(write, &err);
-	}
+	find_series(write);
 	if (series->has_metadata)
-		write_metadata_add(write->metadata, metric_of_series(write, name),
+		write_metadata_add(write->metadata, metric_of_series(write, metric_name(write)),
 						   &series->metadata);
-	write_table_set(write->samples, WRITE_LABELS, PointerGetDatum(write->labels));
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -316,8 +422,8 @@ put_request(Write *write, TsWriteVersion version, const void *data, size_t size)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (write->labels != NULL)
-			SET_VARSIZE(write->labels, VARHDRSZ); /* messages show no series yet */
+		write->series_known = false;
+		write->labels_encoded = false;
 		check(write, ts_write_next(&write->reader, &kind, &err), &err);
 		if (kind == TS_WRITE_SERIES)
 			put_series(write);
@@ -401,6 +507,7 @@ mytsdb_remote_write(PG_FUNCTION_ARGS)
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	write.metadata = write_metadata_begin();
+	initStringInfo(&write.alias);
 	write_body(fcinfo, &write);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -37,6 +37,14 @@ extern bool write_table_has(const WriteTable *table, WriteColumn column);
 /* Sets a column of the rows that follow, if the table has it; it must not be freed. */
 extern void write_table_set(WriteTable *table, WriteColumn column, Datum value);
 extern void write_table_set_null(WriteTable *table, WriteColumn column);
+/*
+ * The rows that follow are of a series that the backend knows by these bytes, which say
+ * what its labels are (see ts_series_by_alias()): false if it does not, or if the table
+ * wants labels in its rows. Then the labels are to be set.
+ */
+extern bool write_table_find_series(WriteTable *table, TsString alias);
+/* Sets the labels of the rows that follow, and has them known by these bytes. */
+extern void write_table_set_series(WriteTable *table, Datum labels, TsString alias);
 extern void write_table_put(WriteTable *table);
 extern void write_table_close(WriteTable *table);
 

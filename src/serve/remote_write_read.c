@@ -3,8 +3,8 @@
  *	  Reads the messages of remote write: requests, series, samples, exemplars, metadata.
  *
  * A request is walked twice: when it is opened, for the symbols, which may come after what
- * refers to them, and then series by series. A series is walked twice as well: for its
- * labels, which may come after its samples, and then item by item.
+ * refers to them, and then series by series. A series is walked for what it is as a whole,
+ * for its labels, if these are wanted, and item by item, as the order of its fields is free.
  */
 #include "remote_write_wire.h"
 
@@ -321,15 +321,12 @@ count_item(TsWriteSeries *series, TsWriteKind kind)
 }
 
 static TsErrorCode
-read_series_field(TsWriteReader *reader, RefReader *refs, TsWire *wire, uint32_t tag,
-				  TsError *err)
+read_series_field(TsWriteReader *reader, TsWire *wire, uint32_t tag, TsError *err)
 {
 	const bool two = reader->version == TS_WRITE_2;
 	TsWire inner;
 	uint64_t number;
 
-	if (tag >> 3 == 1)
-		return read_label_field(reader, refs, wire, tag, &reader->labels, err);
 	if (two && tag == WIRE_TAG(5, WIRE_BYTES))
 	{
 		if (!wire_message(wire, &inner))
@@ -343,7 +340,7 @@ read_series_field(TsWriteReader *reader, RefReader *refs, TsWire *wire, uint32_t
 		reader->created = (int64_t) number;
 		return TS_OK;
 	}
-	if (!count_item(&reader->series, item_kind(reader->version, tag)) &&
+	if (!count_item(&reader->series, item_kind(reader->version, tag)) && tag >> 3 != 1 &&
 		write_known_field(tag, two ? 6 : 4))
 		return write_damaged(reader, wire, "series", err);
 	if (!wire_skip(wire, tag))
@@ -351,22 +348,64 @@ read_series_field(TsWriteReader *reader, RefReader *refs, TsWire *wire, uint32_t
 	return TS_OK;
 }
 
+/* A label was passed over: do all that were lie together so far? */
+static void
+extend_label_bytes(TsString *bytes, const uint8_t *from, const uint8_t *to,
+				   bool *together)
+{
+	if (bytes->len == 0)
+		bytes->data = (const char *) from;
+	else if (bytes->data + bytes->len != (const char *) from)
+		*together = false;
+	bytes->len = (size_t) ((const char *) to - bytes->data);
+}
+
+/* Everything but the labels and the items. */
 static TsErrorCode
 read_series(TsWriteReader *reader, TsWire wire, TsError *err)
 {
+	TsWriteSeries *series = &reader->series;
+	bool together = reader->version == TS_WRITE_1; /* references say nothing alone */
+	TsErrorCode code = TS_OK;
+	uint32_t tag;
+
+	memset(series, 0, sizeof(*series));
+	series->label_bytes = no_text;
+	reader->body = wire;
+	reader->items = wire;
+	reader->created = 0;
+	while (code == TS_OK && wire_more(&wire))
+	{
+		const uint8_t *from = wire.next;
+
+		if (!wire_tag(&wire, &tag))
+			return write_damaged(reader, &wire, "series", err);
+		code = read_series_field(reader, &wire, tag, err);
+		if (tag >> 3 == 1)
+			extend_label_bytes(&series->label_bytes, from, wire.next, &together);
+	}
+	if (!together)
+		series->label_bytes = no_text;
+	return code;
+}
+
+TsErrorCode
+ts_write_read_labels(TsWriteReader *reader, TsError *err)
+{
+	TsWire wire = reader->body;
 	RefReader refs = {.has_name = false};
 	TsErrorCode code = TS_OK;
 	uint32_t tag;
 
-	memset(&reader->series, 0, sizeof(reader->series));
-	reader->items = wire;
-	reader->created = 0;
 	reader->labels.n = 0;
 	while (code == TS_OK && wire_more(&wire))
 	{
 		if (!wire_tag(&wire, &tag))
 			return write_damaged(reader, &wire, "series", err);
-		code = read_series_field(reader, &refs, &wire, tag, err);
+		if (tag >> 3 == 1)
+			code = read_label_field(reader, &refs, &wire, tag, &reader->labels, err);
+		else if (!wire_skip(&wire, tag))
+			return write_damaged(reader, &wire, "series", err);
 	}
 	if (code == TS_OK)
 		code = check_refs(&refs, err);

@@ -5,7 +5,8 @@
  * Rows go straight to the private buffer, past the executor. So what the executor would
  * do for an INSERT is done here (privileges, defaults, generated columns, constraints), or
  * the table is refused (row security, triggers, rules). A table that has nothing of the
- * kind, as the metrics store, costs nothing of it.
+ * kind, as the metrics store, costs nothing of it, and need not know the labels of a series
+ * that the backend has met before.
  */
 #include "postgres.h"
 
@@ -34,6 +35,7 @@
 #include "labels_type.h"
 #include "remote_write.h"
 #include "ts_buffer.h"
+#include "ts_series.h"
 #include "ts_table.h"
 
 typedef struct ColumnSpec
@@ -54,6 +56,10 @@ struct WriteTable
 	CommandId cid;
 	PgStat_Counter rows;
 	TupleTableSlot *slot; /* the row as it stands */
+	TsTable *known;       /* NULL: rows are looked at with their labels */
+	bool has_series;      /* `series` is that of the rows that follow */
+	uint32 series;
+	StringInfoData key;
 	/* only where the executor's part is to be done */
 	EState *estate;
 	ResultRelInfo *result;
@@ -326,6 +332,44 @@ do_executors_part(WriteTable *table)
 		ExecPartitionCheck(table->result, slot, table->estate, true);
 }
 
+/* ---- series ---- */
+
+/* Labels are the whole key, and nobody wants to see them in a row. */
+static void
+know_series(WriteTable *table)
+{
+	TsTable *known = ts_table_get(table->rel);
+
+	if (known->labels_key && known->keys[0] == table->attnums[WRITE_LABELS])
+	{
+		table->known = known;
+		initStringInfo(&table->key);
+	}
+}
+
+bool
+write_table_find_series(WriteTable *table, TsString alias)
+{
+	table->has_series = table->known != NULL &&
+						ts_series_by_alias(table->known, alias.data, alias.len,
+										   &table->series);
+	return table->has_series;
+}
+
+void
+write_table_set_series(WriteTable *table, Datum labels, TsString alias)
+{
+	write_table_set(table, WRITE_LABELS, labels);
+	table->has_series = table->known != NULL;
+	if (!table->has_series)
+		return;
+	resetStringInfo(&table->key);
+	ts_series_encode_key(table->known, table->slot->tts_values, table->slot->tts_isnull,
+						 &table->key);
+	table->series = ts_series_id_with_alias(table->rel, table->known, table->key.data,
+											table->key.len, alias.data, alias.len);
+}
+
 /* ---- rows ---- */
 
 WriteTable *
@@ -353,6 +397,8 @@ write_table_open(Oid relid, bool exemplars)
 	table->slot->tts_tableOid = relid;
 	if (needs_executor(table))
 		start_executor(table, rte);
+	else
+		know_series(table);
 	table->cid = GetCurrentCommandId(true);
 	return table;
 }
@@ -385,8 +431,12 @@ write_table_put(WriteTable *table)
 {
 	if (table->estate != NULL)
 		do_executors_part(table);
-	ts_buffer_insert(table->rel, table->cid, table->slot->tts_values,
-					 table->slot->tts_isnull);
+	if (table->has_series)
+		ts_buffer_insert_series(table->rel, table->cid, table->series,
+								table->slot->tts_values, table->slot->tts_isnull);
+	else
+		ts_buffer_insert(table->rel, table->cid, table->slot->tts_values,
+						 table->slot->tts_isnull);
 	table->rows++;
 }
 

@@ -63,6 +63,9 @@ touch_series(TsWriteReader *reader, TsError *err)
 	TsWriteItem item;
 	uint64_t counts[3] = {0, 0, 0};
 
+	touch(reader->series.label_bytes);
+	if (ts_write_read_labels(reader, err) != TS_OK)
+		return;
 	touch_labels(reader->series.labels, reader->series.nlabels);
 	for (;;)
 	{

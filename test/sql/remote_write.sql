@@ -216,6 +216,38 @@ SELECT pb.write2(pb.symbols('', '__name__', 'h_bucket', 'h_sum', 'h_count', 's_s
         FROM (VALUES (2, 3), (3, 3), (4, 3), (5, 5), (6, 5), (7, 1)) v (n, type)));
 SELECT metric, type, unit FROM mytsdb.metadata WHERE unit = 'seconds' ORDER BY metric;
 
+-- ---- series that the session has met before ----
+
+-- whatever the order of labels, and where they stand
+SELECT pb.write(pb.series('{__name__,known,job,a,zone,z}', pb.sample(i, i))) FROM generate_series(1, 3) i;
+SELECT pb.write(pb.series('{zone,z,job,a,empty,"",__name__,known}', pb.sample(i, i))) FROM generate_series(4, 5) i;
+SELECT pb.write(pb.bytes(1, pb.label_fields('{job,a}') || pb.sample(i, i) || pb.label_fields('{__name__,known,zone,z}'))) FROM generate_series(6, 7) i;
+SELECT pb.write2(pb.symbols('', 'a', '__name__', 'job', 'known', 'zone', 'z') || pb.bytes(5, pb.bytes(1, '\x020403010506') || pb.sample(i, i) ||
+    pb.bytes(5, pb.num(1, 2)))) FROM generate_series(8, 9) i;
+SELECT labels, array_agg(value ORDER BY time), count(DISTINCT labels) FROM mytsdb.metrics WHERE labels ~ 'known' GROUP BY labels;
+SELECT metric, type FROM mytsdb.metadata WHERE metric = 'known';
+-- a label more, or one that is cut elsewhere, is another series
+SELECT pb.write(pb.series('{__name__,known,job,a,zone,z,x,y}', pb.sample(1, 1))), pb.write(pb.series('{__name__,known,job,az,one,z}', pb.sample(1, 1)));
+SELECT labels FROM mytsdb.metrics WHERE labels ~ 'known' GROUP BY labels ORDER BY labels;
+-- errors and exemplars have their labels
+SELECT pb.write(pb.series('{__name__,known,job,a,zone,z}', pb.sample(9223372036854775807, 1)));
+SELECT pb.write(pb.series('{__name__,known,job,a,zone,z}', pb.exemplar('{t,1}', 1, 1)));
+SELECT labels, exemplar FROM mytsdb.exemplars WHERE labels ~ 'known';
+-- a storage that comes and goes has its own series
+BEGIN;
+TRUNCATE mytsdb.metrics;
+SELECT pb.write(pb.series('{__name__,other}', pb.sample(1, 1))), pb.write(pb.series('{__name__,known,job,a,zone,z}', pb.sample(100, 100)));
+SELECT labels, value FROM mytsdb.metrics ORDER BY labels;
+ROLLBACK;
+SELECT pb.write(pb.series('{__name__,known,job,a,zone,z}', pb.sample(10, 10)));
+SELECT labels, max(value) FROM mytsdb.metrics WHERE labels ~ 'known' GROUP BY labels ORDER BY labels;
+-- more series than the session may remember
+SET mytsdb.series_cache = '64kB';
+SELECT pb.write((SELECT string_agg(pb.series(ARRAY['__name__', 'many', 'n', repeat('x', 100) || i], pb.sample(t, i)), '') FROM generate_series(1, 1000) i))
+    FROM generate_series(1, 3) t;
+SELECT count(*), count(DISTINCT labels), sum(value), bool_and(labels ->> 'n' = repeat('x', 100) || value) FROM mytsdb.metrics WHERE labels ~ 'many';
+RESET mytsdb.series_cache;
+
 -- ---- transactions ----
 
 BEGIN;

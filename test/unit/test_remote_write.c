@@ -132,6 +132,8 @@ read_all(TsWriteVersion version, const void *data, size_t size, TsError *err)
 		TsWriteKind inner = kind;
 
 		code = ts_write_next(&reader, &kind, err);
+		if (code == TS_OK && kind == TS_WRITE_SERIES)
+			code = ts_write_read_labels(&reader, err);
 		for (inner = kind;
 			 code == TS_OK && kind == TS_WRITE_SERIES && inner != TS_WRITE_END;)
 			code = ts_write_next_item(&reader, &inner, &item, err);
@@ -204,6 +206,8 @@ test_one(void)
 	CHECK(ts_write_open(&reader, TS_WRITE_1, request.data, request.n,
 						&ts_malloc_allocator, &err) == TS_OK);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_SERIES);
+	CHECK(is_text(reader.series.label_bytes, "") == false, "labels lie together");
+	CHECK(ts_write_read_labels(&reader, &err) == TS_OK);
 	CHECK(reader.series.nlabels == 2 && is_text(reader.series.labels[0].name, "job") &&
 		  is_text(reader.series.labels[0].value, "a") &&
 		  is_text(reader.series.labels[1].value, "up"));
@@ -230,6 +234,28 @@ test_one(void)
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_END);
 	ts_write_close(&reader);
 	check_cuts(TS_WRITE_1, &request);
+}
+
+/* Labels that something stands between are no run of bytes. */
+static void
+test_scattered(void)
+{
+	Bytes request = {.n = 0};
+	Bytes series = {.n = 0};
+	TsWriteReader reader;
+	TsWriteKind kind;
+	TsError err;
+
+	put_label(&series, "a", "1");
+	put_sample(&series, 1, 1);
+	put_label(&series, "b", "2");
+	put_message(&request, 1, &series);
+	CHECK(ts_write_open(&reader, TS_WRITE_1, request.data, request.n,
+						&ts_malloc_allocator, &err) == TS_OK);
+	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK);
+	CHECK(reader.series.label_bytes.len == 0);
+	CHECK(ts_write_read_labels(&reader, &err) == TS_OK && reader.series.nlabels == 2);
+	ts_write_close(&reader);
 }
 
 static void
@@ -313,6 +339,8 @@ test_two(void)
 	CHECK(ts_write_open(&reader, TS_WRITE_2, request.data, request.n,
 						&ts_malloc_allocator, &err) == TS_OK);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_SERIES);
+	CHECK(is_text(reader.series.label_bytes, ""), "references say nothing alone");
+	CHECK(ts_write_read_labels(&reader, &err) == TS_OK);
 	CHECK(reader.series.nlabels == 2 && is_text(reader.series.labels[0].value, "m") &&
 		  is_text(reader.series.labels[1].name, "job") &&
 		  is_text(reader.series.labels[1].value, "b"));
@@ -600,6 +628,8 @@ test_no_memory(void)
 		if (code == TS_OK)
 			code = ts_write_next(&reader, &kind, &err);
 		if (code == TS_OK)
+			code = ts_write_read_labels(&reader, &err);
+		if (code == TS_OK)
 			code = ts_write_next_item(&reader, &kind, &item, &err);
 		CHECK(code == (n < 5 ? TS_ERR_MEMORY : TS_OK), "%d: %d", n, code);
 		ts_write_close(&reader);
@@ -712,6 +742,7 @@ int
 main(void)
 {
 	test_one();
+	test_scattered();
 	test_bits();
 	test_two();
 	test_integers(TS_WRITE_1);
