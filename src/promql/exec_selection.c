@@ -127,7 +127,8 @@ needed_names(const PqNeeds *needs)
 	PqNames names = {palloc(sizeof(TsString) * (needs->count + 1)), needs->count + 1};
 
 	names.names[0] = (TsString){TS_METRIC_NAME_LABEL, strlen(TS_METRIC_NAME_LABEL)};
-	memcpy(names.names + 1, needs->names, sizeof(TsString) * needs->count);
+	for (int i = 0; i < needs->count; i++)
+		names.names[i + 1] = needs->names[i];
 	return names;
 }
 
