@@ -11,7 +11,6 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/transam.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
@@ -55,7 +54,7 @@ describe_column(TsColumn *column, Form_pg_attribute att)
 		column->kind = TS_COLUMN_FIXED;
 	else if (att->attlen == -2)
 		column->kind = TS_COLUMN_CSTRING;
-	else if (column->type >= FirstNormalObjectId && histogram_is_type(column->type))
+	else if (histogram_is_type(column->type))
 		column->kind = TS_COLUMN_HISTOGRAM;
 	else
 		column->kind = TS_COLUMN_VARLENA;

@@ -14,8 +14,6 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -26,6 +24,7 @@
 #include "utils/syscache.h"
 
 #include "exec_internal.h"
+#include "histogram_type.h"
 #include "labels_type.h"
 
 #define SOURCE_HINT                                                    \
@@ -39,32 +38,6 @@ is_number(Oid type)
 {
 	return type == FLOAT8OID || type == FLOAT4OID || type == INT2OID || type == INT4OID ||
 		   type == INT8OID || type == NUMERICOID;
-}
-
-static bool
-is_histogram(Oid type)
-{
-	Oid input;
-	Oid param;
-	HeapTuple tuple;
-	char *symbol;
-	bool isnull;
-	bool is;
-
-	if (get_typtype(type) != TYPTYPE_BASE)
-		return false;
-	getTypeInputInfo(type, &input, &param);
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(input));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	symbol = TextDatumGetCString(
-		SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull));
-	/* only a superuser can make a function in C */
-	is = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId &&
-		 strcmp(symbol, "mytsdb_histogram_in") == 0;
-	pfree(symbol);
-	ReleaseSysCache(tuple);
-	return is;
 }
 
 static bool
@@ -113,7 +86,7 @@ static void
 find_columns(PqExec *exec)
 {
 	int value = find_column(exec, "value", is_number, false);
-	int histogram = find_column(exec, "histogram", is_histogram, false);
+	int histogram = find_column(exec, "histogram", histogram_is_type, false);
 
 	if (value < 0)
 		refuse_columns(exec, "It has several columns of numbers, and none of them is "

@@ -7,6 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "access/transam.h"
 #include "fmgr.h"
 #include "libpq/pqformat.h"
 #include "utils/lsyscache.h"
@@ -72,6 +73,8 @@ histogram_is_type(Oid type)
 	Oid param;
 	FmgrInfo info;
 
+	if (type < FirstNormalObjectId)
+		return false;
 	getTypeInputInfo(type, &input, &param);
 	fmgr_info(input, &info);
 	return info.fn_addr == mytsdb_histogram_in;

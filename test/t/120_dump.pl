@@ -54,6 +54,11 @@ for my $sql (
 	q{CREATE TABLE app.wide (time timestamptz, doc text, raw bytea) USING mytsdb},
 	q{INSERT INTO app.wide SELECT timestamptz '2024-01-01' + i * interval '1 s', repeat(md5(i::text), 40000), decode(md5(i::text), 'hex')
 		FROM generate_series(1, 5) i},
+	q{CREATE TABLE app.observed (time timestamptz, h histogram) USING mytsdb},
+	q{INSERT INTO app.observed SELECT timestamptz '2024-01-01' + i * interval '1 s',
+			CASE WHEN i % 10 > 0 THEN format('{{schema:3 count:%s sum:%s offset:-3 buckets:[%s _ %s]}}', i, i / 7.0, i % 5, i)::histogram END
+		FROM generate_series(1, 1000) i},
+	q{SELECT mytsdb.seal('app.observed')},
 	q{CREATE TABLE app.empty (time timestamptz) USING mytsdb WITH (mytsdb.retention = '1 day')},
 	q{CREATE MATERIALIZED VIEW app.hourly USING mytsdb WITH (mytsdb.series_by = 'host') AS
 		SELECT time_bucket('1 hour', time) AS time, host, avg(used) AS used FROM app.cpu GROUP BY 1, 2},
