@@ -127,7 +127,8 @@ add_selector(Exemplars *exemplars, const PqNode *node)
 	uint32 n = 0;
 
 	ids = repalloc_huge(ids, sizeof(uint32) * Max((Size) all, 1));
-	memcpy(ids + count, exemplars->ids, sizeof(uint32) * exemplars->nids);
+	if (exemplars->nids > 0)
+		memcpy(ids + count, exemplars->ids, sizeof(uint32) * exemplars->nids);
 	qsort(ids, all, sizeof(uint32), compare_ids);
 	for (uint32 i = 0; i < all; i++)
 	{

@@ -91,6 +91,7 @@ SELECT job, p.labels, p.value FROM owners, promql(format('up{job="%s"}', job), a
 SELECT job, (promql(format('up{job="%s"}', job), at(600), 'm')).value FROM owners ORDER BY 1;
 SELECT promql('up', at(600), 'm') LIMIT 1;
 SELECT * FROM promql((SELECT 'up' || ''), at(600), 'm') ORDER BY labels;
+SELECT count(*) FROM generate_series(1, 1000) i, LATERAL (SELECT promql('requests_total', at(i), 'm') LIMIT 1) x;
 WITH p AS MATERIALIZED (SELECT * FROM promql('up', at(600), 'm')) SELECT count(*) FROM p a, p b;
 SELECT (SELECT sum(value) FROM promql(format('requests_total{job="%s"}', job), at(600), 'm')) FROM owners ORDER BY job;
 SELECT t, (SELECT sum(value) FROM promql('requests_total', at(t), 'm')) FROM generate_series(0, 30, 15) t;
@@ -127,7 +128,21 @@ FETCH BACKWARD 1 FROM c;
 DECLARE d CURSOR FOR SELECT value FROM promql('requests_total{job="api"}', at(0), at(600), '15 s', 'm');
 FETCH 2 FROM d;
 CLOSE d;
+-- a savepoint that is rolled back takes nothing from a query that goes on
+DECLARE e CURSOR FOR SELECT value FROM promql('requests_total', at(600), 'm');
+DECLARE f CURSOR FOR SELECT promql('requests_total', at(600), 'm');
+DECLARE h CURSOR WITH HOLD FOR SELECT value FROM promql('requests_total', at(600), 'm');
+SAVEPOINT s;
+FETCH 1 FROM e;
+FETCH 1 FROM f;
+DECLARE g CURSOR FOR SELECT value FROM promql('requests_total', at(600), 'm');
+FETCH 1 FROM g;
+ROLLBACK TO s;
+FETCH 1 FROM e;
+FETCH 1 FROM f;
 COMMIT;
+FETCH 1 FROM h;
+CLOSE h;
 
 -- PL/pgSQL
 DO $$
