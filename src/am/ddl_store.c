@@ -326,7 +326,9 @@ mytsdb_restore_options(PG_FUNCTION_ARGS)
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		TRIGGER_FIRED_BY_DELETE(trigger->tg_event) ||
+		strcmp(RelationGetRelationName(trigger->tg_relation), OPTIONS_TABLE) != 0 ||
+		!is_member(RelationGetRelid(trigger->tg_relation)))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("restore_options() is a trigger of mytsdb.%s", OPTIONS_TABLE)));

@@ -412,6 +412,10 @@ INSERT INTO mytsdb.dumped_options VALUES ('metrics', '{}');
 ROLLBACK;
 SELECT * FROM mytsdb.dumped_options;
 
+CREATE TABLE pb.dumped_options (a int, b int);
+CREATE TRIGGER t BEFORE INSERT ON pb.dumped_options FOR EACH ROW EXECUTE FUNCTION mytsdb.restore_options();
+INSERT INTO pb.dumped_options VALUES (1, 2);
+
 -- ---- gone ----
 
 SET client_min_messages = warning;
