@@ -62,6 +62,9 @@ extern void call_explain(PqOperator *op, PqExplain *to);
 
 /* All steps have a value. */
 extern void call_set_all(uint64 *present, uint32 n);
+/* A copy in the context, within the query's budget. */
+extern const TsHistogram *
+call_copy_histogram(PqOperator *op, const TsHistogram *h, MemoryContext context);
 /* Histograms are not there for the function. */
 extern void call_drop_histograms(PqVector *v, uint32 n);
 

@@ -137,7 +137,6 @@ merge_values(MergeOperator *merge, MergedSeries *merged, const PqVector *v)
 {
 	PqOperator *op = &merge->op;
 	uint32 n = op->steps.n;
-	TsAllocator allocator = ts_context_allocator(merged->context);
 
 	for (uint32 i = 0; i < PQ_WORDS(n); i++)
 	{
@@ -159,9 +158,7 @@ merge_values(MergeOperator *merge, MergedSeries *merged, const PqVector *v)
 		merged->values.values[i] = v->values[i];
 		if (h == NULL)
 			continue;
-		merged->values.histograms[i] = ts_histogram_copy(h, &allocator);
-		if (merged->values.histograms[i] == NULL)
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		merged->values.histograms[i] = call_copy_histogram(op, h, merged->context);
 	}
 }
 

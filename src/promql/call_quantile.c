@@ -238,9 +238,13 @@ keep_bucket(QuantileOperator *quantile, Slot *slot, double upper, const PqVector
 
 	hold(quantile, slot, pq_vector_count(v, n));
 	if (slot->members == NULL)
+	{
+		pq_charge(quantile->op.exec, slot->nbuckets * sizeof(Member));
 		slot->members = MemoryContextAllocHuge(slot->context,
 											   slot->nbuckets * sizeof(Member));
+	}
 	Assert(slot->nmembers < slot->nbuckets);
+	pq_charge(quantile->op.exec, n * sizeof(double) + words);
 	member = &slot->members[slot->nmembers++];
 	member->upper = upper;
 	member->values = MemoryContextAllocHuge(slot->context, n * sizeof(double));

@@ -19,7 +19,7 @@ typedef struct SortedSeries
 	PqSeries series;
 	uint32 place; /* in the child's order */
 	double value;
-	TsHistogram *histogram;
+	const TsHistogram *histogram;
 	TsString *keys; /* values of the labels to sort by */
 } SortedSeries;
 
@@ -161,7 +161,6 @@ static uint32
 read_series(SortOperator *sort, PqOperator *child)
 {
 	PqOperator *op = &sort->op;
-	TsAllocator allocator = ts_context_allocator(op->context);
 	uint32 count = 0;
 
 	sort->sorted = pq_alloc(op, child->nseries * sizeof(SortedSeries));
@@ -180,11 +179,7 @@ read_series(SortOperator *sort, PqOperator *child)
 		if (sort->by_label)
 			find_keys(sort, series);
 		if (h != NULL)
-		{
-			series->histogram = ts_histogram_copy(h, &allocator);
-			if (series->histogram == NULL)
-				ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-		}
+			series->histogram = call_copy_histogram(op, h, op->context);
 		count++;
 	}
 	return count;

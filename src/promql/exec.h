@@ -322,6 +322,8 @@ extern uint32 pq_vector_count(const PqVector *v, uint32 n); /* values present */
 /* Memory of op->context, minding the budget (53200 beyond it); may be huge. */
 extern void *pq_alloc(PqOperator *op, Size size);
 extern void *pq_alloc0(PqOperator *op, Size size);
+/* Asks the budget for what is about to be allocated in another context of the query. */
+extern void pq_charge(PqExec *exec, Size size);
 /* Samples that are held from now on (or, negative, no longer): 54000 beyond
  * mytsdb.query_max_samples. */
 extern void pq_hold_samples(PqExec *exec, int64 n);

@@ -48,8 +48,6 @@ typedef struct PqBudget
 	uint32 calls;    /* of pq_next since then */
 } PqBudget;
 
-/* So much is about to be taken; it must fit beside what is known to be taken already. */
-extern void pq_charge(PqExec *exec, Size size);
 /* Measures, and raises 53200 beyond the budget. */
 extern void pq_measure(PqExec *exec);
 
