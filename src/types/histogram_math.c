@@ -22,6 +22,55 @@ histogram_same_bounds(const double *a, uint32_t na, const double *b, uint32_t nb
 
 /* ---- operators ---- */
 
+static bool
+same_spans(const TsSpan *a, uint32_t na, const TsSpan *b, uint32_t nb)
+{
+	return na == nb && (na == 0 || memcmp(a, b, na * sizeof(TsSpan)) == 0);
+}
+
+/* Does a side begin behind the zero bucket? What lies in it would not be added. */
+static bool
+is_outside_zero(const TsHistogram *h, const TsSpan *spans, uint32_t n)
+{
+	return h->zero_threshold == 0 || n == 0 ||
+		   histogram_bound(spans[0].offset, h->schema) > h->zero_threshold;
+}
+
+/* The same buckets in the same spans, as two histograms of one series mostly have them? */
+static bool
+is_same_layout(const TsHistogram *a, const TsHistogram *b)
+{
+	return a->schema == b->schema && a->zero_threshold == b->zero_threshold &&
+		   same_spans(a->positive_spans, a->npositive_spans, b->positive_spans,
+					  b->npositive_spans) &&
+		   same_spans(a->negative_spans, a->nnegative_spans, b->negative_spans,
+					  b->nnegative_spans) &&
+		   histogram_same_bounds(a->bounds, a->nbounds, b->bounds, b->nbounds) &&
+		   is_outside_zero(b, b->positive_spans, b->npositive_spans) &&
+		   is_outside_zero(b, b->negative_spans, b->nnegative_spans);
+}
+
+/* What histogram_work_add() would give, for histograms of one layout. */
+static TsHistogram *
+add_same_layout(const TsHistogram *a, const TsHistogram *b, double divisor,
+				const TsAllocator *allocator)
+{
+	HistogramRoom room;
+
+	if (!histogram_copy(&room, a, allocator))
+		return NULL;
+	room.h->integer = false;
+	room.h->hint = histogram_merged_hint(a->hint, b->hint);
+	room.h->zero_count += b->zero_count / divisor;
+	room.h->count += b->count / divisor;
+	room.h->sum += b->sum / divisor;
+	for (uint32_t i = 0; i < a->npositive; i++)
+		room.counts[0][i] += b->positive[i] / divisor;
+	for (uint32_t i = 0; i < a->nnegative; i++)
+		room.counts[1][i] += b->negative[i] / divisor;
+	return room.h;
+}
+
 static TsHistogram *
 add_divided(const TsHistogram *a, const TsHistogram *b, double divisor,
 			const TsAllocator *allocator, TsHistogramNotes *notes)
@@ -37,6 +86,8 @@ add_divided(const TsHistogram *a, const TsHistogram *b, double divisor,
 	if ((a->hint == TS_RESET_YES && b->hint == TS_RESET_NO) ||
 		(a->hint == TS_RESET_NO && b->hint == TS_RESET_YES))
 		notes->reset_hint_collision = true;
+	if (is_same_layout(a, b))
+		return add_same_layout(a, b, divisor, allocator);
 	if (!histogram_work_init(&work, a, 1, false, allocator))
 		return NULL;
 	if (histogram_work_add(&work, b, divisor, &notes->bounds_reconciled))
@@ -147,6 +198,7 @@ side_was_reset(const TsHistogram *now, const TsHistogram *before, bool negative)
 	HistogramSide sides[2] = {histogram_side(now, negative),
 							  histogram_side(before, negative)};
 	HistogramCursor left, right;
+	bool inside = now->zero_threshold > 0;
 	bool more;
 
 	histogram_cursor_init(&left, &sides[0], 0);
@@ -155,8 +207,9 @@ side_was_reset(const TsHistogram *now, const TsHistogram *before, bool negative)
 	while (histogram_cursor_next(&right))
 	{
 		/* What lies in the zero bucket was compared with it. */
-		if (now->zero_threshold > 0 &&
-			histogram_bound(right.index, now->schema) <= now->zero_threshold)
+		inside = inside &&
+				 histogram_bound(right.index, now->schema) <= now->zero_threshold;
+		if (inside)
 			continue;
 		while (more && left.index < right.index)
 			more = histogram_cursor_next(&left);

@@ -208,13 +208,67 @@ side_extend(HistogramWork *work, WorkSide *side, HistogramCursor cursor, uint32_
 	return true;
 }
 
+/*
+ * Finds the place of a span's first bucket, from *at on, if the side has all of the span's
+ * buckets; moves *at behind them.
+ */
+static bool
+find_span(const WorkSide *side, int32_t first, uint32_t length, uint32_t *at)
+{
+	uint32_t i = *at;
+
+	while (i < side->n && side->indexes[i] < first)
+		i++;
+	if (side->n - i < length || side->indexes[i] != first ||
+		side->indexes[i + length - 1] != first + (int32_t) (length - 1))
+		return false;
+	*at = i + length;
+	return true;
+}
+
+/* Adds all buckets of whole spans, if they are all there: else nothing, and false. */
+static bool
+add_spans(WorkSide *side, const HistogramCursor *cursor, double divisor)
+{
+	const HistogramSide *from = &cursor->side;
+
+	if (from->spans == NULL || cursor->shift != 0 || cursor->bucket != 0)
+		return false;
+	for (int pass = 0; pass < 2; pass++)
+	{
+		const TsSpan *span = from->spans;
+		int32_t index = 0;
+		uint32_t at = 0;
+
+		for (uint32_t bucket = 0; bucket < from->n; span++)
+		{
+			index += span->offset;
+			if (span->length > 0 && !find_span(side, index, span->length, &at))
+				return false;
+			for (uint32_t k = 0; k < span->length && pass == 1; k++)
+			{
+				uint32_t to = at - span->length + k;
+
+				histogram_sum_step(&side->counts[to], rest_at(side, to),
+								   from->counts[bucket + k] / divisor);
+			}
+			bucket += span->length;
+			index += (int32_t) span->length;
+		}
+	}
+	return true;
+}
+
 /* Adds all buckets that the cursor gives. */
 static bool
 side_add(HistogramWork *work, WorkSide *side, HistogramCursor cursor, double divisor)
 {
-	uint32_t missing = count_missing(side, cursor);
+	uint32_t missing;
 	uint32_t i = 0;
 
+	if (add_spans(side, &cursor, divisor))
+		return true;
+	missing = count_missing(side, cursor);
 	if (missing > 0 && !side_extend(work, side, cursor, missing))
 		return false;
 	while (histogram_cursor_next(&cursor))
@@ -374,8 +428,8 @@ add_other_bounds(HistogramWork *work, const TsHistogram *h, double divisor)
 
 /* ---- adding histograms ---- */
 
-static TsResetHint
-merged_hint(TsResetHint a, TsResetHint b)
+TsResetHint
+histogram_merged_hint(TsResetHint a, TsResetHint b)
 {
 	if (a == b)
 		return a;
@@ -454,7 +508,7 @@ histogram_work_add(HistogramWork *work, const TsHistogram *h, double divisor,
 	bool custom = work->schema == TS_HISTOGRAM_CUSTOM_SCHEMA;
 
 	assert(custom == ts_histogram_is_custom(h));
-	work->hint = merged_hint(work->hint, h->hint);
+	work->hint = histogram_merged_hint(work->hint, h->hint);
 	histogram_sum_step(&work->count, work->compensated ? &work->count_rest : NULL,
 					   h->count / divisor);
 	histogram_sum_step(&work->sum, work->compensated ? &work->sum_rest : NULL,

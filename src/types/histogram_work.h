@@ -35,6 +35,9 @@ typedef struct HistogramWork
 	uint32_t nbounds;
 } HistogramWork;
 
+/* The hint of a sum. */
+extern TsResetHint histogram_merged_hint(TsResetHint a, TsResetHint b);
+
 /* Begins with a copy of h, divided by divisor. False: no memory, and nothing to free. */
 extern bool histogram_work_init(HistogramWork *work, const TsHistogram *h, double divisor,
 								bool compensated, const TsAllocator *allocator);

@@ -213,6 +213,42 @@ nearly_same(const TsHistogram *a, const TsHistogram *b)
 	return same;
 }
 
+/* Histograms of one layout are added in a shorter way, to the same end. */
+static void
+test_same_layout(void)
+{
+	unit_group_begin();
+	for (int i = 0; i < 1000; i++)
+	{
+		TsHistogram *a = i % 4 ? any_histogram() : any_custom();
+		TsHistogram *b = ts_histogram_mul(a, 0.7, &any);
+		TsHistogram *cut = ts_histogram_copy(b, &any);
+		TsSpan spans[3] = {{0, 0}};
+		TsHistogramNotes n = {0};
+
+		/* the same with an empty span before its first */
+		if (b->npositive_spans > 0 && b->npositive_spans < 3)
+		{
+			memcpy(spans + 1, b->positive_spans, b->npositive_spans * sizeof(TsSpan));
+			cut->positive_spans = spans;
+			cut->npositive_spans = b->npositive_spans + 1;
+		}
+		CHECK(ts_histogram_equal(ts_histogram_add(a, b, &any, &n),
+								 ts_histogram_add(a, cut, &any, &n)),
+			  "%s", text_of(a));
+		CHECK(ts_histogram_equal(ts_histogram_sub(a, b, &any, &n),
+								 ts_histogram_sub(a, cut, &any, &n)),
+			  "%s", text_of(a));
+		ts_arena_free(&any_arena);
+	}
+	unit_group_end();
+	/* What lies in the zero bucket already is not added. */
+	CHECK_TEXT(
+		added("{{z_bucket:1 z_bucket_w:1 offset:-1 buckets:[1 2 3]}}",
+			  "{{z_bucket:1 z_bucket_w:1 offset:-1 buckets:[1 2 3]}}"),
+		"{{schema:0 count:0 sum:0 z_bucket:2 z_bucket_w:1 offset:-1 buckets:[1 2 6]}}");
+}
+
 /* Of random histograms: nothing is lost, and the order does not matter. */
 static void
 test_random_sums(void)
@@ -750,6 +786,7 @@ main(void)
 	test_hints();
 	test_custom();
 	test_scale();
+	test_same_layout();
 	test_random_sums();
 	test_resets();
 	test_equal();
