@@ -164,14 +164,21 @@ typedef struct Seen
 	uint32 nids;
 	bool *seen; /* [nids] */
 	uint32 count;
+	uint32 at; /* place that was asked for last: a scan asks for ascending ids */
 } Seen;
 
+/* Where an id is in the set; nids: it is not there. */
 static uint32
-place_of(const Seen *seen, uint32 id)
+place_of(Seen *seen, uint32 id)
 {
 	uint32 low = 0;
 	uint32 high = seen->nids;
 
+	for (uint32 at = seen->at; at < seen->nids && at < seen->at + 2; at++)
+	{
+		if (seen->ids[at] == id)
+			return seen->at = at;
+	}
 	while (low < high)
 	{
 		uint32 middle = low + (high - low) / 2;
@@ -181,14 +188,16 @@ place_of(const Seen *seen, uint32 id)
 		else
 			high = middle;
 	}
-	return low < seen->nids && seen->ids[low] == id ? low : seen->nids;
+	if (low == seen->nids || seen->ids[low] != id)
+		return seen->nids;
+	return seen->at = low;
 }
 
 /* A scan's question: no series is looked for twice. */
 static bool
 is_unseen(void *arg, uint32 id)
 {
-	const Seen *seen = arg;
+	Seen *seen = arg;
 	uint32 at = place_of(seen, id);
 
 	return at < seen->nids && !seen->seen[at];
@@ -252,6 +261,7 @@ init_seen(Seen *seen, const uint32 *ids, uint32 nids)
 	seen->ids = ids;
 	seen->nids = nids;
 	seen->count = 0;
+	seen->at = 0;
 	seen->seen = palloc_extended(Max(nids, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
