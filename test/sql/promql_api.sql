@@ -160,6 +160,33 @@ ROLLBACK;
 SELECT mytsdb.label_values('s', ARRAY['m{s=~"n.*"}'], at(100), at(180), 's'),
        mytsdb.label_values('s', ARRAY['m{s=~"n.*"}'], source => 's'), mytsdb.label_names(source => 's');
 
+-- ... and always what SQL says: narrow and wide ranges, within chunks, over blocks and logs
+CREATE TABLE w (labels labels NOT NULL, time timestamptz NOT NULL, value float8)
+    USING mytsdb WITH (mytsdb.series_by = 'labels', mytsdb.shards = 2);
+CREATE FUNCTION scatter(first int, last int) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO api.w SELECT format('m{s="%s"}', abs(hashint4(i)) % 50)::labels, api.at(abs(hashint4extended(i, 1)) % 100000), i
+      FROM generate_series(first, last) i ORDER BY 2
+$$;
+CREATE FUNCTION differing_windows() RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*)
+      FROM generate_series(1, 150) i,
+           LATERAL (SELECT api.at(abs(hashint4extended(i, 2)) % 101000 - 500) AS a,
+                           (abs(hashint4extended(i, 3)) % 10000) ^ (i % 3 / 2.0) * interval '1 second' AS size) x,
+           LATERAL (SELECT coalesce(jsonb_agg(v ORDER BY v COLLATE "C"), '[]') AS want
+                      FROM (SELECT DISTINCT labels ->> 's' AS v FROM api.w WHERE time BETWEEN a AND a + size) d) y
+     WHERE mytsdb.label_values('s', NULL, a, a + size, 'api.w')::jsonb -> 'data' <> want
+$$;
+SELECT scatter(1, 3000), differing_windows();
+SELECT mytsdb.seal('w') >= 0 AS sealed;
+SELECT scatter(3001, 4000), differing_windows();
+SELECT mytsdb.seal('w') >= 0 AS sealed;
+SELECT scatter(4001, 4500), differing_windows();
+SELECT mytsdb.merge('w') >= 0 AS merged, differing_windows();
+BEGIN;
+SELECT scatter(4501, 4600), differing_windows();
+ROLLBACK;
+SELECT differing_windows();
+
 -- Exemplars
 INSERT INTO mytsdb.exemplars (labels, time, value, exemplar)
 SELECT format('http_requests_total{job="%s"}', job)::labels, at(t), t / 2.0, format('{trace_id="%s"}', t)::labels
