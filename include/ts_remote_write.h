@@ -134,7 +134,8 @@ typedef struct TsWriteReader
 	int64_t created; /* 2.0: start time of samples that have none of their own */
 	TsWriteSeries series;
 	TsWriteMetadata metadata;
-	TsWriteArray symbols;         /* TsString */
+	size_t label_size;            /* of the labels being read */
+	TsWriteArray symbols;         /* uint32_t: where each begins, with its length */
 	TsWriteArray labels;          /* LabelsPair */
 	TsWriteArray exemplar_labels; /* LabelsPair */
 	TsWriteArray spans[2];        /* TsSpan: positive, negative */

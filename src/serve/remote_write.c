@@ -206,7 +206,7 @@ series_alias(Write *write)
 	return (TsString){alias->data, (size_t) alias->len};
 }
 
-/* The labels of a series that is known are right as they are in the message. */
+/* Of a series whose labels are right: as it lies in the message. */
 static TsString
 name_in_message(Write *write)
 {
@@ -221,22 +221,19 @@ name_in_message(Write *write)
 			memcmp(name.data, METRIC_NAME, name.len) == 0)
 			return series->labels[i].value;
 	}
-	elog(ERROR, "a series that is known has no metric name");
+	elog(ERROR, "a series has lost its metric name");
 }
 
-static TsString
-metric_name(Write *write)
+static void
+check_metric_name(Write *write)
 {
-	struct varlena *labels;
+	struct varlena *labels = series_labels(write);
 	TsString name;
 	TsError err;
 
-	if (write->series_known)
-		return name_in_message(write);
-	labels = series_labels(write);
 	if (labels_find(LABELS_DATA(labels), LABELS_SIZE(labels), METRIC_NAME,
 					strlen(METRIC_NAME), &name))
-		return name;
+		return;
 	ts_error_set(&err, TS_ERR_INVALID, -1, "a series has no metric name");
 	report(write, &err);
 }
@@ -250,7 +247,7 @@ find_series(Write *write)
 	write->series_known = write_table_find_series(write->samples, alias);
 	if (write->series_known)
 		return;
-	(void) metric_name(write);
+	check_metric_name(write);
 	write_table_set_series(write->samples, PointerGetDatum(write->labels), alias);
 }
 
@@ -392,7 +389,8 @@ put_series(Write *write)
 
 	find_series(write);
 	if (series->has_metadata)
-		write_metadata_add(write->metadata, metric_of_series(write, metric_name(write)),
+		write_metadata_add(write->metadata,
+						   metric_of_series(write, name_in_message(write)),
 						   &series->metadata);
 	for (;;)
 	{
@@ -506,7 +504,7 @@ mytsdb_remote_write(PG_FUNCTION_ARGS)
 	context = AllocSetContextCreate(CurrentMemoryContext, "mytsdb remote write",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	write.metadata = write_metadata_begin();
+	write.metadata = write_metadata_begin((Size) max_size_kb * 1024);
 	initStringInfo(&write.alias);
 	write_body(fcinfo, &write);
 	MemoryContextSwitchTo(old);

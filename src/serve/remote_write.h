@@ -60,8 +60,9 @@ extern void write_refuse_what_fires(Relation rel);
 
 typedef struct WriteMetadata WriteMetadata;
 
-/* Collects what a request says of metrics; what it says last of each counts. */
-extern WriteMetadata *write_metadata_begin(void);
+/* Collects what a request says of metrics; what it says last of each counts. Strings
+ * are not copied. More bytes than the limit are an error. */
+extern WriteMetadata *write_metadata_begin(Size limit);
 extern void
 write_metadata_add(WriteMetadata *all, TsString metric, const TsWriteMetadata *metadata);
 /* Whether a relation can take it: (metric, type, unit, help text, updated timestamptz). */

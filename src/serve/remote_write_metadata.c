@@ -31,58 +31,56 @@
 
 #define TEXTS 4 /* metric, type, unit, help */
 
+/* Strings are the message's. */
 typedef struct MetricEntry
 {
-	char *metric; /* the key */
-	char *type;
-	char *unit;
-	char *help;
+	TsString metric; /* the key */
+	TsString type;
+	TsString unit;
+	TsString help;
 } MetricEntry;
 
 struct WriteMetadata
 {
 	HTAB *metrics;
 	MemoryContext context;
+	Size size; /* of all strings; series may share those of a message */
+	Size limit;
 };
 
 static uint32
 hash_metric(const void *key, Size size)
 {
-	const char *metric = *(char *const *) key;
+	const TsString *metric = key;
 
-	return DatumGetUInt32(hash_any((const unsigned char *) metric, (int) strlen(metric)));
+	return DatumGetUInt32(
+		hash_any((const unsigned char *) metric->data, (int) metric->len));
 }
 
 static int
 compare_metrics(const void *a, const void *b, Size size)
 {
-	return strcmp(*(char *const *) a, *(char *const *) b);
+	const TsString *left = a;
+	const TsString *right = b;
+
+	return left->len != right->len || memcmp(left->data, right->data, left->len) != 0;
 }
 
 WriteMetadata *
-write_metadata_begin(void)
+write_metadata_begin(Size limit)
 {
 	WriteMetadata *all = palloc0(sizeof(*all));
 
 	all->context = CurrentMemoryContext;
+	all->limit = limit;
 	return all;
-}
-
-static char *
-copy_text(const WriteMetadata *all, TsString text)
-{
-	char *copy = MemoryContextAlloc(all->context, text.len + 1);
-
-	memcpy(copy, text.data, text.len);
-	copy[text.len] = '\0';
-	return copy;
 }
 
 static void
 make_table(WriteMetadata *all)
 {
 	HASHCTL ctl = {
-		.keysize = sizeof(char *),
+		.keysize = sizeof(TsString),
 		.entrysize = sizeof(MetricEntry),
 		.hash = hash_metric,
 		.match = compare_metrics,
@@ -93,30 +91,28 @@ make_table(WriteMetadata *all)
 							   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 }
 
-static bool
-same_text(const char *text, TsString other)
-{
-	return strlen(text) == other.len && memcmp(text, other.data, other.len) == 0;
-}
-
 void
 write_metadata_add(WriteMetadata *all, TsString metric, const TsWriteMetadata *metadata)
 {
-	char *name = copy_text(all, metric);
 	MetricEntry *entry;
 	bool found;
 
 	if (all->metrics == NULL)
 		make_table(all);
-	entry = hash_search(all->metrics, &name, HASH_ENTER, &found);
+	entry = hash_search(all->metrics, &metric, HASH_ENTER, &found);
 	if (found)
-		pfree(name);
-	entry->type = (char *) metadata->type;
-	/* series of one metric say the same, mostly */
-	if (!found || !same_text(entry->unit, metadata->unit))
-		entry->unit = copy_text(all, metadata->unit);
-	if (!found || !same_text(entry->help, metadata->help))
-		entry->help = copy_text(all, metadata->help);
+		all->size -= entry->unit.len + entry->help.len;
+	else
+		all->size += sizeof(MetricEntry) + metric.len;
+	entry->type = (TsString){metadata->type, strlen(metadata->type)};
+	entry->unit = metadata->unit;
+	entry->help = metadata->help;
+	all->size += metadata->unit.len + metadata->help.len;
+	if (all->size > all->limit)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("metadata of a remote write request takes more than %zu "
+							   "bytes",
+							   all->limit)));
 }
 
 bool
@@ -160,6 +156,12 @@ check_table(Oid relid)
 						   GetUserNameFromId(GetUserId(), false))));
 }
 
+static Datum
+text_datum(TsString string)
+{
+	return PointerGetDatum(cstring_to_text_with_len(string.data, (int) string.len));
+}
+
 static void
 make_arrays(const WriteMetadata *all, Datum *arrays)
 {
@@ -174,10 +176,10 @@ make_arrays(const WriteMetadata *all, Datum *arrays)
 	hash_seq_init(&status, all->metrics);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		texts[0][i] = CStringGetTextDatum(entry->metric);
-		texts[1][i] = CStringGetTextDatum(entry->type);
-		texts[2][i] = CStringGetTextDatum(entry->unit);
-		texts[3][i++] = CStringGetTextDatum(entry->help);
+		texts[0][i] = text_datum(entry->metric);
+		texts[1][i] = text_datum(entry->type);
+		texts[2][i] = text_datum(entry->unit);
+		texts[3][i++] = text_datum(entry->help);
 	}
 	for (int t = 0; t < TEXTS; t++)
 		arrays[t] = PointerGetDatum(

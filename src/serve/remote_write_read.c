@@ -8,8 +8,13 @@
  */
 #include "remote_write_wire.h"
 
-/* So many bytes of symbols or labels are a mistake; the message's size bounds them, too. */
-#define MAX_SYMBOLS      (16 * 1024 * 1024)
+/*
+ * References can name the same long symbol again and again, so what they say is bounded as
+ * well: labels in all (those with empty values, which will be dropped, included), and texts.
+ */
+#define MAX_LABELS_SIZE  (4 * LABELS_MAX_SIZE)
+#define MAX_TEXT_SIZE    LABELS_MAX_SIZE
+#define MAX_SYMBOLS      (64 * 1024 * 1024)
 #define FIRST_ARRAY_ROOM 16
 
 static const TsString no_text = {"", 0};
@@ -62,11 +67,21 @@ write_array_reserve(TsWriteReader *reader, TsWriteArray *array, size_t element_s
 static TsErrorCode
 find_symbol(const TsWriteReader *reader, uint64_t ref, TsString *string, TsError *err)
 {
+	TsWire symbol;
+
+	if (ref == 0)
+	{
+		*string = no_text;
+		return TS_OK;
+	}
 	if (ref >= reader->symbols.n)
 		return ts_error_set(err, TS_ERR_INVALID, -1,
 							"reference to symbol %llu, but there are only %zu",
 							(unsigned long long) ref, reader->symbols.n);
-	*string = ((const TsString *) reader->symbols.data)[ref];
+	symbol.next = reader->start + ((const uint32_t *) reader->symbols.data)[ref];
+	symbol.end = reader->message.end;
+	if (!wire_string(&symbol, string))
+		return write_damaged(reader, &symbol, "symbol", err);
 	return TS_OK;
 }
 
@@ -74,6 +89,10 @@ find_symbol(const TsWriteReader *reader, uint64_t ref, TsString *string, TsError
 static TsErrorCode
 check_text(TsString text, const char *what, TsError *err)
 {
+	if (text.len > MAX_TEXT_SIZE)
+		return ts_error_set(err, TS_ERR_LIMIT, -1,
+							"%s in metadata is longer than %d bytes", what,
+							MAX_TEXT_SIZE);
 	if (ts_utf8_valid_prefix(text.data, text.len) != text.len ||
 		(text.len > 0 && memchr(text.data, '\0', text.len) != NULL))
 		return ts_error_set(err, TS_ERR_INVALID, -1,
@@ -111,6 +130,11 @@ add_pair(TsWriteReader *reader, TsWriteArray *array, TsString name, TsString val
 	TsErrorCode code = write_array_reserve(reader, array, sizeof(LabelsPair), 1,
 										   LABELS_MAX_COUNT, "labels of a series", err);
 
+	if (code == TS_OK && name.len + value.len > MAX_LABELS_SIZE - reader->label_size)
+		code = ts_error_set(err, TS_ERR_LIMIT, -1,
+							"labels of a series take more than %d bytes",
+							MAX_LABELS_SIZE);
+	reader->label_size += code == TS_OK ? name.len + value.len : 0;
 	if (code == TS_OK)
 		((LabelsPair *) array->data)[array->n++] = (LabelsPair){name, value, -1};
 	return code;
@@ -398,6 +422,7 @@ ts_write_read_labels(TsWriteReader *reader, TsError *err)
 	uint32_t tag;
 
 	reader->labels.n = 0;
+	reader->label_size = 0;
 	while (code == TS_OK && wire_more(&wire))
 	{
 		if (!wire_tag(&wire, &tag))
@@ -463,6 +488,7 @@ read_exemplar(TsWriteReader *reader, TsWire wire, TsWriteExemplar *exemplar, TsE
 	exemplar->value = 0;
 	exemplar->time = 0;
 	labels->n = 0;
+	reader->label_size = 0;
 	while (code == TS_OK && wire_more(&wire))
 	{
 		bool read = wire_tag(&wire, &tag);
@@ -531,17 +557,21 @@ of_other_version(TsWriteVersion version, uint32_t tag)
 }
 
 static TsErrorCode
-add_symbol(TsWriteReader *reader, TsString symbol, TsError *err)
+add_symbol(TsWriteReader *reader, TsWire *wire, TsError *err)
 {
+	const uint32_t begins = (uint32_t) (wire->next - reader->start);
+	TsString symbol;
 	TsErrorCode code;
 
+	if (!wire_string(wire, &symbol))
+		return write_damaged(reader, wire, "symbol", err);
 	if (reader->symbols.n == 0 && symbol.len > 0)
 		return ts_error_set(err, TS_ERR_INVALID, -1,
 							"the first symbol is not the empty string");
-	code = write_array_reserve(reader, &reader->symbols, sizeof(TsString), 1, MAX_SYMBOLS,
+	code = write_array_reserve(reader, &reader->symbols, sizeof(uint32_t), 1, MAX_SYMBOLS,
 							   "symbols", err);
 	if (code == TS_OK)
-		((TsString *) reader->symbols.data)[reader->symbols.n++] = symbol;
+		((uint32_t *) reader->symbols.data)[reader->symbols.n++] = begins;
 	return code;
 }
 
@@ -553,7 +583,6 @@ read_outline(TsWriteReader *reader, TsWire wire, TsError *err)
 
 	while (wire_more(&wire))
 	{
-		TsString symbol;
 		TsErrorCode code;
 
 		if (!wire_tag(&wire, &tag))
@@ -566,17 +595,13 @@ read_outline(TsWriteReader *reader, TsWire wire, TsError *err)
 				tag >> 3, reader->version == TS_WRITE_1 ? "1.0" : "2.0");
 		if (reader->version == TS_WRITE_2 && tag == WIRE_TAG(4, WIRE_BYTES))
 		{
-			if (!wire_string(&wire, &symbol))
-				return write_damaged(reader, &wire, "symbol", err);
-			code = add_symbol(reader, symbol, err);
+			code = add_symbol(reader, &wire, err);
 			if (code != TS_OK)
 				return code;
 		}
 		else if (!wire_skip(&wire, tag))
 			return write_damaged(reader, &wire, "request", err);
 	}
-	if (reader->version == TS_WRITE_2 && reader->symbols.n == 0)
-		return add_symbol(reader, no_text, err); /* what is left out refers to it */
 	return TS_OK;
 }
 
@@ -618,6 +643,9 @@ ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsError *err)
 				!read_metadata_1(&inner, &reader->metadata))
 				return write_damaged(reader, wire, "metadata", err);
 			*kind = TS_WRITE_METADATA;
+			if (reader->metadata.metric.len == 0)
+				return ts_error_set(err, TS_ERR_INVALID, -1,
+									"metadata without a metric name");
 			return check_metadata(&reader->metadata, err);
 		}
 		if (tag >> 3 == series_field || !wire_skip(wire, tag))

@@ -67,6 +67,8 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
     RETURN concat_ws(' | ', sqlstate, sqlerrm, nullif(detail, ''));
 END $$;
+CREATE FUNCTION pb.symbols(VARIADIC texts text[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+    $$SELECT string_agg(pb.str(4, x), '' ORDER BY i) FROM unnest(texts) WITH ORDINALITY u (x, i)$$;
 CREATE FUNCTION pb.write2(body bytea) RETURNS text LANGUAGE sql AS
     $$SELECT pb.write(body, 'application/x-protobuf;proto=io.prometheus.write.v2.Request')$$;
 
@@ -132,14 +134,16 @@ SELECT pb.write('\xffffffff0f006100', NULL, 'snappy');
 SET mytsdb.remote_write_max_size = '64kB';
 SELECT pb.write(pb.varint(65537) || '\x00', NULL, 'snappy'), pb.write(pb.varint(65536) || '\x00', NULL, 'snappy');
 SELECT pb.write(('\x' || repeat('00', 65537))::bytea);
+-- what a request says of metrics by references is no longer than that, either
+SELECT pb.write(pb.symbols('', '__name__', repeat('h', 10000)) || (SELECT string_agg(pb.str(4, 'm' || i) ||
+    pb.bytes(5, pb.bytes(1, '\x01' || set_byte('\x00', 0, i + 2)) || pb.bytes(5, pb.num(3, 2))), '') FROM generate_series(1, 20) i),
+    'application/x-protobuf;proto=io.prometheus.write.v2.Request');
 RESET mytsdb.remote_write_max_size;
 SELECT mytsdb.remote_write(NULL);
 SELECT mytsdb.remote_write('', target => NULL);
 
 -- ---- 2.0 ----
 
-CREATE FUNCTION pb.symbols(VARIADIC texts text[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS
-    $$SELECT string_agg(pb.str(4, x), '' ORDER BY i) FROM unnest(texts) WITH ORDINALITY u (x, i)$$;
 SELECT pb.write2(pb.symbols('', '__name__', 'two_total', 'job', 'a', 'How many.', 'trace_id', 'x1') ||
     pb.bytes(5, pb.many(pb.bytes(1, '\x01020304'),
         pb.sample(1700000000000, 1),

@@ -15,7 +15,7 @@
 
 typedef struct Bytes
 {
-	uint8_t data[8192];
+	uint8_t data[80000];
 	size_t n;
 } Bytes;
 
@@ -587,6 +587,45 @@ test_damage(void)
 	check_refused(TS_WRITE_1, &request, TS_ERR_INVALID, "help in metadata");
 }
 
+/* A long symbol that is named again and again says no more than a limit. */
+static void
+test_limits(void)
+{
+	static char text[70000];
+	static const uint8_t refs[] = {1, 1, 1, 1, 1, 1};
+	Bytes request = {.n = 0};
+	Bytes series = {.n = 0};
+	Bytes metadata = {.n = 0};
+
+	memset(text, 'x', sizeof(text) - 1);
+	put_text(&request, 4, "");
+	put_text(&request, 4, text);
+	put_refs(&series, 1, refs, 6);
+	put_message(&request, 5, &series);
+	check_refused(TS_WRITE_2, &request, TS_ERR_LIMIT,
+				  "labels of a series take more than");
+
+	request.n = series.n = 0;
+	put_text(&request, 4, "");
+	put_text(&request, 4, text);
+	put_number(&metadata, 3, 1);
+	put_message(&series, 5, &metadata);
+	put_message(&request, 5, &series);
+	check_refused(TS_WRITE_2, &request, TS_ERR_LIMIT, "help in metadata is longer than");
+
+	request.n = metadata.n = 0;
+	put_text(&metadata, 4, "help");
+	put_message(&request, 3, &metadata);
+	check_refused(TS_WRITE_1, &request, TS_ERR_INVALID, "metadata without a metric name");
+
+	request.n = series.n = 0;
+	for (int i = 0; i < LABELS_MAX_COUNT + 1; i++)
+		put_label(&series, "a", "b");
+	put_message(&request, 1, &series);
+	check_refused(TS_WRITE_1, &request, TS_ERR_LIMIT,
+				  "more than 1024 labels of a series");
+}
+
 /* Memory that runs out at any moment is an error like others, and nothing is lost. */
 static int left;
 
@@ -751,6 +790,7 @@ main(void)
 	test_custom();
 	test_wrong_histograms();
 	test_damage();
+	test_limits();
 	test_no_memory();
 	test_headers();
 	test_bodies();
