@@ -258,8 +258,10 @@ extern double pq_estimate_series(Relation rel, const TsTable *table, Snapshot sn
 /* ---- annotations: exec_notes.c ---- */
 
 extern struct PqAnnotations *pq_annotations_create(PqExec *exec);
-/* All of them as bytes, and back, into those there are. Returns where the bytes end. */
-extern void pq_annotations_write(const PqExec *exec, StringInfo out);
+extern int pq_annotations_count(const PqExec *exec);
+/* Those from `from` on as bytes, and back, into those there are. Returns where the bytes
+ * end. */
+extern void pq_annotations_write(const PqExec *exec, int from, StringInfo out);
 extern const char *pq_annotations_read(PqExec *exec, const char *from, const char *end);
 
 #endif /* PROMQL_EXEC_INTERNAL_H */

@@ -134,13 +134,20 @@ pq_info(PqExec *exec, int position, const char *fmt, ...)
 
 /* ---- from process to process ---- */
 
+int
+pq_annotations_count(const PqExec *exec)
+{
+	return exec->annotations->count;
+}
+
 void
-pq_annotations_write(const PqExec *exec, StringInfo out)
+pq_annotations_write(const PqExec *exec, int from, StringInfo out)
 {
 	const PqAnnotations *annotations = exec->annotations;
+	int count = annotations->count - from;
 
-	appendBinaryStringInfo(out, (const char *) &annotations->count, sizeof(int));
-	for (int i = 0; i < annotations->count; i++)
+	appendBinaryStringInfo(out, (const char *) &count, sizeof(int));
+	for (int i = from; i < annotations->count; i++)
 	{
 		appendBinaryStringInfo(out, (const char *) &annotations->notes[i], sizeof(Note));
 		appendBinaryStringInfo(out, annotations->notes[i].text,

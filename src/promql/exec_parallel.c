@@ -372,10 +372,18 @@ receive_series(SeriesGather *gather, PqVector *out)
 	uint32 n = op->steps.n;
 	int worker = (int) (op->given / PQ_BLOCK_SERIES % (uint32) gather->launched);
 	Size words = sizeof(uint64) * PQ_WORDS(n);
+	const PqMessage *message;
+	const char *data;
 	Size size;
-	const char *data = receive(gather, worker, &size);
-	const PqMessage *message = (const PqMessage *) data;
 
+	for (;;)
+	{
+		data = receive(gather, worker, &size);
+		message = (const PqMessage *) data;
+		if (message->kind != PQ_MESSAGE_NOTES)
+			break;
+		pq_annotations_read(op->exec, data + sizeof(PqMessage), data + size);
+	}
 	pq_vector_init(op, out, n);
 	if (message->kind == PQ_MESSAGE_EMPTY)
 		return;

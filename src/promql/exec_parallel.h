@@ -10,8 +10,8 @@
  * has found, is cut into blocks, and the workers take them in turns. Each of them sends its
  * series in order through a queue of its own, and the leader takes them from the queues in
  * turns. So it gives the very same series in the very same order as the subtree itself
- * would, and whatever is above computes the same to the last bit. What workers read for
- * EXPLAIN, and their annotations, come last.
+ * would, and whatever is above computes the same to the last bit. Annotations come before the
+ * series from which they come, what was measured for EXPLAIN comes last.
  *
  * While there are workers the backend is in parallel mode, in which it must not write. As
  * the query may be a part of a statement that does, or a loop of a function may, workers
@@ -67,7 +67,8 @@ typedef enum PqMessageKind
 	PQ_MESSAGE_FLOATS,     /* `present`, `values` */
 	PQ_MESSAGE_HISTOGRAMS, /* and, for each value, a histogram's size (0: a float;
 							* PQ_SAME_HISTOGRAM) and bytes */
-	PQ_MESSAGE_END         /* measurements and annotations */
+	PQ_MESSAGE_NOTES,      /* new annotations, before the series that they come from */
+	PQ_MESSAGE_END         /* the peak of memory, measurements, all annotations */
 } PqMessageKind;
 
 typedef struct PqMessage

@@ -134,6 +134,23 @@ send_series(shm_mq_handle *queue, const PqVector *v, uint32 n, StringInfo buffer
 	return send_message(queue, parts, 4, false);
 }
 
+/* Sends the annotations that came with a series; *sent were sent before. */
+static bool
+send_notes(shm_mq_handle *queue, const PqExec *exec, int *sent, StringInfo buffer)
+{
+	PqMessage message = {PQ_MESSAGE_NOTES, 0};
+	shm_mq_iovec parts[2] = {{(const char *) &message, sizeof(message)}};
+
+	if (*sent == pq_annotations_count(exec))
+		return true;
+	resetStringInfo(buffer);
+	pq_annotations_write(exec, *sent, buffer);
+	*sent = pq_annotations_count(exec);
+	parts[1].data = buffer->data;
+	parts[1].len = (Size) buffer->len;
+	return send_message(queue, parts, 2, false);
+}
+
 static void
 write_measured(const PqOperator *op, StringInfo out)
 {
@@ -160,7 +177,7 @@ send_end(shm_mq_handle *queue, const PqExec *exec, const PqOperator *op,
 	resetStringInfo(buffer);
 	appendBinaryStringInfo(buffer, (const char *) &exec->budget->peak, sizeof(Size));
 	write_measured(op, buffer);
-	pq_annotations_write(exec, buffer);
+	pq_annotations_write(exec, 0, buffer);
 	parts[1].data = buffer->data;
 	parts[1].len = (Size) buffer->len;
 	send_message(queue, parts, 2, true);
@@ -207,6 +224,7 @@ pq_parallel_worker(dsm_segment *segment, shm_toc *toc)
 	PqExec *exec = &query->exec;
 	MemoryContext caller = MemoryContextSwitchTo(exec->context);
 	bool wanted = true;
+	int notes = 0;
 	StringInfoData buffer;
 	PqOperator *op;
 
@@ -221,7 +239,8 @@ pq_parallel_worker(dsm_segment *segment, shm_toc *toc)
 		PqVector v;
 
 		pq_next(op, &v);
-		wanted = send_series(queue, &v, op->steps.n, &buffer);
+		wanted = send_notes(queue, exec, &notes, &buffer) &&
+				 send_series(queue, &v, op->steps.n, &buffer);
 	}
 	pq_close(op);
 	if (wanted)
