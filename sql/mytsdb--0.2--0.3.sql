@@ -112,6 +112,23 @@ CREATE OPERATOR >/ (LEFTARG = histogram, RIGHTARG = double precision, FUNCTION =
 COMMENT ON OPERATOR </ (histogram, double precision) IS 'the observations up to a value';
 COMMENT ON OPERATOR >/ (histogram, double precision) IS 'the observations from a value on';
 
+-- PromQL's aggregations
+
+CREATE FUNCTION histogram_accumulate(internal, histogram) RETURNS internal
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION histogram_accumulated_sum(internal) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_accumulated_sum' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION histogram_accumulated_avg(internal) RETURNS histogram
+    AS 'MODULE_PATHNAME', 'mytsdb_histogram_accumulated_avg' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE sum(histogram) (
+    SFUNC = histogram_accumulate, STYPE = internal, SSPACE = 4000,
+    FINALFUNC = histogram_accumulated_sum, PARALLEL = SAFE
+);
+CREATE AGGREGATE avg(histogram) (
+    SFUNC = histogram_accumulate, STYPE = internal, SSPACE = 4000,
+    FINALFUNC = histogram_accumulated_avg, PARALLEL = SAFE
+);
+
 -- Nothing is lost either way.
 
 CREATE FUNCTION histogram_to_jsonb(histogram) RETURNS jsonb

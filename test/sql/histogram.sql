@@ -60,6 +60,13 @@ SELECT x </ 2 AS up_to, x >/ 2 AS "from", x </ 'Infinity' AS all
   FROM (VALUES ('{{schema:-53 sum:33 count:101 custom_values:[5] buckets:[1 100]}}'::histogram)) v(x);
 SELECT NULL::histogram + '{{}}', '{{}}'::histogram * NULL, histogram_quantile(NULL, '{{}}'), histogram_buckets(NULL);
 
+-- Aggregates
+SELECT sum(h), avg(h) FROM (VALUES ('{{count:1 sum:1 buckets:[1]}}'::histogram), ('{{count:2 sum:1e100 z_bucket:2}}'), (NULL), ('{{schema:1 count:3 sum:-1e100 buckets:[_ 1 2]}}')) v(h);
+SELECT sum(h), avg(h) FROM (VALUES ('{{count:1e308 sum:1}}'::histogram), ('{{count:1.5e308 sum:2}}')) v(h);
+SELECT sum(h), avg(h) FROM (VALUES (NULL::histogram)) v(h);
+SELECT i % 3 AS g, sum(h), count(*) FROM h, generate_series(1, 12) i WHERE id = 2 GROUP BY 1 ORDER BY 1;
+SELECT i, sum(h) OVER (ORDER BY i ROWS 1 PRECEDING) FROM (SELECT i, format('{{count:%s}}', i)::histogram FROM generate_series(1, 3) i) x(i, h);
+
 -- Binary form
 SELECT histogram_send('{{schema:0 count:5 sum:3.1 offset:-2 buckets:[1 _ 4]}}'), histogram_send('{{}}');
 
@@ -115,6 +122,7 @@ SELECT fails(format('SELECT %L::jsonb::histogram', t))
   ]) t;
 SELECT fails('SELECT ''{{}}''::histogram + ''{{schema:-53}}''');
 SELECT fails('SELECT ''{{schema:-53}}''::histogram - ''{{}}''');
+SELECT fails('SELECT sum(h) FROM (VALUES (''{{schema:-53}}''::histogram), (''{{}}'')) v(h)');
 \pset format aligned
 \pset tuples_only off
 
