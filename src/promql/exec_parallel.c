@@ -77,11 +77,12 @@ is_local_call(const PqExec *exec, const PqNode *node)
 	{
 		const PqNode *arg = node->u.call.args[i];
 
-		if (!pq_reads_data(arg))
+		if (arg->type == PQ_TYPE_STRING)
 			continue;
-		if (reading != NULL || arg->type == PQ_TYPE_SCALAR)
+		if (arg->type == PQ_TYPE_SCALAR ? pq_reads_data(arg) : reading != NULL)
 			return false;
-		reading = arg;
+		if (arg->type != PQ_TYPE_SCALAR)
+			reading = arg;
 	}
 	if (reading == NULL)
 		return false;
