@@ -3,8 +3,12 @@
  *	  The custom scan that promql() becomes: its executor node.
  *
  * Arguments are evaluated, and the query is prepared, at the first fetch after the start
- * and after each rescan, or when EXPLAIN wants to show it. A query that was run stays until
- * then, since EXPLAIN ANALYZE tells of it.
+ * or a rescan, or when EXPLAIN wants to show it. A query that was run stays until then, since
+ * EXPLAIN ANALYZE tells of it.
+ *
+ * Most scans run once, and then rows are handed out as they come. A scan that is started over
+ * with the same arguments is likely to be started over again, as in a subquery of each row:
+ * it keeps the rows of its second run, and later runs read these.
  */
 #include "postgres.h"
 
@@ -19,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/ruleutils.h"
+#include "utils/tuplestore.h"
 
 #include "promql_rows.h"
 
@@ -33,6 +38,11 @@ typedef struct PromqlScan
 	PromqlNotes notes;
 	bool prepared;
 	PromqlRows *rows; /* NULL while prepared: an argument is null, so there are none */
+
+	Bitmapset *params;       /* of PARAM_EXEC, that arguments depend on */
+	Tuplestorestate *stored; /* NULL in the first run */
+	bool complete;           /* all rows are stored */
+	TupleTableSlot *from;    /* a row that is stored */
 } PromqlScan;
 
 static Node *create_state(CustomScan *plan);
@@ -70,6 +80,16 @@ whole_row_desc(List *scan_tlist, List *names)
 	return BlessTupleDesc(desc);
 }
 
+static bool
+collect_params(Node *node, Bitmapset **params)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		*params = bms_add_member(*params, ((Param *) node)->paramid);
+	return expression_tree_walker(node, collect_params, params);
+}
+
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -79,6 +99,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 
 	check_execute(linitial_oid(list_nth(plan->custom_private, PROMQL_SCAN_FUNCTION)));
 	scan->args = ExecInitExprList(plan->custom_exprs, &node->ss.ps);
+	collect_params((Node *) plan->custom_exprs, &scan->params);
 	if (names != NIL)
 		scan->whole = whole_row_desc(plan->custom_scan_tlist, names);
 	scan->context = AllocSetContextCreate(estate->es_query_cxt, "promql scan",
@@ -147,26 +168,56 @@ whole_row(PromqlScan *scan, Datum *values, bool *nulls)
 	return row;
 }
 
+/* Fills the slot with the query's next row; false at the end. */
+static bool
+next_of_query(PromqlScan *scan, TupleTableSlot *slot)
+{
+	Datum *values = slot->tts_values;
+	bool *nulls = slot->tts_isnull;
+
+	if (!scan->prepared)
+		prepare(scan);
+	if (scan->rows == NULL || !promql_rows_next(scan->rows, values, nulls))
+		return false;
+	if (scan->whole != NULL)
+	{
+		values[PROMQL_COLUMNS] = whole_row(scan, values, nulls);
+		nulls[PROMQL_COLUMNS] = false;
+	}
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+/* The same with a row that was stored. */
+static bool
+next_stored(PromqlScan *scan, TupleTableSlot *slot)
+{
+	int natts = slot->tts_tupleDescriptor->natts;
+
+	if (!tuplestore_gettupleslot(scan->stored, true, false, scan->from))
+		return false;
+	slot_getallattrs(scan->from);
+	memcpy(slot->tts_values, scan->from->tts_values, sizeof(Datum) * natts);
+	memcpy(slot->tts_isnull, scan->from->tts_isnull, sizeof(bool) * natts);
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
 /* The access method of ExecScan(). */
 static TupleTableSlot *
 next_row(ScanState *node)
 {
 	PromqlScan *scan = (PromqlScan *) node;
 	TupleTableSlot *slot = node->ss_ScanTupleSlot;
-	Datum *values = slot->tts_values;
-	bool *nulls = slot->tts_isnull;
 
 	ExecClearTuple(slot);
-	if (!scan->prepared)
-		prepare(scan);
-	if (scan->rows == NULL || !promql_rows_next(scan->rows, values, nulls))
-		return slot;
-	if (scan->whole != NULL)
-	{
-		values[PROMQL_COLUMNS] = whole_row(scan, values, nulls);
-		nulls[PROMQL_COLUMNS] = false;
-	}
-	return ExecStoreVirtualTuple(slot);
+	if (scan->complete)
+		next_stored(scan, slot);
+	else if (!next_of_query(scan, slot))
+		scan->complete = scan->stored != NULL;
+	else if (scan->stored != NULL)
+		tuplestore_puttupleslot(scan->stored, slot);
+	return slot;
 }
 
 /* Statements that check rows anew have a function scan instead. */
@@ -183,31 +234,62 @@ exec_scan(CustomScanState *node)
 }
 
 static void
+drop_stored(PromqlScan *scan)
+{
+	if (scan->stored == NULL)
+		return;
+	ExecClearTuple(scan->from);
+	tuplestore_end(scan->stored);
+	scan->stored = NULL;
+	scan->complete = false;
+}
+
+/* Rows are stored from now on. */
+static void
+begin_storing(PromqlScan *scan)
+{
+	PlanState *state = &scan->css.ss.ps;
+	TupleDesc desc = scan->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+	MemoryContext caller = MemoryContextSwitchTo(state->state->es_query_cxt);
+
+	if (scan->from == NULL)
+		scan->from = ExecInitExtraTupleSlot(state->state, desc, &TTSOpsMinimalTuple);
+	scan->stored = tuplestore_begin_heap(false, false, work_mem);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
 rescan(CustomScanState *node)
 {
-	end_query((PromqlScan *) node);
+	PromqlScan *scan = (PromqlScan *) node;
+	bool same = !bms_overlap(node->ss.ps.chgParam, scan->params);
+
+	ExecClearTuple(node->ss.ss_ScanTupleSlot);
+	if (same && scan->complete)
+		tuplestore_rescan(scan->stored);
+	else
+	{
+		bool again = same && scan->prepared;
+
+		end_query(scan);
+		drop_stored(scan);
+		if (again)
+			begin_storing(scan);
+	}
 	ExecScanReScan(&node->ss);
 }
 
 static void
 end_scan(CustomScanState *node)
 {
+	PromqlScan *scan = (PromqlScan *) node;
+
 	ExecClearTuple(node->ss.ss_ScanTupleSlot);
-	end_query((PromqlScan *) node);
+	end_query(scan);
+	drop_stored(scan);
 }
 
 /* ---- EXPLAIN ---- */
-
-/* Whether the arguments have values before the plan runs: not those that it computes. */
-static bool
-is_computed(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-		return true;
-	return expression_tree_walker(node, is_computed, context);
-}
 
 /* What the query is made from, where it is not known yet. */
 static void
@@ -228,9 +310,9 @@ static void
 explain(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	PromqlScan *scan = (PromqlScan *) node;
-	CustomScan *plan = castNode(CustomScan, node->ss.ps.plan);
 
-	if (!scan->prepared && !is_computed((Node *) plan->custom_exprs, NULL))
+	/* not while arguments wait for what the plan computes */
+	if (!scan->prepared && bms_is_empty(scan->params))
 		prepare(scan);
 	if (scan->rows != NULL)
 		pq_explain(promql_rows_query(scan->rows), es);

@@ -104,6 +104,13 @@ SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off
 EXPLAIN (COSTS OFF) SELECT * FROM owners o LEFT JOIN promql('up', at(600), 'm') p ON o.job < p.labels ->> 'job';
 SELECT o.job, p.labels FROM owners o LEFT JOIN promql('up', at(600), 'm') p ON o.job < p.labels ->> 'job' ORDER BY 1;
 RESET enable_material; RESET enable_hashjoin; RESET enable_mergejoin;
+SELECT o.job, x.value FROM owners o, generate_series(1, 3) g,
+       LATERAL (SELECT value FROM promql('up', at(600), 'm') p WHERE p.labels ->> 'job' = o.job OFFSET 0) x ORDER BY 1, 2;
+SELECT i, (SELECT count(p) FROM promql('requests_total', at(600), 'm') p WHERE value > i * 300) AS more,
+       (SELECT p FROM promql('requests_total', at(600), 'm') p WHERE value > i * 300 LIMIT 1) AS first,
+       (SELECT max(value) FROM promql('vector(' || i || ')', at(i), 'm') WHERE value > i - 1) AS own
+  FROM generate_series(1, 6) i;
+SELECT analyzed($$SELECT (SELECT sum(value) FROM promql('requests_total', at(600), 'm') WHERE value > i) FROM generate_series(1, 100) i$$);
 
 -- Prepared statements: arguments are evaluated when they are executed
 PREPARE q (text, timestamptz) AS SELECT * FROM promql($1, $2, 'm') ORDER BY labels;

@@ -185,7 +185,10 @@ SELECT mytsdb.merge('w') >= 0 AS merged, differing_windows();
 BEGIN;
 SELECT scatter(4501, 4600), differing_windows();
 ROLLBACK;
+SELECT scatter(5001, 9000), differing_windows();
+SET work_mem = '64kB';
 SELECT differing_windows();
+RESET work_mem;
 
 -- Exemplars
 INSERT INTO mytsdb.exemplars (labels, time, value, exemplar)
