@@ -527,9 +527,10 @@ pq_plan_gather(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	TsTableSize size;
 	SeriesGather *gather;
 
+	/* temporary tables are in local buffers */
 	if (parallel->within || !exec->delayed_name_removal ||
-		wanted_workers() < MIN_WORKERS || node->type != PQ_TYPE_VECTOR ||
-		!is_local_below(exec, node))
+		RelationUsesLocalBuffers(exec->rel) || wanted_workers() < MIN_WORKERS ||
+		node->type != PQ_TYPE_VECTOR || !is_local_below(exec, node))
 		return NULL;
 	ts_table_size(exec->rel, &size);
 	if (size.rows < pq_settings.parallel_samples)

@@ -1,0 +1,132 @@
+# Random expressions of PromQL: none crashes the server, fails in a way that it should not, or leaves
+# something behind; and each gives the same
+#
+# - by parallel workers and without,
+# - as an instant query and as the last step of a range query,
+# - with equal subtrees evaluated once and, written so that they do not look equal, twice, with
+#   room to keep series for each other and without.
+#
+# The expressions depend on the seed alone: MYTSDB_SEED=n runs that one.
+use strict;
+use warnings;
+
+use Test::More;
+
+use lib "$ENV{MYTSDB_ROOT}/test/t";
+use Cluster;
+use RandomPromql;
+
+use constant EXPRESSIONS => 150;
+
+Cluster::prepare('assert');
+my $node = Cluster->new('promql');
+$node->initdb(
+	[], 'client_min_messages = error', 'jit = off', 'max_parallel_workers_per_gather = 2',
+	'mytsdb.query_parallel_samples = 0', 'mytsdb.query_workers = 0');
+$node->start;
+$node->safe_sql(q{
+	CREATE EXTENSION mytsdb;
+	CREATE FUNCTION at(s float8) RETURNS timestamptz IMMUTABLE LANGUAGE sql AS $$ SELECT timestamptz 'epoch' + s * interval '1 s' $$;
+	CREATE TABLE m (labels labels NOT NULL, time timestamptz NOT NULL, value float8, histogram histogram, start_time timestamptz)
+		USING mytsdb WITH (mytsdb.series_by = 'labels', mytsdb.time_column = 'time');
+	INSERT INTO m (labels, time, value, start_time)
+	SELECT format('m_total{i="%s",job="%s"}', i, i % 3)::labels, at(t * 15), t * i % 97, CASE WHEN i % 5 = 0 THEN at((t - t % 7) * 15) END
+	  FROM generate_series(1, 40) i, generate_series(0, 40) t;
+	INSERT INTO m (labels, time, value)
+	SELECT format('g{i="%s",job="%s"}', i, i % 3)::labels, at(t * 10), sin(t * i)
+	  FROM generate_series(1, 36) i, generate_series(0, 40) t WHERE t * i % 7 <> 0;
+	SELECT mytsdb.seal('m');
+	INSERT INTO m (labels, time, value)
+	SELECT format('c{i="%s",job="1",le="%s"}', i, l)::labels, at(t * 30), t * l
+	  FROM generate_series(1, 4) i, generate_series(1, 5) l, generate_series(0, 20) t;
+	INSERT INTO m (labels, time, histogram)
+	SELECT format('h{i="%s",job="%s"}', i, i % 3)::labels, at(t * 20),
+		   format('{{schema:%s count:%s sum:%s buckets:[%s %s]}}', i % 3, 2 * t * i, t, t * i, t * i)::histogram
+	  FROM generate_series(1, 36) i, generate_series(1, 20) t;
+	INSERT INTO m (labels, time, value, histogram)
+	SELECT format('mixed{i="%s",job="%s"}', i, i % 3)::labels, at(t * 20), CASE WHEN t % 3 > 0 THEN t END,
+		   CASE WHEN t % 3 = 0 THEN '{{schema:-53 sum:1 count:1 custom_values:[5 10] buckets:[1]}}'::histogram END
+	  FROM generate_series(1, 36) i, generate_series(1, 20) t;
+	INSERT INTO m (labels, time, value)
+	SELECT format('gap{i="%s"}', i)::labels, at(t * 20), CASE WHEN t % 4 = 0 THEN 'NaN' ELSE t::float8 END
+	  FROM generate_series(1, 5) i, generate_series(2, 20, 6) t;
+
+	-- the document, or how it failed
+	CREATE FUNCTION document(query text, instant bool) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		IF instant THEN
+			RETURN mytsdb.query(query, at(307), 'm');
+		END IF;
+		RETURN mytsdb.query_range(query, at(30), at(400), '37 s', 'm');
+	EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+		RETURN sqlstate || ' ' || sqlerrm;
+	END $$;
+	CREATE FUNCTION without_notes(document text) RETURNS text LANGUAGE sql AS $$
+		SELECT regexp_replace(document, ',"(warnings|infos)".*', '') $$;
+	CREATE FUNCTION check_parallel(query text) RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		serial text[] := ARRAY[document(query, false), document(query, true)];
+	BEGIN
+		SET LOCAL mytsdb.query_workers = 2;
+		RETURN nullif(ARRAY[document(query, false), document(query, true)], serial);
+	END $$;
+	CREATE FUNCTION check_names(query text) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		SET LOCAL mytsdb.promql_delayed_name_removal = off;
+		PERFORM document(query, false), document(query, true);
+		RETURN NULL;
+	END $$;
+	CREATE FUNCTION check_instant(query text) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		RETURN (SELECT string_agg(coalesce(a.labels, b.labels)::text || ' ' || (a.value, a.histogram) || ' ' || (b.value, b.histogram), ', ')
+				  FROM promql(query, at(400), 'm') a
+				  FULL JOIN (SELECT * FROM promql(query, at(30), at(400), '37 s', 'm') WHERE time = at(400)) b USING (labels)
+				 WHERE a.time IS NULL OR b.time IS NULL OR a.histogram IS DISTINCT FROM b.histogram OR
+					   (a.value IS DISTINCT FROM b.value AND
+						NOT coalesce(abs(a.value - b.value) <= 1e-6 * (abs(a.value) + abs(b.value) + 1e-3), false)));
+	EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+		RETURN NULL;
+	END $$;
+	CREATE FUNCTION check_shared(query text, other text) RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		result text := without_notes(document(other, false));
+		short text;
+	BEGIN
+		IF without_notes(document(query, false)) <> result THEN
+			RETURN document(query, false);
+		END IF;
+		SET LOCAL mytsdb.query_max_samples = 700;
+		short := without_notes(document(query, false));
+		RETURN CASE WHEN short NOT LIKE '%too many samples%' THEN nullif(short, result) END;
+	END $$;
+});
+
+sub run
+{
+	my ($seed) = @_;
+	srand $seed;
+	my @calls;
+	foreach (1 .. EXPRESSIONS)
+	{
+		my $query = RandomPromql::vector(3);
+		my ($shared, $other) = RandomPromql::twice();
+		push @calls, map { "$_(\$q\$$query\$q\$)" } qw(check_parallel check_names check_instant);
+		push @calls, "check_shared(\$q\$$shared\$q\$, \$q\$$other\$q\$)";
+	}
+	my $result = $node->sql(join '', map { "SELECT r FROM $_ r WHERE r IS NOT NULL;" } @calls);
+	is($result, '', "seed $seed: all ways give the same");
+	foreach my $call ($result eq '' ? () : @calls)
+	{
+		$result = $node->sql("SELECT r FROM $call r WHERE r IS NOT NULL");
+		diag("SELECT $call: $result") if $result ne '';
+	}
+}
+
+run($_) foreach defined $ENV{MYTSDB_SEED} ? $ENV{MYTSDB_SEED} : (1, 2);
+is( $node->sql(
+		q{SELECT document('sum(rate(m_total[1m]))', true) IS NULL,
+			(SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'PromQL%')}),
+	'f|0', 'nothing of a query is left');
+unlike($node->log_text, qr/terminated by signal|TRAP|leak|parse error/, 'nothing bad is in the log');
+$node->stop;
+done_testing;
