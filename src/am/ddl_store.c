@@ -81,13 +81,16 @@ is_store_table(Oid relid)
 	return false;
 }
 
-/* The extension's table that a statement is about, or InvalidOid. */
+/*
+ * The extension's table that a statement is about, or InvalidOid; also where the extension
+ * itself is at work, or pg_upgrade, which makes its tables piece by piece.
+ */
 static Oid
 member_named(RangeVar *name)
 {
 	Oid relid;
 
-	if (creating_extension || name == NULL)
+	if (creating_extension || IsBinaryUpgrade || name == NULL)
 		return InvalidOid;
 	relid = RangeVarGetRelid(name, NoLock, true);
 	return OidIsValid(relid) && is_member(relid) ? relid : InvalidOid;

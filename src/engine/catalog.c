@@ -289,7 +289,8 @@ ts_catalog_insert_block(const TsBlockInfo *block)
 	Assert(block->series_min <= block->series_max);
 	Assert(block->number_min <= block->number_max);
 	if (IsBinaryUpgrade)
-		return;
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("cannot write blocks while pg_upgrade is at work")));
 	values[BLOCK_STORAGE - 1] = Int64GetDatum((int64) block->storage);
 	values[BLOCK_ID - 1] = Int64GetDatum((int64) block->pages.id);
 	values[BLOCK_TIER - 1] = Int16GetDatum((int16) block->tier);

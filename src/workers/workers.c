@@ -62,11 +62,14 @@ shmem_attach(void *memory, bool found)
 		SpinLockInit(&workers_shared->mutex);
 }
 
+/* While pg_upgrade is at work nobody but it changes a cluster, the old or the new one. */
 static void
 register_workers(void)
 {
 	BackgroundWorker worker = {0};
 
+	if (IsBinaryUpgrade)
+		return;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = 5;

@@ -143,6 +143,29 @@ is($node->safe_sql('SELECT count(*) FROM samples'), '20000', 'rows are there aft
 ok($node->stop('immediate'), 'a crash');
 $node->start;
 is($node->safe_sql('SELECT count(*) FROM samples'), '20000', 'and after a crash');
+
+# ---- pg_upgrade moves all of it to a new cluster, rows that are in no block yet, too ----
+
+$node->safe_sql(q{
+	INSERT INTO samples VALUES ('late', '2024-01-02', 1);
+	INSERT INTO mytsdb.metrics VALUES ('late', '2024-01-02', 2);
+	ALTER TABLE mytsdb.metrics SET (mytsdb.retention = '90 years')});
+my $bindir = $node->safe_sql(q{SELECT setting FROM pg_config WHERE name = 'BINDIR'});
 ok($node->stop, 'the server stops at the end');
+my $new = Cluster->new('new');
+$new->initdb([]);
+my $work = Cluster::tools('new_server_dir');
+chomp $work;
+Cluster::tools('as_server', 'bash', '-c', 'cd "$1" && shift && exec "$@"', 'bash', $work, "$bindir/pg_upgrade",
+	'-b', $bindir, '-B', $bindir, '-d', $node->{data}, '-D', $new->{data}, '-s', $work, qw(-U postgres));
+$new->start;
+is($new->safe_sql('SELECT count(*) FROM samples'), '20001', 'pg_upgrade: rows');
+is($new->safe_sql('SELECT labels, value FROM mytsdb.metrics'), 'late|2', 'those of the metrics store');
+is($new->safe_sql(q{SELECT mytsdb.seal('samples') >= 0, (SELECT count(*) FROM samples)}), 't|20001', 'they are sealed there');
+like($new->safe_sql(q{SELECT reloptions FROM pg_class WHERE oid = 'mytsdb.metrics'::regclass}),
+	qr/mytsdb\.series_by=labels.*mytsdb\.retention=90 years/, 'and its options');
+like($new->sql('ALTER TABLE mytsdb.metrics ADD COLUMN x int'), qr/cannot change table/, 'the tables belong to it');
+ok($new->stop, 'the new server stops');
+unlike($new->log_text, qr/TRAP|PANIC|terminated by signal/, 'nothing crashed there');
 unlike($node->log_text, qr/TRAP|PANIC|terminated by signal/, 'nothing crashed');
 done_testing();
