@@ -194,8 +194,8 @@ pq_make_repeat(PqExec *exec, const PqNode *node, const PqSteps *steps, PqOperato
 /* Finds the subtrees that occur more than once. exec_share.c */
 extern struct PqPlanner *pq_planner_create(PqExec *exec);
 /* An operator that shares the work for this node with others; NULL: the node occurs once. */
-extern PqOperator *
-pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, bool range);
+extern PqOperator *pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps,
+							const PqNeeds *needs, bool range);
 extern void pq_share_want_start_times(PqOperator *op);
 /* Does the node occur more than once? */
 extern bool pq_is_shared(const PqExec *exec, const PqNode *node);
@@ -223,6 +223,13 @@ typedef struct PqParallel
 	uint32 nids;
 } PqParallel;
 
+/*
+ * Is the subtree series-local (exec_parallel.h), and nothing below its top shared with
+ * others?
+ */
+extern bool pq_is_local(const PqExec *exec, const PqNode *node);
+/* The selector of such a subtree. */
+extern PqSelecting *pq_find_selector(PqOperator *op);
 /* An operator that divides the work of a node among workers, if that may be worth while;
  * else NULL. */
 extern PqOperator *pq_plan_gather(PqExec *exec, const PqNode *node, const PqSteps *steps,

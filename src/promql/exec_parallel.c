@@ -92,9 +92,8 @@ is_local_call(const PqExec *exec, const PqNode *node)
 	return is_local_function(node->u.call.function->id) && is_local(exec, reading);
 }
 
-/* Is the subtree series-local, and nothing below its top shared with others? */
-static bool
-is_local_below(const PqExec *exec, const PqNode *node)
+bool
+pq_is_local(const PqExec *exec, const PqNode *node)
 {
 	switch (node->kind)
 	{
@@ -124,7 +123,7 @@ is_local(const PqExec *exec, const PqNode *node)
 	check_stack_depth();
 	node = pq_strip(node);
 	return node->type != PQ_TYPE_SCALAR && !pq_is_shared(exec, node) &&
-		   is_local_below(exec, node);
+		   pq_is_local(exec, node);
 }
 
 static int
@@ -134,15 +133,14 @@ wanted_workers(void)
 									: max_parallel_workers_per_gather;
 }
 
-/* The selector of a series-local subtree. */
-static const PqSelecting *
-find_selector(const PqOperator *op)
+PqSelecting *
+pq_find_selector(PqOperator *op)
 {
 	if (op->reads)
-		return (const PqSelecting *) op;
+		return (PqSelecting *) op;
 	for (int i = 0; i < op->nchildren; i++)
 	{
-		const PqSelecting *found = find_selector(op->children[i]);
+		PqSelecting *found = pq_find_selector(op->children[i]);
 
 		if (found != NULL)
 			return found;
@@ -169,7 +167,7 @@ is_worth_while(const SeriesGather *gather)
 {
 	const PqOperator *op = &gather->op;
 	const PqParallel *parallel = op->exec->parallel;
-	const PqSelecting *selecting = find_selector(op->children[0]);
+	const PqSelecting *selecting = pq_find_selector(op->children[0]);
 
 	/* others of our own gather operators may have workers already */
 	if ((IsInParallelMode() && parallel->active == 0) || IsParallelWorker() ||
@@ -252,7 +250,7 @@ static PqTask *
 fill_memory(SeriesGather *gather, ParallelContext *context)
 {
 	const PqOperator *op = &gather->op;
-	const PqSelecting *selecting = find_selector(op->children[0]);
+	const PqSelecting *selecting = pq_find_selector(op->children[0]);
 	shm_toc *toc = context->toc;
 	PqTask *task = shm_toc_allocate(toc, sizeof(PqTask));
 	char *text = shm_toc_allocate(toc, op->exec->len + 1);
@@ -530,7 +528,7 @@ pq_plan_gather(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	/* temporary tables are in local buffers */
 	if (parallel->within || !exec->delayed_name_removal ||
 		RelationUsesLocalBuffers(exec->rel) || wanted_workers() < MIN_WORKERS ||
-		node->type != PQ_TYPE_VECTOR || !is_local_below(exec, node))
+		node->type != PQ_TYPE_VECTOR || !pq_is_local(exec, node))
 		return NULL;
 	ts_table_size(exec->rel, &size);
 	if (size.rows < pq_settings.parallel_samples)

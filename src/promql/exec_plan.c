@@ -262,7 +262,7 @@ pq_plan(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNeeds *n
 		if (steps->n > 1)
 			return pq_make_repeat(exec, node, steps, pq_plan(exec, node, &once, needs));
 	}
-	op = reads ? pq_share(exec, node, steps, false) : NULL;
+	op = reads ? pq_share(exec, node, steps, needs, false) : NULL;
 	return op != NULL ? op : pq_plan_itself(exec, node, steps, needs, false);
 }
 
@@ -274,6 +274,6 @@ pq_plan_range(PqExec *exec, const PqNode *node, const PqSteps *steps,
 
 	node = pq_strip(node);
 	Assert(node->type == PQ_TYPE_MATRIX);
-	op = pq_reads_data(node) ? pq_share(exec, node, steps, true) : NULL;
+	op = pq_reads_data(node) ? pq_share(exec, node, steps, needs, true) : NULL;
 	return op != NULL ? op : pq_plan_itself(exec, node, steps, needs, true);
 }

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "binary.h"
 #include "exec_internal.h"
 
 /* Series that are kept and freed together. */
@@ -71,6 +72,8 @@ struct Share
 	PqSteps steps;
 	bool range;
 	PqOperator *child;
+	PqSelecting
+		*selecting; /* of a series-local child; NULL: it is asked for all labels */
 	bool start_times;
 	Taker *takers;
 	bool stopped;  /* nothing more is kept */
@@ -396,8 +399,10 @@ go_alone(Taker *taker)
 
 	exec->planner->alone = true;
 	exec->parallel->within = true;
-	taker->alone = pq_plan_itself(exec, share->class->node, &share->steps, NULL,
-								  share->range);
+	taker->alone = pq_plan_itself(
+		exec, share->class->node, &share->steps,
+		share->selecting != NULL ? share->selecting->selection.needs : NULL,
+		share->range);
 	exec->planner->alone = false;
 	exec->parallel->within = within;
 	if (share->start_times)
@@ -547,29 +552,6 @@ is_taker(const PqOperator *op)
 
 /* ---- planning ---- */
 
-static Share *
-find_share(PqExec *exec, const Class *class, const PqSteps *steps, bool range)
-{
-	struct PqPlanner *planner = exec->planner;
-	Share *share;
-
-	for (share = planner->shares; share != NULL; share = share->next)
-	{
-		if (share->class == class && share->range == range &&
-			share->steps.start == steps->start && share->steps.step == steps->step &&
-			share->steps.n == steps->n)
-			return share;
-	}
-	share = MemoryContextAllocZero(exec->context, sizeof(Share));
-	share->class = class;
-	share->steps = *steps;
-	share->range = range;
-	share->child = pq_plan_itself(exec, class->node, steps, NULL, range);
-	share->next = planner->shares;
-	planner->shares = share;
-	return share;
-}
-
 bool
 pq_is_shared(const PqExec *exec, const PqNode *node)
 {
@@ -584,8 +566,63 @@ pq_planner_share_nothing(PqExec *exec)
 	exec->planner->alone = true;
 }
 
+static Share *
+find_share(const PqExec *exec, const Class *class, const PqSteps *steps, bool range)
+{
+	struct PqPlanner *planner = exec->planner;
+
+	for (Share *share = planner->shares; share != NULL; share = share->next)
+	{
+		if (share->class == class && share->range == range &&
+			share->steps.start == steps->start && share->steps.step == steps->step &&
+			share->steps.n == steps->n)
+			return share;
+	}
+	return NULL;
+}
+
+static Share *
+make_share(PqExec *exec, const Class *class, const PqSteps *steps, const PqNeeds *needs,
+		   bool range)
+{
+	struct PqPlanner *planner = exec->planner;
+	Share *share = MemoryContextAllocZero(exec->context, sizeof(Share));
+	bool local = pq_is_local(exec, class->node);
+
+	share->class = class;
+	share->steps = *steps;
+	share->range = range;
+	share->child = pq_plan_itself(exec, class->node, steps, local ? needs : NULL, range);
+	if (local)
+		share->selecting = pq_find_selector(share->child);
+	share->next = planner->shares;
+	planner->shares = share;
+	return share;
+}
+
+/* Somebody else looks at these labels. */
+static void
+widen_needs(PqExec *exec, Share *share, const PqNeeds *needs)
+{
+	PqSelection *selection;
+
+	if (share->selecting == NULL || share->selecting->op.opened)
+		return;
+	selection = &share->selecting->selection;
+	if (needs == NULL)
+		selection->needs = NULL;
+	else
+	{
+		PqNames names = {unconstify(TsString *, needs->names), needs->count};
+
+		selection->needs = unconstify(PqNeeds *,
+									  pq_needs_more(exec, selection->needs, &names));
+	}
+}
+
 PqOperator *
-pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, bool range)
+pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNeeds *needs,
+		 bool range)
 {
 	const Class *class = exec->planner->alone ? NULL : find_class(exec->planner, node);
 	Share *share;
@@ -595,6 +632,12 @@ pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, bool range)
 	if (class == NULL || class->uses < 2)
 		return NULL;
 	share = find_share(exec, class, steps, range);
+	if (share == NULL)
+		share = make_share(exec, class, steps, needs, range);
+	else if (share->child->opened)
+		return NULL; /* too late for what the others have read */
+	else
+		widen_needs(exec, share, needs);
 	taker = (Taker *) pq_operator(
 		exec, sizeof(Taker), range ? &range_methods : &vector_methods, node, steps, 0);
 	taker->op.windows = share->child->windows;
@@ -602,9 +645,6 @@ pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, bool range)
 	for (last = &share->takers; *last != NULL; last = &(*last)->next)
 		;
 	*last = taker;
-	/* who comes late cannot count on what was kept for others */
-	if (share->child->given > 0)
-		share->stopped = true;
 	return &taker->op;
 }
 
