@@ -525,10 +525,9 @@ pq_plan_gather(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	TsTableSize size;
 	SeriesGather *gather;
 
-	/* temporary tables are in local buffers */
 	if (parallel->within || !exec->delayed_name_removal ||
-		RelationUsesLocalBuffers(exec->rel) || wanted_workers() < MIN_WORKERS ||
-		node->type != PQ_TYPE_VECTOR || !pq_is_local(exec, node))
+		wanted_workers() < MIN_WORKERS || node->type != PQ_TYPE_VECTOR ||
+		!pq_is_local(exec, node))
 		return NULL;
 	ts_table_size(exec->rel, &size);
 	if (size.rows < pq_settings.parallel_samples)
