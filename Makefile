@@ -133,6 +133,10 @@ OBJS = $(call objects,$(SOURCES))
 # What the library and the plain programs have in common.
 OUR_CPPFLAGS = -I$(root)/include -DMYTSDB_VERSION='"$(OUR_VERSION)"' -MMD -MP
 WARNINGS = -Wall -Wextra -Wno-unused-parameter
+
+# Products are rounded before they are added, on all processors: results do not depend on
+# them, and compensated sums know what they have lost.
+EXACT = -ffp-contract=off
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OUR_LIBS = -lpcre2-8 -lzstd -lsnappy -lroaring -lm
 
@@ -144,7 +148,7 @@ flavour_CFLAGS_sanitize = $(SANITIZE)
 flavour_CFLAGS_strict = -Werror
 
 PG_CPPFLAGS = $(OUR_CPPFLAGS) $(flavour_CPPFLAGS_$(FLAVOUR))
-PG_CFLAGS = -std=gnu11 $(WARNINGS) -Wno-declaration-after-statement \
+PG_CFLAGS = -std=gnu11 $(WARNINGS) $(EXACT) -Wno-declaration-after-statement \
 	$(flavour_CFLAGS_$(FLAVOUR))
 # Our functions are called by ourselves even where the server has one of the same name.
 SHLIB_LINK = -Wl,-Bsymbolic-functions $(OUR_LIBS) $(filter -fsanitize%,$(flavour_CFLAGS_$(FLAVOUR)))
@@ -174,7 +178,7 @@ else
 PURE_CC = gcc -std=gnu11 -g -O2 $(flavour_CFLAGS_$(FLAVOUR)) \
 	$(filter-out -DUSE_ASSERT_CHECKING,$(flavour_CPPFLAGS_$(FLAVOUR)))
 endif
-PURE_CC += $(WARNINGS) $(OUR_CPPFLAGS)
+PURE_CC += $(WARNINGS) $(EXACT) $(OUR_CPPFLAGS)
 
 .PHONY: unit fuzz
 unit: $(UNIT)
