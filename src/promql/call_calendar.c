@@ -123,8 +123,7 @@ calendar_next(PqOperator *op, PqVector *out)
 		pq_vector_init(op, out, n);
 		call_set_all(out->present, n);
 		for (uint32 i = 0; i < n; i++)
-			out->values[i] = part_of(id, (pq_step_time(&op->steps, i) + PQ_UNIX_EPOCH) /
-											 USECS_PER_SEC);
+			out->values[i] = part_of(id, pq_unix_seconds(pq_step_time(&op->steps, i)));
 		return;
 	}
 	pq_next(op->children[0], out);

@@ -107,12 +107,10 @@ note_repair(QuantileOperator *quantile, const Slot *slot, uint32 step,
 static void
 write_time(int64 time, char *out, Size size)
 {
-	int64 seconds = (time + PQ_UNIX_EPOCH) / USECS_PER_SEC;
 	struct pg_tm tm = {0};
 	fsec_t fraction;
 
-	if (timestamp2tm(seconds * USECS_PER_SEC - PQ_UNIX_EPOCH, NULL, &tm, &fraction, NULL,
-					 NULL) != 0)
+	if (timestamp2tm(time, NULL, &tm, &fraction, NULL, NULL) != 0)
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 						errmsg("timestamp out of range")));
 	snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year, tm.tm_mon,

@@ -60,9 +60,9 @@ constant_of(const PqExec *exec, PqFunctionId id)
 		case PQ_FN_PI:
 			return M_PI;
 		case PQ_FN_START:
-			return PQ_SECONDS(exec->steps.start);
+			return pq_seconds(exec->steps.start);
 		case PQ_FN_END:
-			return PQ_SECONDS(exec->end);
+			return pq_seconds(exec->end);
 		case PQ_FN_STEP:
 			return exec->instant ? 0 : (double) exec->steps.step / USECS_PER_SEC;
 		default:
@@ -98,7 +98,7 @@ scalar_next(PqOperator *op, PqVector *out)
 			break;
 		case PQ_FN_TIME:
 			for (uint32 i = 0; i < n; i++)
-				out->values[i] = PQ_SECONDS(pq_step_time(&op->steps, i));
+				out->values[i] = pq_seconds(pq_step_time(&op->steps, i));
 			break;
 		default:
 			constant = constant_of(op->exec, id);

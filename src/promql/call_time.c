@@ -37,7 +37,7 @@ time_next(PqOperator *op, PqVector *out)
 		return;
 	}
 	for (uint32 i = 0; i < n; i++)
-		out->values[i] = PQ_SECONDS(pq_step_time(&op->steps, i));
+		out->values[i] = pq_seconds(pq_step_time(&op->steps, i));
 }
 
 static const PqMethods time_methods = {

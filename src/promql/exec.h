@@ -28,7 +28,7 @@
  * nothing behind but what release callbacks free.
  *
  * Times are int64 microseconds since PG's epoch (as timestamptz), durations microseconds;
- * PQ_SECONDS() makes Prometheus' float seconds since 1970 of a time. For times that are
+ * pq_seconds() makes Prometheus' float seconds since 1970 of a time. For times that are
  * whole milliseconds all results equal those computed from milliseconds, since quotients of
  * equal rationals are rounded equally.
  */
@@ -37,6 +37,7 @@
 
 #include "postgres.h"
 
+#include "common/int.h"
 #include "datatype/timestamp.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -52,8 +53,29 @@
 #define PQ_MS INT64CONST(1000)
 #define PQ_UNIX_EPOCH \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) /* to add */
-#define PQ_SECONDS(time) ((double) ((time) + PQ_UNIX_EPOCH) / 1e6)
 #define PQ_UNIX_MS(time) (((time) + PQ_UNIX_EPOCH) / PQ_MS) /* of whole milliseconds */
+
+/* The last years that there are have more microseconds since 1970 than an int64 holds. */
+static inline double
+pq_seconds(int64 time)
+{
+	int64 unix_time;
+
+	if (unlikely(pg_add_s64_overflow(time, PQ_UNIX_EPOCH, &unix_time)))
+		return (double) (time / PQ_MS + PQ_UNIX_EPOCH / PQ_MS) / 1e3;
+	return (double) unix_time / 1e6;
+}
+
+/* Whole seconds since 1970, towards 1970. */
+static inline int64
+pq_unix_seconds(int64 time)
+{
+	int64 unix_time;
+
+	if (unlikely(pg_add_s64_overflow(time, PQ_UNIX_EPOCH, &unix_time)))
+		return time / USECS_PER_SEC + PQ_UNIX_EPOCH / USECS_PER_SEC;
+	return unix_time / USECS_PER_SEC;
+}
 
 typedef struct PqSteps
 {

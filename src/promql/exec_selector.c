@@ -61,9 +61,9 @@ given_value(const Cursor *cursor)
 	switch (cursor->selector->gives)
 	{
 		case GIVES_TIME:
-			return PQ_SECONDS(cursor->time);
+			return pq_seconds(cursor->time);
 		case GIVES_START_TIME:
-			return cursor->start_time == PQ_NO_START ? 0 : PQ_SECONDS(cursor->start_time);
+			return cursor->start_time == PQ_NO_START ? 0 : pq_seconds(cursor->start_time);
 		default:
 			return cursor->value;
 	}

@@ -77,7 +77,7 @@ give_times(RangeCall *call, PqVector *out, bool last)
 	{
 		if (pq_range_count(w, i) == 0)
 			continue;
-		out->values[i] = PQ_SECONDS(
+		out->values[i] = pq_seconds(
 			call->samples.times[last ? w->end[i] - 1 : w->first[i]]);
 		pq_set(out, i);
 	}

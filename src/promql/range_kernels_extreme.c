@@ -92,7 +92,13 @@ last_extreme(const double *values, uint32_t n, double sign)
 static inline double
 seconds(int64_t time)
 {
-	return (double) (time + RANGE_UNIX_EPOCH) / 1e6;
+	int64_t unix_time;
+
+	/* the last years that there are have more than an int64 holds */
+	if (__builtin_expect(
+			__builtin_add_overflow(time, (int64_t) RANGE_UNIX_EPOCH, &unix_time), false))
+		return (double) (time / 1000 + RANGE_UNIX_EPOCH / 1000) / 1e3;
+	return (double) unix_time / 1e6;
 }
 
 static void

@@ -277,6 +277,14 @@ SELECT q('info(vector(1))');
 SELECT q('info(nothing)');
 SELECT q('sum by (version) (info(i))');
 
+-- ---- the first and the last times that there are ----
+
+CREATE TABLE ends (labels labels NOT NULL, time timestamptz NOT NULL, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO ends VALUES ('e', '4714-11-24 BC', 1), ('e', '294276-12-31 23:59:59.999', 2);
+SELECT e.query, p.value FROM (VALUES ('time()'), ('timestamp(e)'), ('timestamp(vector(1))'), ('ts_of_max_over_time(e[1s])'),
+        ('ts_of_last_over_time(e[1s])'), ('year()')) e (query),
+    unnest('{4714-11-24 BC, 294276-12-31 23:59:59.999}'::timestamptz[]) at, promql(e.query, at, 'ends') p ORDER BY 1, 2;
+
 -- ---- what calls have to do with others ----
 
 SELECT q('sum(abs(n{v=~"-?0.5"}))');
