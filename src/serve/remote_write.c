@@ -18,10 +18,12 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "labels_type.h"
@@ -295,12 +297,45 @@ put_histogram(Write *write)
 	write->nhistograms++;
 }
 
+/* ---- tables beside the target ---- */
+
+static Oid
+owner_of_relation(Oid relid)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+/*
+ * The table of this name in the target's schema, or InvalidOid. The caller does not name
+ * it, so it must not be anybody's who may create tables there: what is written would be
+ * theirs to read, and their defaults and constraints would run as the caller.
+ */
+static Oid
+table_beside(const Write *write, const char *name)
+{
+	Oid relid = get_relname_relid(name, write->schema);
+	Oid owner = OidIsValid(relid) ? owner_of_relation(relid) : InvalidOid;
+
+	if (!OidIsValid(owner) || (owner != owner_of_relation(write->target) &&
+							   !pg_namespace_ownercheck(write->schema, owner)))
+		return InvalidOid;
+	return relid;
+}
+
 /* ---- exemplars ---- */
 
 static void
 open_exemplars(Write *write)
 {
-	Oid relid = get_relname_relid("exemplars", write->schema);
+	Oid relid = table_beside(write, "exemplars");
 
 	write->no_exemplars = !OidIsValid(relid) || !write_is_exemplars(relid);
 	if (write->no_exemplars)
@@ -372,7 +407,7 @@ metric_of_series(const Write *write, TsString name)
 static void
 end_metadata(Write *write)
 {
-	Oid relid = get_relname_relid("metadata", write->schema);
+	Oid relid = table_beside(write, "metadata");
 
 	if (OidIsValid(relid) && write_is_metadata(relid))
 		write_metadata_end(write->metadata, relid);

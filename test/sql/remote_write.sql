@@ -363,6 +363,32 @@ ALTER TABLE mytsdb.metadata DISABLE ROW LEVEL SECURITY;
 SELECT pb.write('', target => 'pb.guarded');
 REVOKE ALL ON mytsdb.metrics, mytsdb.metadata, mytsdb.exemplars FROM regress_writer;
 
+-- nothing goes to tables beside the target that somebody else has put there
+CREATE ROLE regress_lurker;
+CREATE SCHEMA pb2;
+GRANT ALL ON SCHEMA pb2 TO regress_writer, regress_lurker;
+CREATE FUNCTION pb2.who() RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'run by %', current_user; END $$;
+SET ROLE regress_lurker;
+CREATE TABLE pb2.exemplars (labels labels, time timestamptz, value float8, exemplar labels, received timestamptz,
+    lurking text DEFAULT pb2.who()) USING mytsdb WITH (mytsdb.series_by = 'labels', mytsdb.time_column = 'time');
+CREATE TABLE pb2.metadata (metric text PRIMARY KEY, type text, unit text, help text, updated timestamptz, lurking text DEFAULT pb2.who());
+GRANT ALL ON pb2.exemplars, pb2.metadata TO PUBLIC;
+SET ROLE regress_writer;
+CREATE TABLE pb2.own (labels labels, time timestamptz, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels');
+SELECT pb.write(pb.series('{__name__,up}', pb.sample(1, 1), pb.exemplar('{a,b}', 1, 1)) || pb.metadata('up', 2, '', ''), target => 'pb2.own');
+RESET ROLE;
+SELECT count(*) FROM pb2.exemplars;
+SELECT count(*) FROM pb2.metadata;
+-- but the schema's owner may
+ALTER SCHEMA pb2 OWNER TO regress_lurker;
+SET ROLE regress_writer;
+SELECT pb.write(pb.series('{__name__,up}', pb.exemplar('{a,b}', 1, 1)), target => 'pb2.own'), pb.write(pb.metadata('up', 2, '', ''), target => 'pb2.own');
+RESET ROLE;
+SET client_min_messages = warning;
+DROP SCHEMA pb2 CASCADE;
+DROP ROLE regress_lurker;
+RESET client_min_messages;
+
 -- ---- the store's tables ----
 
 \d+ mytsdb.metrics
