@@ -19,8 +19,6 @@
  * not fixed (a day is 24 hours). `what` names it in messages.
  */
 extern int64 pq_interval(const Interval *interval, const char *what);
-/* A time that is finite. */
-extern TimestampTz pq_timestamp(TimestampTz time, const char *what);
 
 /* The text must stay as long as the request. */
 extern void

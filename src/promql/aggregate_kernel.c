@@ -90,16 +90,6 @@ pq_kernel_sum(PqAccumulator *to, const double *values, const uint64_t *present,
 }
 
 void
-pq_kernel_merge_sum(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
-{
-	pq_kernel_sum(to, from->value, from->seen, n);
-	for (uint32_t w = 0; w * WORD < n; w++)
-		EACH_BIT(i, w, from->seen[w])
-	if (isfinite(to->value[i]))
-		to->comp[i] += from->comp[i];
-}
-
-void
 pq_kernel_finish_sum(PqAccumulator *a, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -211,63 +201,6 @@ pq_kernel_avg(PqAccumulator *to, const double *values, const uint64_t *present,
 	}
 }
 
-/* The mean of both, where neither sum is to be had any more. */
-static void
-join_means(PqAccumulator *to, const PqAccumulator *from, uint32_t i)
-{
-	double n = to->count[i] + from->count[i];
-	double a = to->value[i] + to->comp[i];
-	double b = from->value[i] + from->comp[i];
-
-	if (!bit(to->incremental, i))
-		a = to->value[i] / to->count[i] + to->comp[i] / to->count[i];
-	if (!bit(from->incremental, i))
-		b = from->value[i] / from->count[i] + from->comp[i] / from->count[i];
-	set_bit(to->incremental, i);
-	to->value[i] = a * (to->count[i] / n);
-	to->comp[i] = 0;
-	to->count[i] = n;
-	add_compensated(&to->value[i], &to->comp[i], b * (from->count[i] / n));
-}
-
-static void
-merge_mean(PqAccumulator *to, const PqAccumulator *from, uint32_t i)
-{
-	double sum = to->value[i];
-	double comp = to->comp[i];
-
-	add_compensated(&sum, &comp, from->value[i]);
-	if (bit(to->incremental, i) || bit(from->incremental, i) || isinf(sum))
-	{
-		join_means(to, from, i);
-		return;
-	}
-	to->value[i] = sum;
-	to->comp[i] = comp + from->comp[i];
-	to->count[i] += from->count[i];
-}
-
-void
-pq_kernel_merge_avg(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
-{
-	for (uint32_t w = 0; w * WORD < n; w++)
-	{
-		uint64_t fresh = from->seen[w] & ~to->seen[w];
-
-		EACH_BIT(i, w, fresh)
-		{
-			start_mean(to, i, from->value[i]);
-			to->comp[i] = from->comp[i];
-			to->count[i] = from->count[i];
-			if (bit(from->incremental, i))
-				set_bit(to->incremental, i);
-		}
-		EACH_BIT(i, w, from->seen[w] & ~fresh)
-		merge_mean(to, from, i);
-		to->seen[w] |= from->seen[w];
-	}
-}
-
 KERNEL void
 pq_kernel_finish_avg(PqAccumulator *a, uint32_t n)
 {
@@ -307,29 +240,12 @@ pq_kernel_count(PqAccumulator *to, const double *values, const uint64_t *present
 }
 
 void
-pq_kernel_merge_count(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
-{
-	for (uint32_t w = 0; w * WORD < n; w++)
-	{
-		EACH_BIT(i, w, from->seen[w])
-		to->count[i] = from->count[i] + (bit(to->seen, i) ? to->count[i] : 0);
-		to->seen[w] |= from->seen[w];
-	}
-}
-
-void
 pq_kernel_group(PqAccumulator *to, const double *values, const uint64_t *present,
 				uint32_t n)
 {
 	(void) values;
 	for (uint32_t w = 0; w * WORD < n; w++)
 		to->seen[w] |= present[w];
-}
-
-void
-pq_kernel_merge_group(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
-{
-	pq_kernel_group(to, NULL, from->seen, n);
 }
 
 /* ---- extremes: a NaN gives way to any value ---- */
@@ -364,18 +280,6 @@ pq_kernel_merge_group(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
 
 EXTREME(pq_kernel_min, <)
 EXTREME(pq_kernel_max, >)
-
-void
-pq_kernel_merge_min(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
-{
-	pq_kernel_min(to, from->value, from->seen, n);
-}
-
-void
-pq_kernel_merge_max(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
-{
-	pq_kernel_max(to, from->value, from->seen, n);
-}
 
 /* ---- variance, by Welford's recurrence ---- */
 
@@ -421,34 +325,6 @@ pq_kernel_stddev(PqAccumulator *to, const double *values, const uint64_t *presen
 			mean[j] += delta / count[j];
 			square[j] += delta * (x[j] - mean[j]);
 		}
-	}
-}
-
-/* By the formula of Chan, Golub and LeVeque. */
-void
-pq_kernel_merge_stddev(PqAccumulator *to, const PqAccumulator *from, uint32_t n)
-{
-	for (uint32_t w = 0; w * WORD < n; w++)
-	{
-		uint64_t fresh = from->seen[w] & ~to->seen[w];
-
-		EACH_BIT(i, w, fresh)
-		{
-			to->value[i] = from->value[i];
-			to->mean[i] = from->mean[i];
-			to->count[i] = from->count[i];
-		}
-		EACH_BIT(i, w, from->seen[w] & ~fresh)
-		{
-			double count = to->count[i] + from->count[i];
-			double delta = from->mean[i] - to->mean[i];
-
-			to->value[i] += from->value[i] +
-							delta * delta * (to->count[i] * (from->count[i] / count));
-			to->mean[i] += delta * (from->count[i] / count);
-			to->count[i] = count;
-		}
-		to->seen[w] |= from->seen[w];
 	}
 }
 

@@ -4,11 +4,10 @@
  *
  * Pure C. An accumulator is a few arrays over the steps and a bitmap of those that have
  * had a value. A series is added by its values and its own bitmap; what its array holds
- * where its bit is not set is not looked at. Two accumulators of the same kind, of different
- * series, can be merged: what workers aggregated apart is put together that way.
+ * where its bit is not set is not looked at.
  *
  * Sums are compensated (Kahan's method, with Neumaier's improvement) and equal those
- * of Prometheus bit by bit as long as nothing is merged.
+ * of Prometheus bit by bit.
  */
 #ifndef PROMQL_AGGREGATE_KERNEL_H
 #define PROMQL_AGGREGATE_KERNEL_H
@@ -39,7 +38,6 @@ typedef struct PqAccumulator
 
 typedef void (*PqAddKernel)(PqAccumulator *to, const double *values,
 							const uint64_t *present, uint32_t n);
-typedef void (*PqMergeKernel)(PqAccumulator *to, const PqAccumulator *from, uint32_t n);
 
 extern void pq_kernel_sum(PqAccumulator *to, const double *values,
 						  const uint64_t *present, uint32_t n);
@@ -55,17 +53,6 @@ extern void pq_kernel_max(PqAccumulator *to, const double *values,
 						  const uint64_t *present, uint32_t n);
 extern void pq_kernel_stddev(PqAccumulator *to, const double *values,
 							 const uint64_t *present, uint32_t n);
-
-extern void pq_kernel_merge_sum(PqAccumulator *to, const PqAccumulator *from, uint32_t n);
-extern void pq_kernel_merge_avg(PqAccumulator *to, const PqAccumulator *from, uint32_t n);
-extern void
-pq_kernel_merge_count(PqAccumulator *to, const PqAccumulator *from, uint32_t n);
-extern void
-pq_kernel_merge_group(PqAccumulator *to, const PqAccumulator *from, uint32_t n);
-extern void pq_kernel_merge_min(PqAccumulator *to, const PqAccumulator *from, uint32_t n);
-extern void pq_kernel_merge_max(PqAccumulator *to, const PqAccumulator *from, uint32_t n);
-extern void
-pq_kernel_merge_stddev(PqAccumulator *to, const PqAccumulator *from, uint32_t n);
 
 /* The results, into value; where nothing was seen they have no meaning. */
 extern void pq_kernel_finish_sum(PqAccumulator *a, uint32_t n);

@@ -76,10 +76,6 @@ extern void pq_explain_matching(const PqMatching *matching, PqExplain *to);
 
 /* ---- kinds of operators ---- */
 
-extern PqOperator *
-pq_plan_scalars(PqExec *exec, const PqNode *node, const PqSteps *steps);
-extern PqOperator *pq_plan_vector_scalar(PqExec *exec, const PqNode *node,
-										 const PqSteps *steps, const PqNeeds *needs);
 extern PqOperator *pq_plan_match(PqExec *exec, const PqNode *node, const PqSteps *steps);
 extern PqOperator *
 pq_plan_set(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNeeds *needs);

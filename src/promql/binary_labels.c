@@ -7,6 +7,7 @@
 #include "lib/stringinfo.h"
 
 #include "binary.h"
+#include "promql_lexer.h"
 
 TsString
 pq_match_group(const PqMatching *matching, TsString labels, MemoryContext context)
@@ -71,20 +72,6 @@ append_quoted(StringInfo out, TsString text)
 	appendStringInfoChar(out, '"');
 }
 
-static bool
-is_plain_name(TsString name)
-{
-	for (size_t i = 0; i < name.len; i++)
-	{
-		char c = name.data[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-			  (c >= '0' && c <= '9' && i > 0)))
-			return false;
-	}
-	return true;
-}
-
 char *
 pq_labels_text(TsString labels)
 {
@@ -99,7 +86,7 @@ pq_labels_text(TsString labels)
 	while (labels_iter_next(&iter, &pair))
 	{
 		appendStringInfoString(&out, separator);
-		if (is_plain_name(pair.name))
+		if (promql_is_label_name(pair.name.data, pair.name.len))
 			appendBinaryStringInfo(&out, pair.name.data, (int) pair.name.len);
 		else
 			append_quoted(&out, pair.name);

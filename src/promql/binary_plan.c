@@ -122,8 +122,8 @@ static const PqMethods scalars_methods = {
 	.explain = explain_operator,
 };
 
-PqOperator *
-pq_plan_scalars(PqExec *exec, const PqNode *node, const PqSteps *steps)
+static PqOperator *
+plan_scalars(PqExec *exec, const PqNode *node, const PqSteps *steps)
 {
 	PqOperator *op = pq_operator(exec, sizeof(PqOperator), &scalars_methods, node, steps,
 								 2);
@@ -182,9 +182,9 @@ static const PqMethods vector_scalar_methods = {
 	.explain = explain_operator,
 };
 
-PqOperator *
-pq_plan_vector_scalar(PqExec *exec, const PqNode *node, const PqSteps *steps,
-					  const PqNeeds *needs)
+static PqOperator *
+plan_vector_scalar(PqExec *exec, const PqNode *node, const PqSteps *steps,
+				   const PqNeeds *needs)
 {
 	VectorScalar *self = (VectorScalar *) pq_operator(
 		exec, sizeof(VectorScalar), &vector_scalar_methods, node, steps, 2);
@@ -212,9 +212,9 @@ pq_plan_binary(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	bool right_scalar = node->u.binary.right->type == PQ_TYPE_SCALAR;
 
 	if (left_scalar && right_scalar)
-		return pq_plan_scalars(exec, node, steps);
+		return plan_scalars(exec, node, steps);
 	if (left_scalar || right_scalar)
-		return pq_plan_vector_scalar(exec, node, steps, needs);
+		return plan_vector_scalar(exec, node, steps, needs);
 	if (pq_is_set_op(node->u.binary.op))
 		return pq_plan_set(exec, node, steps, needs);
 	return pq_plan_match(exec, node, steps);

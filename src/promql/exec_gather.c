@@ -88,9 +88,11 @@ want_histograms(PqGather *gather)
 	gather->any_histogram = true;
 }
 
-void
-pq_gather_add(PqGather *gather, int64 time, double value, const TsHistogram *histogram,
-			  int64 start_time)
+/* Adds a float, or a histogram that stays as long as the row. Of equal times the last one
+ * stays. */
+static void
+add_sample(PqGather *gather, int64 time, double value, const TsHistogram *histogram,
+		   int64 start_time)
 {
 	uint32 at = gather->n;
 
@@ -167,7 +169,7 @@ pq_gather_read(PqGather *gather, const PqRead *read)
 			if (ts_histogram_is_stale(h))
 				drop_equal(gather, read->times[i]);
 			else
-				pq_gather_add(gather, read->times[i], 0, h, start_time);
+				add_sample(gather, read->times[i], 0, h, start_time);
 		}
 		else if (read->values != NULL &&
 				 (read->value_nulls == NULL || !read->value_nulls[i]))
@@ -175,7 +177,7 @@ pq_gather_read(PqGather *gather, const PqRead *read)
 			if (pq_is_stale(read->values[i]))
 				drop_equal(gather, read->times[i]);
 			else
-				pq_gather_add(gather, read->times[i], read->values[i], NULL, start_time);
+				add_sample(gather, read->times[i], read->values[i], NULL, start_time);
 		}
 	}
 }

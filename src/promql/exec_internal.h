@@ -151,10 +151,6 @@ typedef struct PqGather
 } PqGather;
 
 extern void pq_gather_init(PqGather *gather, PqOperator *op, bool start_times);
-/* Adds a float, or a histogram that stays as long as the row. Of equal times the last one
- * stays. */
-extern void pq_gather_add(PqGather *gather, int64 time, double value,
-						  const TsHistogram *histogram, int64 start_time);
 /* Adds what was read, but for stale markers and what is no sample. */
 extern void pq_gather_read(PqGather *gather, const PqRead *read);
 extern void pq_gather_samples(const PqGather *gather, PqSamples *samples);
@@ -174,8 +170,6 @@ extern void pq_warn_of_mix(const PqOperator *op);
 
 /* ---- planning: exec_plan.c, exec_share.c ---- */
 
-/* Does its value not depend on the step? */
-extern bool pq_is_invariant(const PqNode *node);
 /* Does it read the source? */
 extern bool pq_reads_data(const PqNode *node);
 /* Calls a function for the nodes below this one, in order; strings, too. */

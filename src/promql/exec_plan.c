@@ -97,16 +97,19 @@ depends_on_time(const PqNode *call)
 	}
 }
 
+static bool is_invariant(const PqNode *node);
+
 static void
 clear_unless_invariant(const PqNode *child, void *arg)
 {
 	bool *invariant = arg;
 
-	*invariant = *invariant && pq_is_invariant(child);
+	*invariant = *invariant && is_invariant(child);
 }
 
-bool
-pq_is_invariant(const PqNode *node)
+/* Does its value not depend on the step? */
+static bool
+is_invariant(const PqNode *node)
 {
 	bool invariant = true;
 
@@ -253,7 +256,7 @@ pq_plan(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNeeds *n
 	node = pq_strip(node);
 	Assert(node->type == PQ_TYPE_SCALAR || node->type == PQ_TYPE_VECTOR);
 	reads = pq_reads_data(node);
-	if (node->kind != PQ_NUMBER && pq_is_invariant(node))
+	if (node->kind != PQ_NUMBER && is_invariant(node))
 	{
 		PqSteps once = {steps->start, steps->step, 1};
 

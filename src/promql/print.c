@@ -69,8 +69,8 @@ put_escape(PqWriter *writer, uint32_t c)
 	promql_put(writer, text);
 }
 
-void
-promql_put_quoted(PqWriter *writer, TsString string)
+static void
+put_quoted(PqWriter *writer, TsString string)
 {
 	size_t plain = 0; /* start of what was not written yet and needs no escape */
 	size_t n;
@@ -98,7 +98,7 @@ put_label_name(PqWriter *writer, TsString name)
 	if (promql_is_label_name(name.data, name.len))
 		promql_put_bytes(writer, name.data, name.len);
 	else
-		promql_put_quoted(writer, name);
+		put_quoted(writer, name);
 }
 
 /* Label names in parentheses, where Inf and NaN would be numbers. */
@@ -113,7 +113,7 @@ put_names(PqWriter *writer, const PqNames *names)
 		if (i > 0)
 			promql_put(writer, ", ");
 		if (promql_is_number_word(name.data, name.len))
-			promql_put_quoted(writer, name);
+			put_quoted(writer, name);
 		else
 			put_label_name(writer, name);
 	}
@@ -215,7 +215,7 @@ put_matcher(PqWriter *writer, const TsMatcher *matcher)
 {
 	put_label_name(writer, matcher->name);
 	promql_put(writer, ts_match_type_symbol(matcher->type));
-	promql_put_quoted(writer, matcher->value);
+	put_quoted(writer, matcher->value);
 }
 
 static int
@@ -448,7 +448,7 @@ promql_put_expression(PqWriter *writer, const PqNode *node)
 			put_number(writer, node);
 			return;
 		case PQ_STRING:
-			promql_put_quoted(writer, node->u.string);
+			put_quoted(writer, node->u.string);
 			return;
 		case PQ_SELECTOR:
 			put_selector(writer, node);

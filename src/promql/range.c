@@ -8,7 +8,7 @@
 
 #include "range.h"
 
-const RangeKind pq_range_functions[PQ_FN_COUNT] = {
+static const RangeKind functions[PQ_FN_COUNT] = {
 	[PQ_FN_AVG_OVER_TIME] = {.compute = pq_range_compute_avg},
 	[PQ_FN_CHANGES] = {.compute = pq_range_compute_changes, .anchored = true},
 	[PQ_FN_COUNT_OVER_TIME] = {.compute = pq_range_compute_count},
@@ -261,7 +261,7 @@ pq_range_bare(const PqNode *node)
 void
 pq_range_check_extend(PqExec *exec, const PqFunction *function, PqExtend extend)
 {
-	const RangeKind *range = &pq_range_functions[function->id];
+	const RangeKind *range = &functions[function->id];
 
 	if (extend == PQ_ANCHORED && !range->anchored)
 		pq_fail(
@@ -283,7 +283,7 @@ pq_plan_range_call(PqExec *exec, const PqNode *node, const PqSteps *steps,
 {
 	static const PqNeeds no_needs = {NULL, 0};
 	const PqFunction *function = node->u.call.function;
-	const RangeKind *range = &pq_range_functions[function->id];
+	const RangeKind *range = &functions[function->id];
 	int nargs = node->u.call.nargs;
 	int children = 1;
 	RangeCall *call;

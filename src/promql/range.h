@@ -42,8 +42,6 @@ typedef struct RangeKind
 	bool smoothed;
 } RangeKind;
 
-extern const RangeKind pq_range_functions[PQ_FN_COUNT];
-
 /* Annotations: what can be said once of a series. range_notes.c */
 typedef enum RangeNote
 {
@@ -128,18 +126,6 @@ extern RangeCompute pq_range_compute_avg;
 
 /* Room for that many bytes, whose contents are not kept. */
 extern void *pq_range_room(RangeCall *call, RangeRoom *room, Size size);
-
-/*
- * Windows that a kernel is given at a time: all of them, unless that could take so long
- * that somebody would want to interrupt it. Starts with zeros.
- */
-typedef struct RangeSlice
-{
-	RangeWindows windows;
-	uint32 from; /* the first of them */
-	RangeOut out;
-} RangeSlice;
-extern bool pq_range_slice(RangeCall *call, PqVector *out, RangeSlice *slice);
 
 /* The float kernel's values, but none where a window also holds histograms: a warning. */
 extern void pq_range_floats_alone(RangeCall *call, RangeKernel *kernel, PqVector *out);

@@ -11,8 +11,19 @@
 /* Samples, counted in every window that holds them, between looks at interrupts. */
 #define SLICE_SAMPLES (8 * 1024 * 1024)
 
-bool
-pq_range_slice(RangeCall *call, PqVector *out, RangeSlice *slice)
+/*
+ * Windows that a kernel is given at a time: all of them, unless that could take so long
+ * that somebody would want to interrupt it. Starts with zeros.
+ */
+typedef struct Slice
+{
+	RangeWindows windows;
+	uint32 from; /* the first of them */
+	RangeOut out;
+} Slice;
+
+static bool
+next_slice(RangeCall *call, PqVector *out, Slice *slice)
 {
 	const RangeWindows *all = &call->float_windows;
 	uint32 from = slice->from + slice->windows.n;
@@ -28,9 +39,9 @@ pq_range_slice(RangeCall *call, PqVector *out, RangeSlice *slice)
 		covered += pq_range_count(all, to);
 		to++;
 	}
-	*slice = (RangeSlice){.windows = *all,
-						  .from = from,
-						  .out = {out->values + from, out->present + from / 64}};
+	*slice = (Slice){.windows = *all,
+					 .from = from,
+					 .out = {out->values + from, out->present + from / 64}};
 	slice->windows.n = to - from;
 	slice->windows.first_end = pq_range_end_time(all, from);
 	slice->windows.first = all->first + from;
@@ -42,7 +53,7 @@ pq_range_slice(RangeCall *call, PqVector *out, RangeSlice *slice)
 static void
 run_kernel(RangeCall *call, RangeKernel *kernel, PqVector *out)
 {
-	for (RangeSlice slice = {0}; pq_range_slice(call, out, &slice);)
+	for (Slice slice = {0}; next_slice(call, out, &slice);)
 		kernel(&call->floats, &slice.windows, &call->scratch, &slice.out);
 }
 
@@ -92,7 +103,7 @@ pq_range_compute_quantile(RangeCall *call, PqVector *out)
 		if (pq_range_count(&call->float_windows, i) > 0 && !(q >= 0 && q <= 1))
 			pq_range_note_quantile(call, q);
 	}
-	for (RangeSlice slice = {0}; pq_range_slice(call, out, &slice);)
+	for (Slice slice = {0}; next_slice(call, out, &slice);)
 		pq_range_quantile(&call->floats, &slice.windows, &call->scratch, &slice.out,
 						  call->scalars[0] + slice.from);
 }
@@ -103,7 +114,7 @@ pq_range_compute_predict(RangeCall *call, PqVector *out)
 	const PqSteps *steps = &call->op.steps;
 
 	note_ignored(call);
-	for (RangeSlice slice = {0}; pq_range_slice(call, out, &slice);)
+	for (Slice slice = {0}; next_slice(call, out, &slice);)
 		pq_range_predict(&call->floats, &slice.windows, &slice.out,
 						 pq_step_time(steps, slice.from), steps->step,
 						 call->scalars[0] + slice.from);
@@ -127,7 +138,7 @@ pq_range_compute_smooth(RangeCall *call, PqVector *out)
 					"invalid trend factor. Expected: 0 < tf < 1, got: %f", trend);
 	}
 	note_ignored(call);
-	for (RangeSlice slice = {0}; pq_range_slice(call, out, &slice);)
+	for (Slice slice = {0}; next_slice(call, out, &slice);)
 		pq_range_smooth(&call->floats, &slice.windows, &slice.out,
 						call->scalars[0] + slice.from, call->scalars[1] + slice.from);
 }

@@ -30,8 +30,8 @@ pq_interval(const Interval *interval, const char *what)
 	return result;
 }
 
-TimestampTz
-pq_timestamp(TimestampTz time, const char *what)
+static TimestampTz
+require_finite(TimestampTz time, const char *what)
 {
 	if (TIMESTAMP_NOT_FINITE(time))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -47,16 +47,16 @@ pq_instant_request(PqRequest *request, const text *query, TimestampTz at, Oid so
 	request->len = VARSIZE_ANY_EXHDR(query);
 	request->source = source;
 	request->instant = true;
-	request->start = request->end = pq_timestamp(at, "evaluation time");
+	request->start = request->end = require_finite(at, "evaluation time");
 }
 
 void
 pq_range_request(PqRequest *request, const text *query, TimestampTz start,
 				 TimestampTz end, const Interval *step, Oid source)
 {
-	pq_instant_request(request, query, pq_timestamp(start, "start time"), source);
+	pq_instant_request(request, query, require_finite(start, "start time"), source);
 	request->instant = false;
-	request->end = pq_timestamp(end, "end time");
+	request->end = require_finite(end, "end time");
 	if (end < start)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("end timestamp must not be before start time")));

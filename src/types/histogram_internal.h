@@ -153,8 +153,6 @@ extern bool histogram_make_room(HistogramRoom *room, const TsAllocator *allocato
 								uint32_t nbounds);
 /* Appends a bucket to a side of a histogram with room for it; indexes ascend. */
 extern void histogram_append(HistogramRoom *room, int side, int32_t index, double count);
-/* Everything but the buckets. */
-extern void histogram_copy_head(HistogramRoom *room, const TsHistogram *from);
 /* A copy whose counts may be changed; as histogram_make_room(). */
 extern bool
 histogram_copy(HistogramRoom *room, const TsHistogram *h, const TsAllocator *allocator);

@@ -59,8 +59,9 @@ histogram_append(HistogramRoom *room, int side, int32_t index, double count)
 	room->next[side] = (int64_t) index + 1;
 }
 
-void
-histogram_copy_head(HistogramRoom *room, const TsHistogram *from)
+/* Everything but the buckets. */
+static void
+copy_head(HistogramRoom *room, const TsHistogram *from)
 {
 	TsHistogram *h = room->h;
 
@@ -102,7 +103,7 @@ histogram_copy(HistogramRoom *room, const TsHistogram *h, const TsAllocator *all
 
 	if (!histogram_make_room(room, allocator, nspans, nbuckets, h->nbounds))
 		return false;
-	histogram_copy_head(room, h);
+	copy_head(room, h);
 	copy_side(room, 0, h->positive_spans, h->npositive_spans, h->positive, h->npositive);
 	copy_side(room, 1, h->negative_spans, h->nnegative_spans, h->negative, h->nnegative);
 	room->h->npositive_spans = h->npositive_spans;
@@ -180,7 +181,7 @@ ts_histogram_compact(const TsHistogram *h, int max_empty, const TsAllocator *all
 		compact_side(&sides[i], i, max_empty, NULL, &nspans[i], &nbuckets[i]);
 	if (!histogram_make_room(&room, allocator, nspans, nbuckets, h->nbounds))
 		return NULL;
-	histogram_copy_head(&room, h);
+	copy_head(&room, h);
 	for (int i = 0; i < 2; i++)
 		compact_side(&sides[i], i, max_empty, &room, &nspans[i], &nbuckets[i]);
 	assert(room.h->npositive == nbuckets[0] && room.h->nnegative == nbuckets[1]);
@@ -199,7 +200,7 @@ ts_histogram_reduce(const TsHistogram *h, int32_t schema, const TsAllocator *all
 	assert(schema >= TS_HISTOGRAM_MIN_SCHEMA && schema <= h->schema);
 	if (!histogram_make_room(&room, allocator, nspans, nbuckets, 0))
 		return NULL;
-	histogram_copy_head(&room, h);
+	copy_head(&room, h);
 	room.h->schema = schema;
 	for (int i = 0; i < 2; i++)
 	{
