@@ -39,7 +39,7 @@ make_group(PqOperator *op)
 	group->incompatible = bits + words;
 	group->resets = bits + 2 * (Size) words;
 	group->others = bits + 3 * (Size) words;
-	group->allocator = ts_context_allocator(op->context);
+	group->allocator = pq_allocator(&op->context_place);
 	return group;
 }
 
@@ -95,7 +95,7 @@ pq_add_histograms(PqOperator *op, PqHistogramGroup **which, const uint64 *floats
 		return v->present;
 	if (group == NULL)
 		group = *which = make_group(op);
-	floats = MemoryContextAlloc(op->row, words * sizeof(uint64));
+	floats = pq_row_alloc(op, words * sizeof(uint64));
 	for (uint32 w = 0; w < words; w++)
 	{
 		uint64 bits = floats[w] = v->present[w] & ~group->incompatible[w];
@@ -126,7 +126,7 @@ pq_add_histograms(PqOperator *op, PqHistogramGroup **which, const uint64 *floats
 static const TsHistogram *
 finished(PqOperator *op, const TsHistogramSum *sum, bool mean)
 {
-	TsAllocator row = ts_context_allocator(op->row);
+	TsAllocator row = pq_allocator(&op->row_place);
 	const TsHistogram *h = ts_histogram_sum_result(sum, mean, &row);
 
 	if (h != NULL)
@@ -144,8 +144,7 @@ pq_finish_histograms(PqOperator *op, PqHistogramGroup *group, bool mean, PqVecto
 	bool mixed = false;
 	bool collision = false;
 
-	out->histograms = MemoryContextAllocZero(op->row,
-											 op->steps.n * sizeof(TsHistogram *));
+	out->histograms = pq_row_alloc0(op, op->steps.n * sizeof(TsHistogram *));
 	for (uint32 w = 0; w < words; w++)
 	{
 		uint64 both = out->present[w] & group->seen[w];

@@ -119,7 +119,7 @@ pq_float_steps(PqOperator *op, const PqVector *v, bool *some_histogram)
 	*some_histogram = false;
 	if (v->histograms == NULL)
 		return v->present;
-	floats = MemoryContextAlloc(op->row, words * sizeof(uint64));
+	floats = pq_row_alloc(op, words * sizeof(uint64));
 	memcpy(floats, v->present, words * sizeof(uint64));
 	for (uint32 i = 0; i < op->steps.n; i++)
 	{

@@ -11,6 +11,7 @@
 
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
 
@@ -157,10 +158,24 @@ float_result(CountValues *self, uint32 group, double value)
 	return entry->result;
 }
 
+static uint32
+histogram_result(CountValues *self, uint32 group, const TsHistogram *h)
+{
+	char *text;
+	uint32 result;
+
+	CHECK_FOR_INTERRUPTS();
+	text = histogram_text(h);
+	result = find_result(self, group, text, strlen(text));
+	pfree(text);
+	return result;
+}
+
 static void
 count_series(CountValues *self, uint32 group, const PqVector *v)
 {
 	uint32 n = self->base.steps.n;
+	const TsHistogram *last_histogram = NULL;
 	bool known = false;
 	double last = 0;
 	uint32 result = 0;
@@ -174,12 +189,15 @@ count_series(CountValues *self, uint32 group, const PqVector *v)
 
 			if (h != NULL)
 			{
-				char *text = histogram_text(h);
-
-				result = find_result(self, group, text, strlen(text));
+				if (h != last_histogram)
+					result = histogram_result(self, group, h);
+				last_histogram = h;
 				known = false;
+				self->counts[result][i] += 1;
+				continue;
 			}
-			else if (!known || memcmp(&last, &v->values[i], sizeof(double)) != 0)
+			last_histogram = NULL;
+			if (!known || memcmp(&last, &v->values[i], sizeof(double)) != 0)
 			{
 				last = v->values[i];
 				known = true;

@@ -18,7 +18,7 @@ pq_binary_init(PqBinary *binary, PqOperator *op)
 	binary->keep_right = false;
 	binary->n = op->steps.n;
 	binary->words = PQ_WORDS(op->steps.n);
-	binary->row = ts_context_allocator(op->row);
+	binary->row = pq_allocator(&op->row_place);
 	binary->holds = NULL;
 	binary->notes = NULL;
 }
@@ -181,8 +181,7 @@ static void
 compute_elements(PqBinary *binary, const PqVector *left, const PqVector *right,
 				 const uint64 *mask, PqVector *out, uint64 *matched)
 {
-	out->histograms = MemoryContextAllocZero(binary->op->row,
-											 binary->n * sizeof(TsHistogram *));
+	out->histograms = pq_row_alloc0(binary->op, binary->n * sizeof(TsHistogram *));
 	for (uint32 w = 0; w < binary->words; w++)
 	{
 		uint64 bits = mask[w];
@@ -202,8 +201,7 @@ compute_elements(PqBinary *binary, const PqVector *left, const PqVector *right,
 			if (note != PQ_NOTE_NONE)
 			{
 				if (binary->notes == NULL)
-					binary->notes = MemoryContextAllocZero(binary->op->context,
-														   binary->n);
+					binary->notes = pq_alloc0(binary->op, binary->n);
 				binary->notes[i] = note;
 			}
 			if (result == ELEMENT_REFUSED)

@@ -57,7 +57,7 @@ static void
 keep_values(PqMatch *self, PqVector *row, const PqVector *from, const uint64 *steps)
 {
 	PqOperator *op = &self->base;
-	TsAllocator kept = ts_context_allocator(op->context);
+	TsAllocator kept = pq_allocator(&op->context_place);
 
 	if (row->present == NULL)
 		new_row(self, row);
@@ -199,8 +199,8 @@ find_partner(PqMatch *self, const PqMatchGroup *group, const uint64 *present)
 	if (one->present == NULL)
 		return &self->partner;
 	if (one->histograms)
-		self->partner.histograms = MemoryContextAllocZero(
-			self->base.row, self->binary.n * sizeof(TsHistogram *));
+		self->partner.histograms = pq_row_alloc0(&self->base,
+												 self->binary.n * sizeof(TsHistogram *));
 	for (uint32 i = 0; i < self->binary.n; i++)
 	{
 		if (!pq_has(one, i))
@@ -245,8 +245,8 @@ add_fill(PqMatch *self, const PqMatchGroup *group, PqVector *out)
 		return;
 	compute_fill(self, group);
 	if (self->work.histograms && out->histograms == NULL)
-		out->histograms = MemoryContextAllocZero(self->base.row,
-												 self->binary.n * sizeof(TsHistogram *));
+		out->histograms = pq_row_alloc0(&self->base,
+										self->binary.n * sizeof(TsHistogram *));
 	for (uint32 i = 0; i < self->binary.n; i++)
 	{
 		if (!pq_has(&self->work, i))

@@ -74,7 +74,7 @@ pq_plan_unary(PqExec *exec, const PqNode *node, const PqSteps *steps,
 		return pq_plan(exec, node->u.unary.expr, steps, needs);
 	op = pq_operator(exec, sizeof(Minus), &minus_methods, node, steps, 1);
 	op->children[0] = pq_plan(exec, node->u.unary.expr, steps, needs);
-	((Minus *) op)->row = ts_context_allocator(op->row);
+	((Minus *) op)->row = pq_allocator(&op->row_place);
 	return op;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "call.h"
 
 static double
@@ -37,6 +39,8 @@ static void
 histogram_next(PqOperator *op, PqVector *out)
 {
 	uint32 n = op->steps.n;
+	const TsHistogram *last = NULL; /* steps in a row often have the same one */
+	double number = 0;
 
 	pq_next(op->children[0], out);
 	if (out->histograms == NULL)
@@ -48,10 +52,18 @@ histogram_next(PqOperator *op, PqVector *out)
 	{
 		if (!pq_has(out, i))
 			continue;
-		if (out->histograms[i] != NULL)
-			out->values[i] = number_of(call_id(op->node), out->histograms[i]);
-		else
+		if (out->histograms[i] == NULL)
+		{
 			pq_unset(out, i);
+			continue;
+		}
+		if (out->histograms[i] != last)
+		{
+			CHECK_FOR_INTERRUPTS();
+			last = out->histograms[i];
+			number = number_of(call_id(op->node), last);
+		}
+		out->values[i] = number;
 	}
 	out->histograms = NULL;
 }

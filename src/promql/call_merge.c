@@ -145,9 +145,12 @@ merge_values(MergeOperator *merge, MergedSeries *merged, const PqVector *v)
 					"vector cannot contain metrics with the same labelset");
 	}
 	if (v->histograms != NULL && merged->values.histograms == NULL)
+	{
+		pq_charge(op->exec, n * sizeof(TsHistogram *));
 		merged->values.histograms = MemoryContextAllocExtended(
 			merged->context, n * sizeof(TsHistogram *),
 			MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	}
 	for (uint32 i = 0; i < n; i++)
 	{
 		const TsHistogram *h = pq_histogram(v, i);

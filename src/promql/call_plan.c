@@ -138,10 +138,10 @@ call_drop_histograms(PqVector *v, uint32 n)
 const TsHistogram *
 call_copy_histogram(PqOperator *op, const TsHistogram *h, MemoryContext context)
 {
-	TsAllocator allocator = ts_context_allocator(context);
+	PqPlace place = {op->exec, context};
+	TsAllocator allocator = pq_allocator(&place);
 	const TsHistogram *copy;
 
-	pq_charge(op->exec, ts_histogram_memory(h));
 	copy = ts_histogram_copy(h, &allocator);
 	if (copy == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -253,6 +254,7 @@ call_estimate(QuantileOperator *quantile, const Slot *slot, uint32 text, PqVecto
 		const TsHistogram *h = NULL;
 		int scalar;
 
+		CHECK_FOR_INTERRUPTS();
 		if (slot->has_native && pq_has(native, i))
 			h = pq_histogram(native, i);
 		if (count == 0 && h == NULL)

@@ -176,6 +176,13 @@ typedef struct PqNeeds
 typedef struct PqExec PqExec;
 typedef struct PqOperator PqOperator;
 
+/* A memory context of a query, for modules that know only allocators. */
+typedef struct PqPlace
+{
+	PqExec *exec;
+	MemoryContext context;
+} PqPlace;
+
 typedef struct PqExplain PqExplain; /* where EXPLAIN's properties go: exec_explain.c */
 
 typedef struct PqMethods
@@ -197,6 +204,8 @@ struct PqOperator
 	PqSteps steps;
 	MemoryContext context;
 	MemoryContext row;
+	PqPlace context_place; /* for pq_allocator() */
+	PqPlace row_place;
 	PqOperator **children;
 	int nchildren;
 	bool opened;
@@ -344,6 +353,14 @@ extern uint32 pq_vector_count(const PqVector *v, uint32 n); /* values present */
 /* Memory of op->context, minding the budget (53200 beyond it); may be huge. */
 extern void *pq_alloc(PqOperator *op, Size size);
 extern void *pq_alloc0(PqOperator *op, Size size);
+/* The same of op->row, which is emptied for the next series. */
+extern void *pq_row_alloc(PqOperator *op, Size size);
+extern void *pq_row_alloc0(PqOperator *op, Size size);
+/*
+ * An allocator that asks the budget for all it gives, and serves interrupts: what it is
+ * used for may go on for long. The place must stay as long as the allocator is used.
+ */
+extern TsAllocator pq_allocator(PqPlace *place);
 /* Asks the budget for what is about to be allocated in another context of the query. */
 extern void pq_charge(PqExec *exec, Size size);
 /* Samples that are held from now on (or, negative, no longer): 54000 beyond

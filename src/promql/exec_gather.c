@@ -24,7 +24,7 @@ pq_is_stale(double value)
 const TsHistogram *
 pq_read_histogram(PqOperator *op, Datum value)
 {
-	TsAllocator allocator = ts_context_allocator(op->row);
+	TsAllocator allocator = pq_allocator(&op->row_place);
 	struct varlena *payload = PG_DETOAST_DATUM_PACKED(value);
 	const TsHistogram *h = ts_histogram_decode(VARDATA_ANY(payload),
 											   VARSIZE_ANY_EXHDR(payload), &allocator);

@@ -339,7 +339,7 @@ receive(SeriesGather *gather, int worker, Size *size)
 static void
 read_histograms(PqOperator *op, const char *from, PqVector *out)
 {
-	TsAllocator allocator = ts_context_allocator(op->row);
+	TsAllocator allocator = pq_allocator(&op->row_place);
 	const TsHistogram *last = NULL;
 
 	pq_vector_want_histograms(op, out, op->steps.n);

@@ -30,6 +30,8 @@ pq_operator(PqExec *exec, Size size, const PqMethods *methods, const PqNode *nod
 	op->steps = *steps;
 	op->context = context;
 	op->row = AllocSetContextCreate(context, "PromQL row", ALLOCSET_START_SMALL_SIZES);
+	op->context_place = (PqPlace){exec, op->context};
+	op->row_place = (PqPlace){exec, op->row};
 	op->nchildren = nchildren;
 	if (nchildren > 0)
 		op->children = MemoryContextAllocZero(context, sizeof(PqOperator *) * nchildren);

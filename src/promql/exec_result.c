@@ -64,7 +64,8 @@ make_points(PqQuery *query, const PqVector *v, MemoryContext context, PqResult *
 static const TsHistogram *const *
 copy_histograms(PqQuery *query, const TsHistogram *const *histograms, uint32 n)
 {
-	TsAllocator allocator = ts_context_allocator(query->exec.context);
+	PqPlace place = {&query->exec, query->exec.context};
+	TsAllocator allocator = pq_allocator(&place);
 	const TsHistogram **copies;
 
 	if (histograms == NULL)
@@ -129,7 +130,8 @@ static bool
 add_between(PqOperator *op, const PqSamples *samples, uint32 i, int64 time,
 			Points *points)
 {
-	TsAllocator allocator = ts_context_allocator(op->exec->context);
+	PqPlace place = {op->exec, op->exec->context};
+	TsAllocator allocator = pq_allocator(&place);
 	const TsHistogram *histogram;
 	double value;
 

@@ -226,7 +226,7 @@ static bool
 smoothed_value(PqOperator *op, const PqSamples *samples, const Around *around, int64 time,
 			   double *value, const TsHistogram **histogram)
 {
-	TsAllocator allocator = ts_context_allocator(op->row);
+	TsAllocator allocator = pq_allocator(&op->row_place);
 	uint32 at = around->behind;
 
 	if (around->histograms > 0 && around->histograms < around->to - around->from)

@@ -299,9 +299,11 @@ copy_array(MemoryContext context, const void *array, Size size)
 }
 
 static void
-copy_samples(const PqSamples *samples, MemoryContext context, PqSamples *copy)
+copy_samples(PqExec *exec, const PqSamples *samples, MemoryContext context,
+			 PqSamples *copy)
 {
-	TsAllocator allocator = ts_context_allocator(context);
+	PqPlace place = {exec, context};
+	TsAllocator allocator = pq_allocator(&place);
 	const TsHistogram **histograms;
 
 	copy->n = samples->n;
@@ -493,7 +495,7 @@ taker_next_samples(PqOperator *op, PqSamples *out)
 			Kept *place = add_kept(share, op->given);
 			Size before = last_size(share);
 
-			copy_samples(out, share->last->context, &place->samples);
+			copy_samples(op->exec, out, share->last->context, &place->samples);
 			count_kept(share, before, out->n);
 		}
 		return;

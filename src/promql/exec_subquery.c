@@ -47,7 +47,7 @@ subquery_open(PqOperator *op)
 static const TsHistogram *
 without_hint(PqOperator *op, const TsHistogram *h)
 {
-	TsAllocator allocator = ts_context_allocator(op->row);
+	TsAllocator allocator = pq_allocator(&op->row_place);
 
 	if (h == NULL || h->hint == TS_RESET_UNKNOWN || h->hint == TS_RESET_GAUGE)
 		return h;

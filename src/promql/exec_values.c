@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "common/int.h"
+#include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
@@ -67,6 +68,46 @@ pq_alloc0(PqOperator *op, Size size)
 	return memory;
 }
 
+void *
+pq_row_alloc(PqOperator *op, Size size)
+{
+	pq_charge(op->exec, size);
+	return MemoryContextAllocHuge(op->row, Max(size, 1));
+}
+
+void *
+pq_row_alloc0(PqOperator *op, Size size)
+{
+	void *memory = pq_row_alloc(op, size);
+
+	memset(memory, 0, size);
+	return memory;
+}
+
+static void *
+place_alloc(void *ctx, size_t size)
+{
+	PqPlace *place = ctx;
+
+	CHECK_FOR_INTERRUPTS();
+	pq_charge(place->exec, size);
+	return MemoryContextAllocExtended(place->context, size,
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+}
+
+static void
+place_free(void *ctx, void *memory)
+{
+	if (memory != NULL)
+		pfree(memory);
+}
+
+TsAllocator
+pq_allocator(PqPlace *place)
+{
+	return (TsAllocator){place_alloc, place_free, place};
+}
+
 void
 pq_hold_samples(PqExec *exec, int64 n)
 {
@@ -85,23 +126,13 @@ pq_hold_samples(PqExec *exec, int64 n)
 
 /* ---- vectors ---- */
 
-/* Memory of the row, which goes with the next series. */
-static void *
-row_alloc(PqOperator *op, Size size)
-{
-	if (size > op->exec->max_memory)
-		refuse_memory(op->exec);
-	return MemoryContextAllocHuge(op->row, Max(size, 1));
-}
-
 void
 pq_vector_init(PqOperator *op, PqVector *v, uint32 n)
 {
 	Size words = sizeof(uint64) * PQ_WORDS(n);
 
-	v->present = row_alloc(op, words);
-	memset(v->present, 0, words);
-	v->values = row_alloc(op, sizeof(double) * n);
+	v->present = pq_row_alloc0(op, words);
+	v->values = pq_row_alloc(op, sizeof(double) * n);
 	v->histograms = NULL;
 }
 
@@ -110,15 +141,15 @@ pq_vector_want_histograms(PqOperator *op, PqVector *v, uint32 n)
 {
 	if (v->histograms != NULL)
 		return;
-	v->histograms = row_alloc(op, sizeof(TsHistogram *) * n);
-	memset(v->histograms, 0, sizeof(TsHistogram *) * n);
+	v->histograms = pq_row_alloc0(op, sizeof(TsHistogram *) * n);
 }
 
 void
 pq_vector_copy(PqOperator *op, const PqVector *v, uint32 n, MemoryContext context,
 			   PqVector *copy)
 {
-	TsAllocator allocator = ts_context_allocator(context);
+	PqPlace place = {op->exec, context};
+	TsAllocator allocator = pq_allocator(&place);
 	Size words = sizeof(uint64) * PQ_WORDS(n);
 	const TsHistogram *last = NULL;
 	const TsHistogram *last_copy = NULL;
@@ -142,7 +173,6 @@ pq_vector_copy(PqOperator *op, const PqVector *v, uint32 n, MemoryContext contex
 			continue;
 		if (h != last)
 		{
-			pq_charge(op->exec, ts_histogram_memory(h));
 			last_copy = ts_histogram_copy(h, &allocator);
 			if (last_copy == NULL)
 				refuse_memory(op->exec);

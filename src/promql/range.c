@@ -203,10 +203,11 @@ range_open(PqOperator *op)
 		op->series[i].drop_name |= !call->function->keeps_name;
 	}
 	call->series = 0;
-	call->results = ts_context_allocator(op->row);
+	call->results = pq_allocator(&op->row_place);
 	call->between_context = AllocSetContextCreate(op->context, "PromQL histograms",
 												  ALLOCSET_DEFAULT_SIZES);
-	call->between = ts_context_allocator(call->between_context);
+	call->between_place = (PqPlace){op->exec, call->between_context};
+	call->between = pq_allocator(&call->between_place);
 }
 
 static void

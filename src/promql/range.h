@@ -96,6 +96,7 @@ struct RangeCall
 	TsAllocator results; /* on op->row */
 	TsAllocator between; /* for histograms on the way; emptied after each window */
 	MemoryContext between_context;
+	PqPlace between_place;
 };
 
 #define pq_range_count(w, i) ((w)->end[i] - (w)->first[i])

@@ -173,13 +173,18 @@ quantile_of_sorted(const double *values, uint32_t n, double q)
 	return values[lower] * (1 - weight) + values[upper] * weight;
 }
 
-/* The values [first, end), sorted. */
+/* From so many values on that come and go at a step, bringing the window's values into
+ * order anew is faster, however many they are. */
+#define MOST_CHANGES 32
+
+/* The values [first, end), sorted, if it is valid. */
 typedef struct Sorted
 {
 	const double *values;
 	double *sorted;
 	uint32_t first;
 	uint32_t end;
+	bool valid;
 } Sorted;
 
 /* The first of n sorted values that is not less. */
@@ -203,13 +208,18 @@ place_of(const double *sorted, uint32_t n, double value)
 	return low;
 }
 
-static void
+/* False, and nothing is sorted, when too much of the window is new. */
+static bool
 sorted_slide(Sorted *s, uint32_t first, uint32_t end)
 {
 	uint32_t n = s->end - s->first;
+	uint32_t changes = (first - s->first) + (end - s->end);
 
-	if (first >= s->end || (first - s->first) + (end - s->end) > (end - first) / 8)
+	if (first >= s->end || changes > (end - first) / 8 || changes > MOST_CHANGES)
+		s->valid = false;
+	else if (!s->valid)
 	{
+		s->valid = true;
 		memcpy(s->sorted, s->values + first, (end - first) * sizeof(double));
 		qsort(s->sorted, end - first, sizeof(double), compare);
 	}
@@ -234,6 +244,7 @@ sorted_slide(Sorted *s, uint32_t first, uint32_t end)
 	}
 	s->first = first;
 	s->end = end;
+	return s->valid;
 }
 
 void
@@ -251,11 +262,8 @@ pq_range_quantile(const RangeSamples *s, const RangeWindows *w,
 
 		if (n == 0)
 			continue;
-		if (slides)
-		{
-			sorted_slide(&sorted, first, w->end[i]);
+		if (slides && sorted_slide(&sorted, first, w->end[i]))
 			pq_range_give(out, i, quantile_of_sorted(sorted.sorted, n, quantiles[i]));
-		}
 		else
 		{
 			memcpy(scratch->a, s->values + first, n * sizeof(double));
@@ -302,7 +310,7 @@ void
 pq_range_mad(const RangeSamples *s, const RangeWindows *w, const RangeScratch *scratch,
 			 const RangeOut *out)
 {
-	bool slides = pq_range_slides(w, s->n);
+	bool may_slide = pq_range_slides(w, s->n);
 	Sorted sorted = {.values = s->values, .sorted = scratch->a};
 
 	for (uint32_t i = 0; i < w->n; i++)
@@ -311,12 +319,12 @@ pq_range_mad(const RangeSamples *s, const RangeWindows *w, const RangeScratch *s
 		uint32_t n = w->end[i] - first;
 		double *values = scratch->b;
 		double median;
+		bool slides;
 
 		if (n == 0)
 			continue;
 		memcpy(values, s->values + first, n * sizeof(double));
-		if (slides)
-			sorted_slide(&sorted, first, w->end[i]);
+		slides = may_slide && sorted_slide(&sorted, first, w->end[i]);
 		median = slides ? quantile_of_sorted(sorted.sorted, n, 0.5)
 						: pq_range_quantile_of(values, n, 0.5);
 		/* NaN comes first */

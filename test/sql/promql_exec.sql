@@ -105,6 +105,27 @@ SET mytsdb.query_memory = '8 MB';
 SELECT length(mytsdb.query_range('m_total', at(0), at(3000), '1 s', 'm')::text);
 SELECT count(*) FROM promql('m_total', at(0), at(3000), '1 s', 'm');
 RESET mytsdb.query_memory;
+-- also what one operator makes of one series
+CREATE TABLE big (labels labels, time timestamptz NOT NULL, histogram histogram)
+    USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO big VALUES ('h', at(0), ('{{schema:3 count:400 sum:1 buckets:[' || repeat('2 ', 200) || ']}}')::histogram);
+INSERT INTO big VALUES ('h', at(15), ('{{schema:3 count:600 sum:1 buckets:[' || repeat('3 ', 200) || ']}}')::histogram);
+SET mytsdb.query_memory = '64 MB';
+SELECT sum(histogram_count(histogram)) FROM promql('h * 2', at(0), at(60), '1 s', 'big');
+CREATE FUNCTION failure(query text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM count(*) FROM promql(query, at(0), at(60), '1 ms', 'pe.big');
+    RETURN 'none';
+EXCEPTION WHEN out_of_memory THEN
+    RETURN sqlerrm;
+END $$;
+SELECT query, failure(query) FROM
+    unnest(ARRAY['h * 2', '-h', 'h + h', 'rate(h[1m])', 'sum(h)', 'sum_over_time(h[1m])',
+        'last_over_time((h * 2)[1m:1ms])', 'histogram_count(h * 2)']) query;
+-- a histogram that many steps have is looked at once
+SELECT count(*), max(value) FROM promql('count_values("v", h)', at(0), at(60), '1 ms', 'big');
+SELECT count(*) FROM promql('histogram_stddev(h)', at(0), at(60), '1 ms', 'big');
+RESET mytsdb.query_memory;
 SET statement_timeout = '100 ms';
 SELECT mytsdb.query('sum_over_time(sum_over_time(m_total[30d:1s])[1d:10s])', at(100000), 'm');
 RESET statement_timeout;
