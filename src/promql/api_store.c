@@ -214,6 +214,7 @@ exemplar_column(const PqExec *exec)
 				 errmsg("table \"%s\" does not hold exemplars",
 						RelationGetRelationName(exec->rel)),
 				 errhint("A table of exemplars has the columns of mytsdb.exemplars.")));
+	pq_check_column(exec->rel, column);
 	return column;
 }
 

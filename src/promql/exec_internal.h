@@ -64,6 +64,8 @@ extern int64 pq_time_sub(int64 time, int64 duration);
  * Raises an error where it is none, and where he may not.
  */
 extern void pq_open_source(PqExec *exec, Oid source);
+/* Raises an error if the caller may not read a column that is none of a sample's. */
+extern void pq_check_column(Relation rel, AttrNumber column);
 
 /* ---- reading: exec_reader.c ---- */
 

@@ -103,26 +103,30 @@ find_columns(PqExec *exec)
 
 /* ---- rights ---- */
 
-static bool
-may_read_column(Oid relid, AttrNumber column)
+void
+pq_check_column(Relation rel, AttrNumber column)
 {
-	return column == 0 ||
-		   pg_attribute_aclcheck(relid, column, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	Oid relid = RelationGetRelid(rel);
+
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck(relid, column, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(rel->rd_rel->relkind),
+					   RelationGetRelationName(rel));
 }
 
 static void
 check_rights(const PqExec *exec)
 {
 	Oid relid = RelationGetRelid(exec->rel);
+	const AttrNumber columns[] = {exec->labels_column, exec->table->time_column,
+								  exec->value_column, exec->histogram_column,
+								  exec->start_time_column};
 
-	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		!(may_read_column(relid, exec->labels_column) &&
-		  may_read_column(relid, exec->table->time_column) &&
-		  may_read_column(relid, exec->value_column) &&
-		  may_read_column(relid, exec->histogram_column) &&
-		  may_read_column(relid, exec->start_time_column)))
-		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(exec->rel->rd_rel->relkind),
-					   RelationGetRelationName(exec->rel));
+	for (int i = 0; i < (int) lengthof(columns); i++)
+	{
+		if (columns[i] != 0)
+			pq_check_column(exec->rel, columns[i]);
+	}
 	if (check_enable_rls(relid, InvalidOid, false) == RLS_ENABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
