@@ -56,6 +56,9 @@ set_steps(PqExec *exec, const PqRequest *request)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("end of a PromQL query must not be before its start")));
 	distance = (uint64) request->end - (uint64) request->start;
+	if (distance > (uint64) PG_INT64_MAX)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("start and end of a PromQL query are too far apart")));
 	if (distance / (uint64) request->step >= PG_INT32_MAX)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a PromQL query must not have more than %d steps",

@@ -174,8 +174,11 @@ pq_reader_begin(PqOperator *op, const PqReadSpec *spec)
 	reader->times = palloc(sizeof(int64) * TS_SCAN_BATCH);
 	reader->values = palloc(sizeof(double) * TS_SCAN_BATCH);
 	reader->starts = palloc(sizeof(int64) * TS_SCAN_BATCH);
-	reader->spec.time_min = pq_engine_time_from(exec->table, spec->time_min);
-	reader->spec.time_max = pq_engine_time_to(exec->table, spec->time_max);
+	/* what is at infinity is no sample: there are no times around it to count with */
+	reader->spec.time_min = pq_engine_time_from(exec->table,
+												Max(spec->time_min, DT_NOBEGIN + 1));
+	reader->spec.time_max = pq_engine_time_to(exec->table,
+											  Min(spec->time_max, DT_NOEND - 1));
 	reader->spec.series = spec->ids;
 	reader->spec.nseries = spec->nids;
 	reader->spec.wanted = reader->wanted;

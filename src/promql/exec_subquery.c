@@ -128,16 +128,16 @@ static const PqMethods subquery_methods = {
 	.explain = subquery_explain,
 };
 
-/* The first multiple of `step` since 1970 that is behind a time. */
+/* The first multiple of `step` since 1970 that is behind a time. In the last years, times
+ * since 1970 are more than can be represented. */
 static int64
 aligned_behind(int64 time, int64 step)
 {
-	int64 unix_time = pq_time_add(time, PQ_UNIX_EPOCH);
-	int64 multiple = unix_time / step * step;
+	int64 passed = (time % step + PQ_UNIX_EPOCH % step) % step;
 
-	if (multiple <= unix_time)
-		multiple = pq_time_add(multiple, step);
-	return pq_time_sub(multiple, PQ_UNIX_EPOCH);
+	if (passed < 0)
+		passed += step;
+	return pq_time_add(pq_time_sub(time, passed), step);
 }
 
 /* The steps of the expression within the windows; false when there are none. */

@@ -96,6 +96,29 @@ SET mytsdb.query_max_samples = 40000;
 SELECT query, digest(query) = (SELECT digest FROM shared_results r WHERE r.query = s.query) AS same FROM shared s LIMIT 2;
 RESET mytsdb.query_max_samples;
 
+-- The ends of time
+SET TIME ZONE 'UTC';
+CREATE TABLE ends (labels labels, time timestamptz NOT NULL, value float8)
+    USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO ends VALUES ('x', 'infinity', 1), ('x', '-infinity', 2), ('x', '4713-01-01 BC', 3), ('x', '294276-12-31 00:00', 4);
+CREATE TABLE days (labels labels, time date NOT NULL, value float8)
+    USING mytsdb WITH (mytsdb.series_by = 'labels', mytsdb.time_column = 'time');
+INSERT INTO days SELECT labels, time, value FROM ends;
+INSERT INTO days VALUES ('x', '5874897-12-31', 5);
+SELECT * FROM promql('x[30d]', '4713-01-02 BC', 'ends');
+SELECT * FROM promql('x[30d]', '4713-01-02 BC', 'days');
+SET mytsdb.promql_lookback = '20 d';
+SELECT * FROM promql('x[30d] smoothed', '294276-12-31 23:59', 'ends');
+SELECT * FROM promql('x[30d] smoothed', '294276-12-31 23:59', 'days');
+RESET mytsdb.promql_lookback;
+SELECT time, value FROM promql('x offset -10y', '294276-12-31', '294276-12-31 20:00', '10 h', 'ends');
+SELECT time, value FROM promql('x[2m:50s]', '294276-12-31 00:01', 'ends');
+SELECT time, value FROM promql('x[2m:50s] ', '4713-01-01 00:01 BC', 'ends');
+SELECT value FROM promql('count_over_time((x offset -292y)[1h:])', '294276-12-31 00:01', 'ends');
+SELECT count(*) FROM promql('x', '4713-01-01 BC', '294276-12-31', '365 days', 'ends');
+SELECT count(*) FROM promql('x', '4713-01-01 BC', '287563-01-01', '365 days', 'ends');
+RESET TIME ZONE;
+
 -- Limits
 SET mytsdb.query_max_samples = 100;
 SELECT mytsdb.query('sum(m_total)', at(600), 'm') IS NULL AS fits;
