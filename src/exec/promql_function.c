@@ -156,6 +156,10 @@ mytsdb_promql_string(PG_FUNCTION_ARGS)
 							   promql_type_name(pq_result_type(query))),
 						errhint("Use promql().")));
 	string = pq_result_string(query);
+	if (string.len > 0 && memchr(string.data, '\0', string.len) != NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+						errmsg("the string contains the character U+0000"),
+						errdetail("The type text does not have it.")));
 	result = cstring_to_text_with_len(string.data, string.len);
 	pq_end(query);
 	PG_RETURN_TEXT_P(result);

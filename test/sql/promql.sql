@@ -35,6 +35,7 @@ SELECT * FROM promql('"text"', at(600), 'm');
 SELECT promql_string('"text"', at(600), 'm'), promql_string(NULL);
 SELECT promql_string('up', at(600), 'm');
 SELECT promql_string('1', at(600), 'm');
+SELECT promql_string('"a\x00b"', at(600), 'm');
 SELECT labels ->> 'job' AS job, sum(value) FROM promql('requests_total', at(600), 'm') GROUP BY 1 ORDER BY 1;
 SELECT * FROM promql(at => at(600), source => 'm', query => 'up');
 SELECT count(*) FROM promql('1') a, promql('1', now() - interval '1 hour', now(), '15 s') b;
