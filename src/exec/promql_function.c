@@ -4,13 +4,15 @@
  *	  planner is told of promql().
  *
  * The function serves where the custom scan does not: in a target list, in LATERAL with
- * columns as arguments, with ROWS FROM or WITH ORDINALITY, in UPDATE and DELETE. A caller
+ * columns as arguments, with ROWS FROM or WITH ORDINALITY, in UPDATE and DELETE, and when
+ * ALTER FUNCTION made it SECURITY DEFINER or gave it settings of its own. A caller
  * that asks for no more rows does not say so; a callback of its expression context ends
  * the query then.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -23,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "promql_rows.h"
 #include "promql_sql.h"
@@ -33,11 +36,29 @@ PG_FUNCTION_INFO_V1(mytsdb_promql_range);
 PG_FUNCTION_INFO_V1(mytsdb_promql_string);
 PG_FUNCTION_INFO_V1(mytsdb_promql_support);
 
+/* Whether a call does no more than to run the function. */
+static bool
+is_called_plainly(Oid function)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool plainly = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		plainly = !((Form_pg_proc) GETSTRUCT(tuple))->prosecdef &&
+				  heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) &&
+				  !FmgrHookIsNeeded(function);
+		ReleaseSysCache(tuple);
+	}
+	return plainly;
+}
+
 bool
 promql_is_function(Oid function)
 {
-	return sqlscan_is_c_function(function, "mytsdb_promql") ||
-		   sqlscan_is_c_function(function, "mytsdb_promql_range");
+	return (sqlscan_is_c_function(function, "mytsdb_promql") ||
+			sqlscan_is_c_function(function, "mytsdb_promql_range")) &&
+		   is_called_plainly(function);
 }
 
 /* ---- rows ---- */
@@ -214,6 +235,7 @@ mytsdb_promql_support(PG_FUNCTION_ARGS)
 		SupportRequestRows *rows = (SupportRequestRows *) request;
 
 		if (rows->node != NULL && IsA(rows->node, FuncExpr) &&
+			is_called_plainly(rows->funcid) &&
 			estimate_rows(rows->root, ((FuncExpr *) rows->node)->args, &rows->rows))
 			PG_RETURN_POINTER(request);
 	}

@@ -34,9 +34,7 @@ call_of(const RangeTblEntry *rte)
 		list_length(rte->functions) != 1)
 		return NULL;
 	call = linitial_node(RangeTblFunction, rte->functions)->funcexpr;
-	if (!IsA(call, FuncExpr) || !promql_is_function(((FuncExpr *) call)->funcid))
-		return NULL;
-	return (FuncExpr *) call;
+	return IsA(call, FuncExpr) ? (FuncExpr *) call : NULL;
 }
 
 /* ---- the plan ---- */
@@ -157,7 +155,8 @@ set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *r
 	if (prev_set_rel_pathlist)
 		prev_set_rel_pathlist(root, rel, rti, rte);
 	call = call_of(rte);
-	if (call != NULL && !IS_DUMMY_REL(rel) && is_plannable(root, rel, call))
+	if (call != NULL && promql_is_function(call->funcid) && !IS_DUMMY_REL(rel) &&
+		is_plannable(root, rel, call))
 		replace_path(root, rel, call);
 }
 

@@ -60,7 +60,7 @@ extern void promql_rows_end(PromqlRows *rows);
 
 /* ---- promql_function.c ---- */
 
-/* Whether a function is promql(), in either form. */
+/* Whether a function is promql(), in either form, and a call of it just runs it. */
 extern bool promql_is_function(Oid function);
 
 /* ---- promql_plan.c ---- */

@@ -244,6 +244,15 @@ SELECT * FROM promql('up', at(600), 'm');
 SELECT promql('up', at(600), 'm');
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION promql(text, timestamptz, regclass) TO PUBLIC;
+-- a function with settings or rights of its own is called
+REVOKE SELECT ON m FROM regress_pq;
+ALTER FUNCTION promql(text, timestamptz, regclass) SECURITY DEFINER SET work_mem = '1MB';
+SET ROLE regress_pq;
+SELECT * FROM promql('up', at(600), 'm') ORDER BY labels;
+EXPLAIN (COSTS OFF) SELECT * FROM promql('up', at(600), 'm');
+RESET ROLE;
+ALTER FUNCTION promql(text, timestamptz, regclass) SECURITY INVOKER RESET ALL;
+GRANT SELECT ON m TO regress_pq;
 CREATE POLICY mine ON m USING (true);
 ALTER TABLE m ENABLE ROW LEVEL SECURITY;
 SET ROLE regress_pq;
