@@ -191,11 +191,14 @@ grow(Output *output, size_t used, TsError *err)
 	return TS_OK;
 }
 
-/* The window that a frame may want is memory, too. */
+/*
+ * The window that a frame may want is memory, too. Who compresses a stream does not know how
+ * much there will be of it, so 8 MB, which every decoder is to support, are fine for any limit.
+ */
 static int
 window_log(size_t limit)
 {
-	int log = 10;
+	int log = 23;
 
 	while (log < 27 && ((size_t) 1 << log) < limit)
 		log++;

@@ -740,6 +740,21 @@ decompress(TsWriteEncoding encoding, const void *body, size_t size, size_t limit
 	return code;
 }
 
+/* A frame of a stream, whose size its beginning does not tell, but its window. */
+static size_t
+stream(char *packed, size_t room, const char *plain, size_t size)
+{
+	ZSTD_CCtx *context = ZSTD_createCCtx();
+	ZSTD_inBuffer in = {plain, size, 0};
+	ZSTD_outBuffer out = {packed, room, 0};
+
+	ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 23);
+	CHECK(ZSTD_compressStream2(context, &out, &in, ZSTD_e_flush) == 0);
+	CHECK(ZSTD_compressStream2(context, &out, &in, ZSTD_e_end) == 0);
+	ZSTD_freeCCtx(context);
+	return out.pos;
+}
+
 static void
 test_bodies(void)
 {
@@ -771,6 +786,9 @@ test_bodies(void)
 		  TS_ERR_LIMIT);
 	CHECK(decompress(TS_WRITE_ZSTD, packed, size - 1, sizeof(plain), NULL, 0) ==
 		  TS_ERR_SYNTAX);
+	size = stream(packed, sizeof(packed), plain, 1000);
+	CHECK(decompress(TS_WRITE_ZSTD, packed, size, 1000, plain, 1000) == TS_OK);
+	CHECK(decompress(TS_WRITE_ZSTD, packed, size, 999, NULL, 0) == TS_ERR_LIMIT);
 	CHECK(decompress(TS_WRITE_ZSTD, "", 0, 100, NULL, 0) == TS_ERR_SYNTAX);
 	CHECK(decompress(TS_WRITE_ZSTD, plain, 100, 100, NULL, 0) == TS_ERR_SYNTAX);
 	CHECK(decompress(TS_WRITE_PLAIN, plain, 100, 100, plain, 100) == TS_OK);
