@@ -243,6 +243,8 @@ struct PqExec
 	AttrNumber value_column;
 	AttrNumber histogram_column;  /* 0: none */
 	AttrNumber start_time_column; /* 0: none */
+	bool knows_series;
+	uint32 series; /* ids below are of interest: later ones have no rows for us */
 	/* limits */
 	Size max_memory;
 	int64 max_samples;

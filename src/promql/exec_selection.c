@@ -183,6 +183,29 @@ read_labels(PqOperator *op, const PqSelection *selection)
 	MemoryContextDelete(row);
 }
 
+/*
+ * The series that are selected. All selectors of a query, whenever they are opened, look at
+ * those that there were when the first one was, so that equal ones give the same list.
+ */
+static void
+select_series(PqOperator *op, PqSelection *selection)
+{
+	PqExec *exec = op->exec;
+	const PqNode *node = selection->node;
+
+	ts_scan_admit(exec->rel, exec->table, exec->snapshot);
+	if (!exec->knows_series)
+	{
+		exec->series = ts_series_count(exec->rel, exec->table);
+		exec->knows_series = true;
+	}
+	selection->ids = pq_select_series(exec->rel, exec->table, exec->snapshot,
+									  node->u.selector.matchers,
+									  node->u.selector.nmatchers, &op->nseries);
+	while (op->nseries > 0 && selection->ids[op->nseries - 1] >= exec->series)
+		op->nseries--;
+}
+
 void
 pq_selection_open(PqOperator *op, PqSelection *selection)
 {
@@ -196,12 +219,7 @@ pq_selection_open(PqOperator *op, PqSelection *selection)
 		op->nseries = exec->parallel->nids;
 	}
 	else
-	{
-		ts_scan_admit(exec->rel, exec->table, exec->snapshot);
-		selection->ids = pq_select_series(exec->rel, exec->table, exec->snapshot,
-										  node->u.selector.matchers,
-										  node->u.selector.nmatchers, &op->nseries);
-	}
+		select_series(op, selection);
 	op->series = pq_alloc0(op, sizeof(PqSeries) * op->nseries);
 	if (selection->needs != NULL && selection->needs->count == 0 &&
 		known_name(node, &name))

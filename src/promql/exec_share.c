@@ -423,7 +423,6 @@ go_alone(Taker *taker)
 		else
 			pq_next(taker->alone, &vector);
 	}
-	/* series that are new in the meantime come last */
 	if (taker->alone->nseries < op->nseries ||
 		!pq_labels_equal(taker->alone->series[op->given].labels,
 						 op->series[op->given].labels))

@@ -95,6 +95,20 @@ CREATE TABLE shared_results AS SELECT query, digest(query) FROM shared;
 SET mytsdb.query_max_samples = 40000;
 SELECT query, digest(query) = (SELECT digest FROM shared_results r WHERE r.query = s.query) AS same FROM shared s LIMIT 2;
 RESET mytsdb.query_max_samples;
+-- new series while one reader falls behind
+CREATE TABLE growing (labels labels, time timestamptz NOT NULL, value float8)
+    USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO growing SELECT format('a{i="%s"}', i)::labels, at(0), i FROM generate_series(1, 100) i;
+INSERT INTO growing SELECT format('b{j="%s"}', i)::labels, at(0), i FROM generate_series(1, 100) i;
+SET mytsdb.query_max_samples = 400;
+BEGIN;
+DECLARE c CURSOR FOR SELECT labels, value
+    FROM promql('max(a or b) - on () group_right () (a or b)', at(0), 'growing');
+FETCH 1 FROM c;
+INSERT INTO growing VALUES ('a{i="101"}', at(0), 1);
+MOVE ALL FROM c;
+COMMIT;
+RESET mytsdb.query_max_samples;
 
 -- The ends of time
 SET TIME ZONE 'UTC';
