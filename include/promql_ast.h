@@ -323,5 +323,7 @@ extern bool promql_read_duration(const char *text, size_t len, int64_t *ms);
 extern int promql_write_float(double value, char *out);
 /* The same as Go's %g writes it, with exponents: as messages have it. */
 extern int promql_write_short_float(double value, char *out);
+/* The same with exponents below 1e-6 and from 1e21 on: as the API's documents have it. */
+extern int promql_write_json_float(double value, char *out);
 
 #endif /* PROMQL_AST_H */

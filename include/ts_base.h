@@ -1,7 +1,7 @@
 /*
  * ts_base.h
  *	  What the pure C modules (base, codec, promql's language, the labels format)
- *	  share: error reports, an arena, UTF-8.
+ *	  share: error reports, an arena, UTF-8, escapes of JSON.
  *
  * Nothing here calls PostgreSQL, and nothing here aborts: a failure is a return
  * value, so that every module above can be unit-tested and fuzzed as a plain
@@ -110,5 +110,15 @@ extern int ts_utf8_encode(uint32_t code_point, char *out);
 
 /* Length of the valid prefix; equals len when all of it is valid UTF-8. */
 extern size_t ts_utf8_valid_prefix(const char *text, size_t len);
+
+/* ---- JSON ---- */
+
+#define TS_JSON_ESCAPE_SIZE 6
+
+/*
+ * Writes what stands for a byte within a string of JSON and returns its length, which is at
+ * most TS_JSON_ESCAPE_SIZE; 0: the byte stands for itself.
+ */
+extern int ts_json_escape(char c, char *out);
 
 #endif /* TS_BASE_H */

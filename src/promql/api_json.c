@@ -1,12 +1,6 @@
 /*
  * api_json.c
  *	  The pieces that the API's documents are made of.
- *
- * Floats are written with the fewest digits that read back as the same value, as Go does.
- * The server's own shortest form is the same but for one thing: where a value's neighbours
- * are as far away as a shorter decimal, Go takes that if the mantissa is even. That takes a
- * decimal with few digits in the middle between two doubles, so it happens for large
- * integers alone; these are tried digit by digit.
  */
 #include "postgres.h"
 
@@ -17,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "api.h"
+#include "exec.h"
 #include "labels.h"
 
 #define MAX_NOTES 10 /* annotations of a kind */
@@ -85,40 +80,16 @@ api_room(StringInfo out, Size n)
 	return out->data + out->len;
 }
 
-/* Writes an escape and returns its length; 0 if the character is written as it is. */
-static int
-escape(unsigned char c, char *to)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *shorts = "\bb\ff\nn\rr\tt\"\"\\\\";
-
-	if (c >= 0x20 && c != '"' && c != '\\')
-		return 0;
-	to[0] = '\\';
-	for (const char *s = shorts; *s; s += 2)
-	{
-		if ((unsigned char) s[0] == c)
-		{
-			to[1] = s[1];
-			return 2;
-		}
-	}
-	memcpy(to + 1, "u00", 3);
-	to[4] = digits[c >> 4];
-	to[5] = digits[c & 15];
-	return 6;
-}
-
 void
 api_string(StringInfo out, const char *text, Size len)
 {
-	char *to = api_room(out, len * 6 + 2);
+	char *to = api_room(out, len * TS_JSON_ESCAPE_SIZE + 2);
 	char *start = to;
 
 	*to++ = '"';
 	for (Size i = 0; i < len; i++)
 	{
-		int escaped = escape((unsigned char) text[i], to);
+		int escaped = ts_json_escape(text[i], to);
 
 		if (escaped == 0)
 			*to++ = text[i];
@@ -130,129 +101,34 @@ api_string(StringInfo out, const char *text, Size len)
 
 /* ---- numbers ---- */
 
-/* The digits of a value (without sign and point), and the place of the point. */
-typedef struct Decimal
-{
-	char digits[20];
-	int count;
-	int point; /* 0.DIGITS * 10^point */
-} Decimal;
-
-/* Reads them out of a number in any form. */
-static void
-read_decimal(const char *text, Decimal *decimal)
-{
-	int point = 0;
-	bool fraction = false;
-
-	decimal->count = 0;
-	for (; *text && *text != 'e'; text++)
-	{
-		if (*text == '.')
-			fraction = true;
-		if (*text < '0' || *text > '9')
-			continue;
-		point -= fraction && decimal->count == 0 && *text == '0';
-		point += !fraction && (decimal->count > 0 || *text != '0');
-		if (decimal->count > 0 || *text != '0')
-			decimal->digits[decimal->count++] = *text;
-		Assert(decimal->count < (int) sizeof(decimal->digits));
-	}
-	while (decimal->count > 1 && decimal->digits[decimal->count - 1] == '0')
-		decimal->count--;
-	decimal->point = point + (*text == 'e' ? atoi(text + 1) : 0);
-}
-
-/* d.ddde+dd, as Go writes it: two digits of exponent at least. */
-static int
-write_exponent(const Decimal *decimal, char *to)
-{
-	int len = 0;
-
-	to[len++] = decimal->digits[0];
-	if (decimal->count > 1)
-	{
-		to[len++] = '.';
-		memcpy(to + len, decimal->digits + 1, decimal->count - 1);
-		len += decimal->count - 1;
-	}
-	return len + sprintf(to + len, "e%+03d", decimal->point - 1);
-}
-
-/* Without exponent; there is room for the zeros. */
-static int
-write_plain(const Decimal *decimal, char *to)
-{
-	int len = 0;
-
-	if (decimal->point <= 0)
-	{
-		to[len++] = '0';
-		to[len++] = '.';
-		memset(to + len, '0', -decimal->point);
-		len += -decimal->point;
-		memcpy(to + len, decimal->digits, decimal->count);
-		return len + decimal->count;
-	}
-	for (int i = 0; i < Max(decimal->count, decimal->point); i++)
-	{
-		if (i == decimal->point)
-			to[len++] = '.';
-		to[len++] = i < decimal->count ? decimal->digits[i] : '0';
-	}
-	return len;
-}
-
-/* The shortest decimal of a large value that may be an integer halfway between two. */
-static void
-shortest_by_trying(double value, char *text)
-{
-	for (int digits = 0; digits < 17; digits++)
-	{
-		sprintf(text, "%.*e", digits, value);
-		if (strtod(text, NULL) == value)
-			return;
-	}
-}
-
 /* Writes a float and returns its length. */
 static int
 write_float(double value, char *to)
 {
-	static const double first_gap =
-		9007199254740992.0; /* integers are left out from here */
-	char text[FLOAT_ROOM];
 	double size = fabs(value);
-	Decimal decimal;
+	char text[PROMQL_FLOAT_SIZE];
 	int len = 0;
 
-	if (isnan(value))
-		return sprintf(to, "NaN");
-	if (isinf(value))
-		return sprintf(to, value > 0 ? "+Inf" : "-Inf");
-	if (signbit(value))
-		to[len++] = '-';
-	if (size < 1e15 && size == (double) (int64) size)
-		return len + pg_ulltoa_n((uint64) size, to + len);
-	if (size >= 1e-4 && size < 1e15)
+	/* what the server writes the same, and faster */
+	if (size < 1e-6 || (size >= 1e-4 && size < 1e15))
+	{
+		if (signbit(value))
+			to[len++] = '-';
+		if (size == (double) (int64) size)
+			return len + pg_ulltoa_n((uint64) size, to + len);
 		return len + double_to_shortest_decimal_bufn(size, to + len);
-	if (size < first_gap || size >= 1e41)
-		text[double_to_shortest_decimal_bufn(size, text)] = '\0';
-	else
-		shortest_by_trying(size, text);
-	read_decimal(text, &decimal);
-	if (size < 1e-6 || size >= 1e21)
-		return len + write_exponent(&decimal, to + len);
-	return len + write_plain(&decimal, to + len);
+	}
+	len = promql_write_json_float(value, text);
+	Assert(len <= FLOAT_ROOM);
+	memcpy(to, text, len);
+	return len;
 }
 
 /* Writes a time and returns its length. */
 static int
 write_time(int64 time, char *to)
 {
-	const int64 unix_epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-							 SECS_PER_DAY * 1000;
-	int64 ms = time / 1000 - (time % 1000 < 0) + unix_epoch;
+	int64 ms = time / PQ_MS - (time % PQ_MS < 0) + PQ_UNIX_EPOCH / PQ_MS;
 	uint64 size = ms < 0 ? -(uint64) ms : (uint64) ms;
 	int fraction = (int) (size % 1000);
 	int len = 0;

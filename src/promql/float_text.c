@@ -1,9 +1,10 @@
 /*
  * float_text.c
  *	  Writes floats as Prometheus shows them: the shortest decimal that reads back as the
- *	  same float, sample values never with an exponent.
+ *	  same float, with exponents or without.
  */
 #include <assert.h>
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -140,9 +141,9 @@ write_exponent(const Digits *digits, char *out)
 	return len + sprintf(out + len, "e%+03d", digits->point - 1);
 }
 
-/* Exponents, if wanted, are for numbers below 1e-4 and from a million on. */
+/* Numbers from the lower limit on and below the upper one, both powers of ten, have no exponent. */
 static int
-write_float(double value, bool exponents, char *out)
+write_float(double value, int lower, int upper, char *out)
 {
 	Digits digits;
 	int len = 0;
@@ -160,7 +161,7 @@ write_float(double value, bool exponents, char *out)
 	{
 		if (!short_decimal(value, &digits))
 			shortest_decimal(value, &digits);
-		if (exponents && (digits.point < -3 || digits.point > 6))
+		if (digits.point <= lower || digits.point > upper)
 			len += write_exponent(&digits, out + len);
 		else
 			len += write_digits(&digits, out + len);
@@ -173,11 +174,17 @@ write_float(double value, bool exponents, char *out)
 int
 promql_write_float(double value, char *out)
 {
-	return write_float(value, false, out);
+	return write_float(value, INT_MIN, INT_MAX, out);
 }
 
 int
 promql_write_short_float(double value, char *out)
 {
-	return write_float(value, true, out);
+	return write_float(value, -4, 6, out);
+}
+
+int
+promql_write_json_float(double value, char *out)
+{
+	return write_float(value, -6, 21, out);
 }

@@ -69,6 +69,7 @@ put_escape(PqWriter *writer, uint32_t c)
 	promql_put(writer, text);
 }
 
+/* A string with double quotes and escapes, as Go and PromQL know them. */
 static void
 put_quoted(PqWriter *writer, TsString string)
 {

@@ -31,8 +31,6 @@ extern void promql_put(PqWriter *writer, const char *text);
 extern void promql_put_bytes(PqWriter *writer, const char *text, size_t len);
 extern void promql_put_number(PqWriter *writer, double value);
 
-/* A string with double quotes and escapes, as Go and PromQL know them. */
-
 /* Writes an expression on one line. */
 extern void promql_put_expression(PqWriter *writer, const PqNode *node);
 

@@ -21,17 +21,13 @@ put_string(PqWriter *writer, TsString string)
 	promql_put(writer, "\"");
 	for (size_t i = 0; i < string.len; i++)
 	{
-		unsigned char c = (unsigned char) string.data[i];
-		char escape[8];
+		char escape[TS_JSON_ESCAPE_SIZE];
+		int length = ts_json_escape(string.data[i], escape);
 
-		if (c >= 0x20 && c != '"' && c != '\\')
+		if (length == 0)
 			continue;
 		promql_put_bytes(writer, string.data + plain, i - plain);
-		if (c == '"' || c == '\\')
-			snprintf(escape, sizeof(escape), "\\%c", c);
-		else
-			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned) c);
-		promql_put(writer, escape);
+		promql_put_bytes(writer, escape, (size_t) length);
 		plain = i + 1;
 	}
 	promql_put_bytes(writer, string.data + plain, string.len - plain);

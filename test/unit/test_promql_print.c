@@ -86,7 +86,7 @@ test_json(void)
 	check_json("1.50", "{\"type\":\"numberLiteral\",\"val\":\"1.5\"}");
 	check_json("-Inf", "{\"type\":\"numberLiteral\",\"val\":\"-Inf\"}");
 	check_json("'a\"\\\\\\n\\x01'",
-			   "{\"type\":\"stringLiteral\",\"val\":\"a\\\"\\\\\\u000a\\u0001\"}");
+			   "{\"type\":\"stringLiteral\",\"val\":\"a\\\"\\\\\\n\\u0001\"}");
 	check_json("up", UP);
 	check_json("-(up)", "{\"expr\":{\"expr\":" UP
 						",\"type\":\"parenExpr\"},\"op\":\"-\",\"type\":\"unaryExpr\"}");
@@ -417,6 +417,38 @@ test_short_floats(void)
 	}
 }
 
+/* As the API's documents have them. */
+static void
+test_json_floats(void)
+{
+	static const struct
+	{
+		double value;
+		const char *text;
+	} floats[] = {
+		{0, "0"},
+		{-0.0, "-0"},
+		{-1.5, "-1.5"},
+		{1e-6, "0.000001"},
+		{9.5e-7, "9.5e-07"},
+		{999999999999999900000.0, "999999999999999900000"},
+		{1e21, "1e+21"},
+		{-1.5e21, "-1.5e+21"},
+		{0x1p89, "6.189700196426902e+26"},
+		{INFINITY, "+Inf"},
+		{NAN, "NaN"},
+	};
+	char out[PROMQL_FLOAT_SIZE];
+
+	for (int i = 0; i < COUNT(floats); i++)
+	{
+		int len = promql_write_json_float(floats[i].value, out);
+
+		CHECK(len == (int) strlen(out) && strcmp(out, floats[i].text) == 0, "%s: %s",
+			  floats[i].text, out);
+	}
+}
+
 /* All kinds of numbers read back, and none is longer than it must be. */
 static void
 test_random_floats(void)
@@ -485,6 +517,7 @@ main(void)
 	test_offset_values();
 	test_floats();
 	test_short_floats();
+	test_json_floats();
 	test_random_floats();
 	test_locate();
 	return unit_finish();
