@@ -21,6 +21,10 @@
 #define MAX_QUEUE_SIZE ((Size) 4 * 1024 * 1024)
 #define MIN_MEMORY     ((Size) 8 * 1024 * 1024)
 
+/* What a step of a series may take in a worker, with all that operators make of it. */
+#define FLOAT_STEP_BYTES     256
+#define HISTOGRAM_STEP_BYTES 4096
+
 typedef struct SeriesGather
 {
 	PqOperator op;
@@ -162,6 +166,31 @@ estimate_samples(const PqOperator *op, const PqSelection *selection)
 	return op->nseries * Min(part, 1) * size.rows / Max(size.series, 1);
 }
 
+/* The most steps that an operator of a subtree has. */
+static uint32
+most_steps(const PqOperator *op)
+{
+	uint32 most = op->steps.n;
+
+	for (int i = 0; i < op->nchildren; i++)
+		most = Max(most, most_steps(op->children[i]));
+	return most;
+}
+
+/*
+ * As many workers as have room for what they hold of a series: what one process can do
+ * within the query's memory must not fail for want of it in workers.
+ */
+static int
+affordable_workers(const SeriesGather *gather)
+{
+	const PqExec *exec = gather->op.exec;
+	double row = (double) most_steps(&gather->op) *
+				 (exec->histogram_column != 0 ? HISTOGRAM_STEP_BYTES : FLOAT_STEP_BYTES);
+
+	return (int) Min((double) gather->wanted, (double) exec->max_memory / row - 1);
+}
+
 static bool
 is_worth_while(const SeriesGather *gather)
 {
@@ -173,7 +202,8 @@ is_worth_while(const SeriesGather *gather)
 	if ((IsInParallelMode() && parallel->active == 0) || IsParallelWorker() ||
 		!(gather->drained || parallel->at_once) || selecting == NULL ||
 		selecting->op.nseries != op->nseries ||
-		op->nseries < MIN_WORKERS * PQ_BLOCK_SERIES)
+		op->nseries < MIN_WORKERS * PQ_BLOCK_SERIES ||
+		affordable_workers(gather) < MIN_WORKERS)
 		return false;
 	return estimate_samples(op, &selecting->selection) >= pq_settings.parallel_samples;
 }
@@ -294,7 +324,8 @@ launch(SeriesGather *gather)
 	if (parallel->active == 0)
 		ts_buffer_flush();
 	EnterParallelMode();
-	context = CreateParallelContext("mytsdb", "pq_parallel_worker", gather->wanted);
+	context = CreateParallelContext("mytsdb", "pq_parallel_worker",
+									affordable_workers(gather));
 	estimate_memory(context, op);
 	PushActiveSnapshot(op->exec->snapshot);
 	InitializeParallelDSM(context);

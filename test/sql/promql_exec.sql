@@ -202,6 +202,14 @@ INSERT INTO m VALUES ('m_total{i="201",job="0"}', at(600), 7);
 SELECT value FROM promql('count(m_total)', at(601), 'm');
 ROLLBACK;
 SELECT value FROM promql('count(m_total)', at(601), 'm');
+-- workers' parts of the memory are not less than what the query needs
+SET mytsdb.query_workers = 8;
+SET mytsdb.query_memory = '14 MB';
+SELECT value FROM promql('count(last_over_time(m_total[50m:4ms]))', at(3000), 'm');
+SET mytsdb.query_memory = '128 MB';
+SELECT value FROM promql('count(last_over_time(m_total[50m:4ms]))', at(3000), 'm');
+RESET mytsdb.query_memory;
+SET mytsdb.query_workers = 2;
 -- a worker's error, and a canceled query
 SET mytsdb.query_max_samples = 150;
 SELECT mytsdb.query('sum(count_over_time(m_total[1h]))', at(3000), 'm');
