@@ -112,7 +112,8 @@ typedef struct PqSelection
 	uint32 *ids;
 	int64 time_min; /* of what is read */
 	int64 time_max;
-	PqReader *reader;
+	bool start_times;
+	PqReader *reader;  /* from the first series on, until the last one is read */
 	TsScanStats stats; /* of readers that have ended, and of workers */
 } PqSelection;
 
@@ -130,9 +131,11 @@ extern void pq_selection_plan(PqExec *exec, PqSelection *selection, const PqNode
 							  const PqNeeds *needs);
 /* Fills in op->series and selection->ids. */
 extern void pq_selection_open(PqOperator *op, PqSelection *selection);
-/* Begins to read samples in [time_min, time_max]. */
-extern void pq_selection_read(PqOperator *op, PqSelection *selection, int64 time_min,
-							  int64 time_max, bool start_times);
+/* Samples in [time_min, time_max] will be read. */
+extern void pq_selection_read(PqSelection *selection, int64 time_min, int64 time_max,
+							  bool start_times);
+/* The next rows of the operator's next series; false when there are no more. */
+extern bool pq_selection_next(PqOperator *op, PqSelection *selection, PqRead *read);
 extern void pq_selection_close(PqSelection *selection);
 extern void
 pq_selection_explain(PqOperator *op, const PqSelection *selection, PqExplain *to);

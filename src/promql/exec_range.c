@@ -32,7 +32,7 @@ range_open(PqOperator *op)
 
 	pq_selection_open(op, &selector->selection);
 	pq_gather_init(&selector->gather, op, selector->start_times);
-	pq_selection_read(op, &selector->selection,
+	pq_selection_read(&selector->selection,
 					  pq_time_add(pq_time_sub(op->windows.first_end, reach), 1),
 					  pq_time_add(last_end(op), selector->behind), selector->start_times);
 }
@@ -87,12 +87,13 @@ range_next_samples(PqOperator *op, PqSamples *out)
 	gather->n = 0;
 	gather->any_histogram = false;
 	gather->any_start_time = false;
-	while (pq_reader_next(selector->selection.reader, selector->selection.ids[op->given],
-						  &read))
+	while (pq_selection_next(op, &selector->selection, &read))
 	{
 		op->samples += read.n;
 		pq_gather_read(gather, &read);
 	}
+	if (op->given + 1 == op->nseries)
+		pq_selection_close(&selector->selection);
 	if (has_gaps(selector))
 		drop_gaps(selector);
 	pq_hold_samples(op->exec, (int64) gather->n - selector->held);

@@ -229,18 +229,29 @@ pq_selection_open(PqOperator *op, PqSelection *selection)
 }
 
 void
-pq_selection_read(PqOperator *op, PqSelection *selection, int64 time_min, int64 time_max,
+pq_selection_read(PqSelection *selection, int64 time_min, int64 time_max,
 				  bool start_times)
 {
-	PqReadSpec spec = {.ids = selection->ids,
-					   .nids = op->nseries,
-					   .time_min = time_min,
-					   .time_max = time_max,
-					   .start_times = start_times};
-
 	selection->time_min = time_min;
 	selection->time_max = time_max;
-	selection->reader = pq_reader_begin(op, &spec);
+	selection->start_times = start_times;
+}
+
+/* A query may have many selectors, of which few are read at a time. */
+bool
+pq_selection_next(PqOperator *op, PqSelection *selection, PqRead *read)
+{
+	if (selection->reader == NULL)
+	{
+		PqReadSpec spec = {.ids = selection->ids,
+						   .nids = op->nseries,
+						   .time_min = selection->time_min,
+						   .time_max = selection->time_max,
+						   .start_times = selection->start_times};
+
+		selection->reader = pq_reader_begin(op, &spec);
+	}
+	return pq_reader_next(selection->reader, selection->ids[op->given], read);
 }
 
 void

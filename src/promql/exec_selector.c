@@ -172,8 +172,7 @@ next_plain(Selector *selector, PqVector *out)
 	PqRead read;
 
 	while (cursor.step < selector->n &&
-		   pq_reader_next(selector->selection.reader, selector->selection.ids[op->given],
-						  &read))
+		   pq_selection_next(op, &selector->selection, &read))
 	{
 		op->samples += read.n;
 		if (read.values != NULL && read.value_nulls == NULL && read.histograms == NULL &&
@@ -259,8 +258,7 @@ next_smoothed(Selector *selector, PqVector *out)
 
 	gather->n = 0;
 	gather->any_histogram = false;
-	while (pq_reader_next(selector->selection.reader, selector->selection.ids[op->given],
-						  &read))
+	while (pq_selection_next(op, &selector->selection, &read))
 	{
 		op->samples += read.n;
 		pq_gather_read(gather, &read);
@@ -296,7 +294,7 @@ selector_open(PqOperator *op)
 		pq_gather_init(&selector->gather, op, false);
 		last = pq_time_add(last, lookback);
 	}
-	pq_selection_read(op, &selector->selection,
+	pq_selection_read(&selector->selection,
 					  pq_time_add(pq_time_sub(selector->first, lookback), 1), last,
 					  selector->gives == GIVES_START_TIME);
 }
@@ -327,6 +325,8 @@ selector_next(PqOperator *op, PqVector *out)
 		next_smoothed(selector, out);
 	else
 		next_plain(selector, out);
+	if (op->given + 1 == op->nseries)
+		pq_selection_close(&selector->selection);
 	if (selector->n < op->steps.n)
 		spread(out, op->steps.n);
 	count = pq_vector_count(out, op->steps.n);

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "range.h"
 
 /* ---- which sample, and how many ---- */
@@ -110,7 +112,7 @@ is_change(const PqSamples *s, uint32 i)
 	const TsHistogram *now = histogram_at(s, i);
 
 	if (before != NULL && now != NULL)
-		return !ts_histogram_equal(now, before);
+		return now != before && !ts_histogram_equal(now, before);
 	if (before != NULL || now != NULL)
 		return true;
 	return s->values[i] != s->values[i - 1] &&
@@ -172,7 +174,11 @@ count_pairs(RangeCall *call, PqVector *out, bool (*is_pair)(const PqSamples *, u
 
 	until[0] = 0;
 	for (uint32 i = 1; i < s->n; i++)
+	{
+		if (s->histograms != NULL)
+			CHECK_FOR_INTERRUPTS();
 		until[i] = until[i - 1] + is_pair(s, i);
+	}
 	for (uint32 i = 0; i < call->op.steps.n; i++)
 	{
 		uint32 first;

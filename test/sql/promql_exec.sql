@@ -142,6 +142,9 @@ SET mytsdb.query_memory = '8 MB';
 SELECT length(mytsdb.query_range('m_total', at(0), at(3000), '1 s', 'm')::text);
 SELECT count(*) FROM promql('m_total', at(0), at(3000), '1 s', 'm');
 RESET mytsdb.query_memory;
+-- many selectors, of which one is read at a time
+SET mytsdb.query_memory = '32 MB';
+SELECT count(*) FROM promql((SELECT string_agg(format('m_total{i="%s"}', i), ' or ') FROM generate_series(1, 200) i), at(600), 'm');
 -- also what one operator makes of one series
 CREATE TABLE big (labels labels, time timestamptz NOT NULL, histogram histogram)
     USING mytsdb WITH (mytsdb.series_by = 'labels');
