@@ -197,7 +197,7 @@ static bool
 estimate_rows(PlannerInfo *root, List *args, double *rows)
 {
 	Datum values[PROMQL_RANGE_ARGS];
-	PromqlNotes notes = {0};
+	PromqlNotes notes = {.context = CurrentMemoryContext};
 	PromqlRows *prepared;
 	ListCell *lc;
 	int nargs = 0;

@@ -12,6 +12,7 @@
 
 #include "promql_rows.h"
 #include "promql_sql.h"
+#include "ts_text_table.h"
 
 struct PromqlRows
 {
@@ -159,18 +160,16 @@ promql_rows_next(PromqlRows *rows, Datum *values, bool *nulls)
 static bool
 is_new(PromqlNotes *notes, const char *text)
 {
-	MemoryContext caller;
-	ListCell *lc;
+	const char **entry;
+	bool found;
 
-	foreach (lc, notes->shown)
-	{
-		if (strcmp(lfirst(lc), text) == 0)
-			return false;
-	}
-	caller = MemoryContextSwitchTo(notes->context);
-	notes->shown = lappend(notes->shown, pstrdup(text));
-	MemoryContextSwitchTo(caller);
-	return true;
+	if (notes->shown == NULL)
+		notes->shown = ts_text_table_create("promql annotations", sizeof(const char *),
+											notes->context);
+	entry = hash_search(notes->shown, &text, HASH_ENTER, &found);
+	if (!found)
+		*entry = MemoryContextStrdup(notes->context, text);
+	return !found;
 }
 
 static void

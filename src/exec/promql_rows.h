@@ -14,6 +14,7 @@
 
 #include "nodes/extensible.h"
 #include "nodes/primnodes.h"
+#include "utils/hsearch.h"
 #include "utils/snapshot.h"
 
 #include "promql_exec.h"
@@ -41,7 +42,7 @@ enum
 typedef struct PromqlNotes
 {
 	MemoryContext context;
-	List *shown; /* of char * */
+	HTAB *shown; /* their texts; NULL: none were */
 } PromqlNotes;
 
 typedef struct PromqlRows PromqlRows;

@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 
 #include "exec_internal.h"
+#include "ts_text_table.h"
 
 typedef struct Note
 {
@@ -29,8 +30,16 @@ typedef struct PqAnnotations
 	Note *notes;
 	int count;
 	int room;
+	HTAB *places[2];       /* NotePlace by text, of infos and warnings; NULL: none yet */
 	const char **texts[2]; /* of infos and warnings, when they were last asked for */
 } PqAnnotations;
+
+/* There may be an annotation for each metric that is read, so they are found by text. */
+typedef struct NotePlace
+{
+	const char *text; /* the note's; must be first */
+	int place;        /* among the notes */
+} NotePlace;
 
 struct PqAnnotations *
 pq_annotations_create(PqExec *exec)
@@ -51,25 +60,26 @@ comes_after(const Note *note, const Note *other)
 	return note->node_start <= other->node_start;
 }
 
+/* The place of the text, which the caller fills in if it is new. */
+static NotePlace *
+find_place(PqAnnotations *annotations, const Note *note, bool *found)
+{
+	HTAB **places = &annotations->places[note->warning];
+
+	if (*places == NULL)
+		*places = ts_text_table_create("PromQL annotations", sizeof(NotePlace),
+									   annotations->context);
+	return hash_search(*places, &note->text, HASH_ENTER, found);
+}
+
 static void
 add_note(PqExec *exec, const Note *added)
 {
 	PqAnnotations *annotations = exec->annotations;
-	Note *note;
+	const char *text;
+	NotePlace *place;
+	bool found;
 
-	for (int i = 0; i < annotations->count; i++)
-	{
-		note = &annotations->notes[i];
-		if (note->warning != added->warning || strcmp(note->text, added->text) != 0)
-			continue;
-		if (comes_after(added, note))
-		{
-			note->position = added->position;
-			note->node_start = added->node_start;
-			note->node_end = added->node_end;
-		}
-		return;
-	}
 	if (annotations->count == annotations->room)
 	{
 		Size size;
@@ -80,9 +90,24 @@ add_note(PqExec *exec, const Note *added)
 								 ? MemoryContextAlloc(annotations->context, size)
 								 : repalloc(annotations->notes, size);
 	}
-	note = &annotations->notes[annotations->count++];
-	*note = *added;
-	note->text = MemoryContextStrdup(annotations->context, added->text);
+	place = find_place(annotations, added, &found);
+	if (found)
+	{
+		Note *note = &annotations->notes[place->place];
+
+		if (comes_after(added, note))
+		{
+			note->position = added->position;
+			note->node_start = added->node_start;
+			note->node_end = added->node_end;
+		}
+		return;
+	}
+	text = MemoryContextStrdup(annotations->context, added->text);
+	place->text = text;
+	place->place = annotations->count++;
+	annotations->notes[place->place] = *added;
+	annotations->notes[place->place].text = text;
 }
 
 static void

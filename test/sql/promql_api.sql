@@ -206,6 +206,13 @@ INSERT INTO mytsdb.metadata (metric, type, unit, help, updated) VALUES
 SELECT mytsdb.metric_metadata();
 SELECT mytsdb.metric_metadata('b'), mytsdb.metric_metadata('c'), mytsdb.metric_metadata("limit" => 1), mytsdb.metric_metadata("limit" => 0);
 
+-- An annotation for each of many metrics
+CREATE TABLE many (labels labels NOT NULL, time timestamptz NOT NULL, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO many SELECT labels(ARRAY['__name__', 'i'], ARRAY['m' || i, i::text]), at(j), j FROM generate_series(1, 20000) i, generate_series(1, 2) j;
+SELECT json_array_length(doc -> 'data' -> 'result') AS series, doc -> 'infos' ->> 10 AS infos
+FROM mytsdb.query('rate({__name__=~"m.+"}[10s]) + rate({__name__=~"m.+"}[5s])', at(2), 'many') doc;
+DROP TABLE many;
+
 -- Privileges: of whoever calls
 CREATE ROLE regress_api;
 GRANT USAGE ON SCHEMA api TO regress_api;
