@@ -150,7 +150,13 @@ match_series(Lookup *lookup, ArrayType *matches)
 							errmsg("selectors must not be null")));
 		ids = select_series(lookup, DatumGetTextPP(selectors[i]), &count);
 		if (i > 0)
-			ids = join_ids(lookup->ids, lookup->nids, ids, count, &count);
+		{
+			uint32 *both = join_ids(lookup->ids, lookup->nids, ids, count, &count);
+
+			pfree(lookup->ids);
+			pfree(ids);
+			ids = both;
+		}
 		lookup->ids = ids;
 		lookup->nids = count;
 	}

@@ -129,6 +129,8 @@ add_selector(Exemplars *exemplars, const PqNode *node)
 	ids = repalloc_huge(ids, sizeof(uint32) * Max((Size) all, 1));
 	if (exemplars->nids > 0)
 		memcpy(ids + count, exemplars->ids, sizeof(uint32) * exemplars->nids);
+	if (exemplars->ids != NULL)
+		pfree(exemplars->ids);
 	qsort(ids, all, sizeof(uint32), compare_ids);
 	for (uint32 i = 0; i < all; i++)
 	{
