@@ -255,6 +255,7 @@ struct PqExec
 	struct PqPlanner *planner;
 	PqOperator *running; /* whose open or next it is; NULL: nobody's */
 	struct PqBudget *budget;
+	struct HTAB *counts_only; /* nodes; NULL: none */
 	struct PqParallel *parallel;
 };
 

@@ -21,13 +21,13 @@ pq_is_stale(double value)
 	return bits == STALE_MARKER;
 }
 
-const TsHistogram *
+TsHistogram *
 pq_read_histogram(PqOperator *op, Datum value)
 {
 	TsAllocator allocator = pq_allocator(&op->row_place);
 	struct varlena *payload = PG_DETOAST_DATUM_PACKED(value);
-	const TsHistogram *h = ts_histogram_decode(VARDATA_ANY(payload),
-											   VARSIZE_ANY_EXHDR(payload), &allocator);
+	TsHistogram *h = ts_histogram_decode(VARDATA_ANY(payload), VARSIZE_ANY_EXHDR(payload),
+										 &allocator);
 
 	if (h == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
@@ -40,6 +40,17 @@ pq_gather_init(PqGather *gather, PqOperator *op, bool start_times)
 	memset(gather, 0, sizeof(PqGather));
 	gather->op = op;
 	gather->with_start_times = start_times;
+	gather->from = PG_INT64_MIN;
+	gather->resets.counts_only = pq_counts_only(op->exec, op->node);
+}
+
+void
+pq_gather_empty(PqGather *gather)
+{
+	gather->n = 0;
+	gather->any_histogram = false;
+	gather->any_start_time = false;
+	gather->resets.last = NULL;
 }
 
 static void *
@@ -152,7 +163,7 @@ void
 pq_gather_read(PqGather *gather, const PqRead *read)
 {
 	if (read->values != NULL && read->value_nulls == NULL && read->histograms == NULL &&
-		!gather->with_start_times)
+		!gather->with_start_times && (read->n == 0 || read->times[0] >= gather->from))
 	{
 		read_floats(gather, read);
 		return;
@@ -164,15 +175,19 @@ pq_gather_read(PqGather *gather, const PqRead *read)
 		if (read->histograms != NULL &&
 			(read->histogram_nulls == NULL || !read->histogram_nulls[i]))
 		{
-			const TsHistogram *h = pq_read_histogram(gather->op, read->histograms[i]);
+			const TsHistogram *h = pq_resets_next(&gather->resets, gather->op,
+												  read->histograms[i]);
 
+			if (read->times[i] < gather->from)
+				continue;
 			if (ts_histogram_is_stale(h))
 				drop_equal(gather, read->times[i]);
 			else
 				add_sample(gather, read->times[i], 0, h, start_time);
 		}
 		else if (read->values != NULL &&
-				 (read->value_nulls == NULL || !read->value_nulls[i]))
+				 (read->value_nulls == NULL || !read->value_nulls[i]) &&
+				 read->times[i] >= gather->from)
 		{
 			if (pq_is_stale(read->values[i]))
 				drop_equal(gather, read->times[i]);

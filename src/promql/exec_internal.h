@@ -140,10 +140,28 @@ extern void pq_selection_close(PqSelection *selection);
 extern void
 pq_selection_explain(PqOperator *op, const PqSelection *selection, PqExplain *to);
 
+/* What a selector says of counter resets in native histograms. exec_resets.c */
+typedef struct PqResets
+{
+	bool counts_only;        /* compares neighbours, and gives counts and sums alone */
+	const TsHistogram *last; /* of this series */
+} PqResets;
+
+/* Finds out whose buckets nobody looks at. */
+extern void pq_resets_plan(PqExec *exec);
+extern bool pq_counts_only(const PqExec *exec, const PqNode *node);
+/* From where on a selector reads which gives samples from this time on: the first of them is
+ * compared, too. */
+extern int64 pq_first_neighbour(const PqOperator *op, int64 time_min);
+/* The next histogram of a series, from its column's value; in op->row. */
+extern const TsHistogram *pq_resets_next(PqResets *resets, PqOperator *op, Datum value);
+
 /* Samples that are gathered in arrays that grow. exec_gather.c */
 typedef struct PqGather
 {
 	PqOperator *op;
+	int64 from; /* samples before that are neighbours, no more */
+	PqResets resets;
 	bool with_start_times;
 	bool any_histogram;
 	bool any_start_time;
@@ -156,11 +174,13 @@ typedef struct PqGather
 } PqGather;
 
 extern void pq_gather_init(PqGather *gather, PqOperator *op, bool start_times);
+/* Nothing is in it; what comes now is another series'. */
+extern void pq_gather_empty(PqGather *gather);
 /* Adds what was read, but for stale markers and what is no sample. */
 extern void pq_gather_read(PqGather *gather, const PqRead *read);
 extern void pq_gather_samples(const PqGather *gather, PqSamples *samples);
 /* Decodes a histogram of a table into the row. */
-extern const TsHistogram *pq_read_histogram(PqOperator *op, Datum value);
+extern TsHistogram *pq_read_histogram(PqOperator *op, Datum value);
 extern bool pq_is_stale(double value);
 
 /*

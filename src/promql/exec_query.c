@@ -127,6 +127,7 @@ pq_begin(const PqRequest *request, Snapshot snapshot, MemoryContext parent)
 	query->owner = CurrentResourceOwner;
 	query->exec.snapshot = RegisterSnapshot(snapshot);
 	query->row = AllocSetContextCreate(context, "PromQL result", ALLOCSET_DEFAULT_SIZES);
+	pq_resets_plan(&query->exec);
 	query->exec.planner = pq_planner_create(&query->exec);
 	MemoryContextSwitchTo(caller);
 	return query;

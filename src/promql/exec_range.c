@@ -32,8 +32,8 @@ range_open(PqOperator *op)
 
 	pq_selection_open(op, &selector->selection);
 	pq_gather_init(&selector->gather, op, selector->start_times);
-	pq_selection_read(&selector->selection,
-					  pq_time_add(pq_time_sub(op->windows.first_end, reach), 1),
+	selector->gather.from = pq_time_add(pq_time_sub(op->windows.first_end, reach), 1);
+	pq_selection_read(&selector->selection, pq_first_neighbour(op, selector->gather.from),
 					  pq_time_add(last_end(op), selector->behind), selector->start_times);
 }
 
@@ -84,10 +84,8 @@ range_next_samples(PqOperator *op, PqSamples *out)
 	PqGather *gather = &selector->gather;
 	PqRead read;
 
-	gather->n = 0;
-	gather->any_histogram = false;
-	gather->any_start_time = false;
-	while (pq_selection_next(op, &selector->selection, &read))
+	pq_gather_empty(gather);
+	while (pq_selection_next(&selector->selection, &read))
 	{
 		op->samples += read.n;
 		pq_gather_read(gather, &read);

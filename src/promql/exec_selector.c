@@ -44,6 +44,7 @@ typedef struct Cursor
 	Datum datum; /* the histogram, as long as it is not decoded */
 	const TsHistogram *histogram;
 	int64 start_time;
+	PqResets resets;
 } Cursor;
 
 /* ---- the plain kind ---- */
@@ -52,7 +53,8 @@ static void
 decode_waiting(Cursor *cursor)
 {
 	if (cursor->waiting && cursor->is_histogram && cursor->histogram == NULL)
-		cursor->histogram = pq_read_histogram(&cursor->selector->op, cursor->datum);
+		cursor->histogram = pq_resets_next(&cursor->resets, &cursor->selector->op,
+										   cursor->datum);
 }
 
 static double
@@ -155,6 +157,8 @@ take_any(Cursor *cursor, const PqRead *read)
 		cursor->value = histogram ? 0 : read->values[i];
 		if (histogram)
 			cursor->datum = read->histograms[i];
+		if (cursor->resets.counts_only)
+			decode_waiting(cursor);
 		cursor->start_time = read->start_times != NULL ? read->start_times[i]
 													   : PQ_NO_START;
 	}
@@ -168,7 +172,8 @@ next_plain(Selector *selector, PqVector *out)
 	Cursor cursor = {.selector = selector,
 					 .out = out,
 					 .look = selector->first,
-					 .start_time = PQ_NO_START};
+					 .start_time = PQ_NO_START,
+					 .resets.counts_only = pq_counts_only(op->exec, op->node)};
 	PqRead read;
 
 	while (cursor.step < selector->n &&
@@ -256,9 +261,8 @@ next_smoothed(Selector *selector, PqVector *out)
 	PqSamples samples;
 	PqRead read;
 
-	gather->n = 0;
-	gather->any_histogram = false;
-	while (pq_selection_next(op, &selector->selection, &read))
+	pq_gather_empty(gather);
+	while (pq_selection_next(&selector->selection, &read))
 	{
 		op->samples += read.n;
 		pq_gather_read(gather, &read);
@@ -292,11 +296,13 @@ selector_open(PqOperator *op)
 	if (selector->smoothed)
 	{
 		pq_gather_init(&selector->gather, op, false);
+		selector->gather.from = pq_time_add(pq_time_sub(selector->first, lookback), 1);
 		last = pq_time_add(last, lookback);
 	}
-	pq_selection_read(&selector->selection,
-					  pq_time_add(pq_time_sub(selector->first, lookback), 1), last,
-					  selector->gives == GIVES_START_TIME);
+	pq_selection_read(
+		&selector->selection,
+		pq_first_neighbour(op, pq_time_add(pq_time_sub(selector->first, lookback), 1)),
+		last, selector->gives == GIVES_START_TIME);
 }
 
 /* What was found for the one time that all steps look at is for all of them. */

@@ -69,6 +69,7 @@ struct Share
 {
 	Share *next;
 	const Class *class;
+	const PqNode *node; /* where it occurs first */
 	PqSteps steps;
 	bool range;
 	PqOperator *child;
@@ -402,7 +403,7 @@ go_alone(Taker *taker)
 	exec->planner->alone = true;
 	exec->parallel->within = true;
 	taker->alone = pq_plan_itself(
-		exec, share->class->node, &share->steps,
+		exec, share->node, &share->steps,
 		share->selecting != NULL ? share->selecting->selection.needs : NULL,
 		share->range);
 	exec->planner->alone = false;
@@ -568,13 +569,15 @@ pq_planner_share_nothing(PqExec *exec)
 }
 
 static Share *
-find_share(const PqExec *exec, const Class *class, const PqSteps *steps, bool range)
+find_share(const PqExec *exec, const Class *class, const PqNode *node,
+		   const PqSteps *steps, bool range)
 {
 	struct PqPlanner *planner = exec->planner;
 
 	for (Share *share = planner->shares; share != NULL; share = share->next)
 	{
 		if (share->class == class && share->range == range &&
+			pq_counts_only(exec, share->node) == pq_counts_only(exec, node) &&
 			share->steps.start == steps->start && share->steps.step == steps->step &&
 			share->steps.n == steps->n)
 			return share;
@@ -583,17 +586,18 @@ find_share(const PqExec *exec, const Class *class, const PqSteps *steps, bool ra
 }
 
 static Share *
-make_share(PqExec *exec, const Class *class, const PqSteps *steps, const PqNeeds *needs,
-		   bool range)
+make_share(PqExec *exec, const Class *class, const PqNode *node, const PqSteps *steps,
+		   const PqNeeds *needs, bool range)
 {
 	struct PqPlanner *planner = exec->planner;
 	Share *share = MemoryContextAllocZero(exec->context, sizeof(Share));
-	bool local = pq_is_local(exec, class->node);
+	bool local = pq_is_local(exec, node);
 
 	share->class = class;
+	share->node = node;
 	share->steps = *steps;
 	share->range = range;
-	share->child = pq_plan_itself(exec, class->node, steps, local ? needs : NULL, range);
+	share->child = pq_plan_itself(exec, node, steps, local ? needs : NULL, range);
 	if (local)
 		share->selecting = pq_find_selector(share->child);
 	share->next = planner->shares;
@@ -632,9 +636,9 @@ pq_share(PqExec *exec, const PqNode *node, const PqSteps *steps, const PqNeeds *
 
 	if (class == NULL || class->uses < 2)
 		return NULL;
-	share = find_share(exec, class, steps, range);
+	share = find_share(exec, class, node, steps, range);
 	if (share == NULL)
-		share = make_share(exec, class, steps, needs, range);
+		share = make_share(exec, class, node, steps, needs, range);
 	else if (share->child->opened)
 		return NULL; /* too late for what the others have read */
 	else

@@ -127,6 +127,7 @@ SELECT f, r(format('%s(h)', f), 0, 20) AS result FROM plain;
 SELECT f, r(format('%s by (k) (h)', f), 0, 20) AS result FROM plain;
 SELECT r('sum(custom)', 0, 10), r('avg(custom)', 0, 10), r('sum({__name__=~"h|custom",k="1"})', 0, 10), r('avg(sum by (k) ({__name__=~"h|custom",k="1"}))', 0, 10), q('sum by (nothing) ((h * 1) or (custom * 1))');
 SELECT r('topk(5, h)', 0, 20), q('bottomk(5, h)'), q('topk(0, h)'), r('limitk(2, h)', 0, 20), r('limit_ratio(1, h)', 0, 20), r('quantile(0.5, h)', 0, 20), q('count_values("x", h)'), r('count_values("x", h)', 10, 20), q('count_values("x", custom)');
+-- (what is sent as a hint of a reset says nothing: promql_resets)
 CALL put('resets{k="yes"}', '{{schema:0 count:4 sum:5 buckets:[1 2 1] counter_reset_hint:reset}}');
 CALL put('resets{k="no"}', '{{schema:0 count:4 sum:5 buckets:[1 2 1] counter_reset_hint:not_reset}}');
 SELECT q('sum(resets)'), q('avg(resets)'), q('sum by (k) (resets)'), q('sum({__name__=~"resets|n"})');
