@@ -85,7 +85,7 @@ range_next_samples(PqOperator *op, PqSamples *out)
 	PqRead read;
 
 	pq_gather_empty(gather);
-	while (pq_selection_next(&selector->selection, &read))
+	while (pq_selection_next(op, &selector->selection, &read))
 	{
 		op->samples += read.n;
 		pq_gather_read(gather, &read);

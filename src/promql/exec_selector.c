@@ -262,7 +262,7 @@ next_smoothed(Selector *selector, PqVector *out)
 	PqRead read;
 
 	pq_gather_empty(gather);
-	while (pq_selection_next(&selector->selection, &read))
+	while (pq_selection_next(op, &selector->selection, &read))
 	{
 		op->samples += read.n;
 		pq_gather_read(gather, &read);
