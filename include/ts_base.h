@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A run of bytes, not NUL-terminated. */
 typedef struct TsString
@@ -22,6 +23,18 @@ typedef struct TsString
 	const char *data;
 	size_t len;
 } TsString;
+
+static inline bool
+ts_string_equal(TsString a, TsString b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool
+ts_string_is(TsString string, const char *text)
+{
+	return ts_string_equal(string, (TsString){text, strlen(text)});
+}
 
 /* ---- errors ---- */
 

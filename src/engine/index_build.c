@@ -47,19 +47,13 @@ hash_pair(PairKey key)
 		name, hash_bytes((const unsigned char *) key.value.data, (int) key.value.len));
 }
 
-static bool
-are_equal(TsString a, TsString b)
-{
-	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 #define SH_PREFIX            pairs
 #define SH_ELEMENT_TYPE      Pair
 #define SH_KEY_TYPE          PairKey
 #define SH_KEY               key
 #define SH_HASH_KEY(tb, key) hash_pair(key)
 #define SH_EQUAL(tb, a, b) \
-	(are_equal((a).name, (b).name) && are_equal((a).value, (b).value))
+	(ts_string_equal((a).name, (b).name) && ts_string_equal((a).value, (b).value))
 #define SH_SCOPE static inline
 #define SH_STORE_HASH
 #define SH_GET_HASH(tb, pair) (pair)->hash
@@ -198,7 +192,7 @@ write_pairs(Build *build, IndexWriter *writer)
 		const Pair *pair = sorted[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (i == 0 || !are_equal(sorted[i - 1]->key.name, pair->key.name))
+		if (i == 0 || !ts_string_equal(sorted[i - 1]->key.name, pair->key.name))
 			index_writer_name(writer, pair->key.name);
 		index_writer_value_ids(writer, pair->key.value,
 							   pair->ids != NULL ? pair->ids : &pair->first, pair->count);

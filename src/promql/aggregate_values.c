@@ -210,12 +210,6 @@ count_series(CountValues *self, uint32 group, const PqVector *v)
 
 /* ---- the operator ---- */
 
-static bool
-is_same_name(TsString a, TsString b)
-{
-	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 /* Groups do not look at the label that values are written to. */
 static void
 group_without_label(CountValues *self)
@@ -254,10 +248,10 @@ check_label(CountValues *self)
 	self->keep_label = true;
 	if (!node->u.aggregate.without)
 		return;
-	if (is_same_name(self->label, (TsString){.data = "__name__", .len = 8}))
+	if (ts_string_is(self->label, TS_METRIC_NAME_LABEL))
 		self->keep_label = false;
 	for (int i = 0; i < names->count; i++)
-		if (is_same_name(self->label, names->names[i]))
+		if (ts_string_equal(self->label, names->names[i]))
 			self->keep_label = false;
 }
 

@@ -14,7 +14,6 @@
 TsString
 pq_absent_labels(const PqNode *arg, MemoryContext context)
 {
-	TsString name = {TS_METRIC_NAME_LABEL, strlen(TS_METRIC_NAME_LABEL)};
 	TsString labels = pq_no_labels;
 
 	if (arg->kind != PQ_SELECTOR)
@@ -24,16 +23,14 @@ pq_absent_labels(const PqNode *arg, MemoryContext context)
 		const TsMatcher *matcher = &arg->u.selector.matchers[i];
 		bool before = false;
 
-		if (matcher->name.len == name.len &&
-			memcmp(matcher->name.data, name.data, name.len) == 0)
+		if (ts_string_is(matcher->name, TS_METRIC_NAME_LABEL))
 			continue;
 		for (int j = 0; j < i; j++)
 		{
 			const TsMatcher *other = &arg->u.selector.matchers[j];
 
 			before |= other->type == TS_MATCH_EQUAL &&
-					  other->name.len == matcher->name.len &&
-					  memcmp(other->name.data, matcher->name.data, other->name.len) == 0;
+					  ts_string_equal(other->name, matcher->name);
 		}
 		labels = pq_labels_set(labels, matcher->name,
 							   matcher->type == TS_MATCH_EQUAL && !before

@@ -189,7 +189,7 @@ is_wanted(const InfoOperator *info, TsString name)
 {
 	for (int i = 0; i < info->ndata_matchers; i++)
 	{
-		if (call_same_string(info->data_matchers[i].name, name))
+		if (ts_string_equal(info->data_matchers[i].name, name))
 			return true;
 	}
 	return info->ndata_matchers == 0;
@@ -208,14 +208,14 @@ add_labels(InfoOperator *info, TsString base, TsString from, TsString *labels,
 	{
 		TsString value;
 
-		if (call_is_name(pair.name) || !is_wanted(info, pair.name))
+		if (ts_string_is(pair.name, TS_METRIC_NAME_LABEL) || !is_wanted(info, pair.name))
 			continue;
 		if (labels_find(base.data, base.len, pair.name.data, pair.name.len, &value))
 			continue;
 		if (!labels_find(labels->data, labels->len, pair.name.data, pair.name.len,
 						 &value))
 			*labels = pq_labels_set(*labels, pair.name, pair.value, info->op.row);
-		else if (!call_same_string(value, pair.value))
+		else if (!ts_string_equal(value, pair.value))
 		{
 			*conflict = pair.name;
 			return false;

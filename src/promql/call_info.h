@@ -88,19 +88,6 @@ typedef struct InfoOperator
 	PqVector current;
 } InfoOperator;
 
-static inline bool
-call_same_string(TsString a, TsString b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-static inline bool
-call_is_name(TsString name)
-{
-	return call_same_string(
-		name, (TsString){TS_METRIC_NAME_LABEL, sizeof(TS_METRIC_NAME_LABEL) - 1});
-}
-
 extern CallReference call_info_reference(PqExec *exec, const PqNode *arg);
 
 /* The labels by which info series belong to others. */

@@ -85,7 +85,7 @@ call_info_plan_matchers(InfoOperator *info, const PqNode *node)
 	{
 		const TsMatcher *matcher = &selector->u.selector.matchers[i];
 
-		if (!call_is_name(matcher->name))
+		if (!ts_string_is(matcher->name, TS_METRIC_NAME_LABEL))
 			info->data_matchers[info->ndata_matchers++] = *matcher;
 		else
 		{
@@ -164,7 +164,7 @@ wanted_values(InfoOperator *info, TsString name, uint32 *count)
 		qsort(values, n, sizeof(TsString), compare_strings);
 	for (uint32 i = 0; i < n; i++)
 	{
-		if (*count == 0 || !call_same_string(values[i], values[*count - 1]))
+		if (*count == 0 || !ts_string_equal(values[i], values[*count - 1]))
 			values[(*count)++] = values[i];
 	}
 	return values;

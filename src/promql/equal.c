@@ -10,12 +10,6 @@
 #include "promql_ast.h"
 
 static bool
-equal_strings(TsString a, TsString b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-static bool
 equal_numbers(double a, double b)
 {
 	return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
@@ -28,7 +22,7 @@ equal_names(const PqNames *a, const PqNames *b)
 		return false;
 	for (int i = 0; i < a->count; i++)
 	{
-		if (!equal_strings(a->names[i], b->names[i]))
+		if (!ts_string_equal(a->names[i], b->names[i]))
 			return false;
 	}
 	return true;
@@ -56,8 +50,8 @@ equal_modifiers(const PqModifiers *a, const PqModifiers *b)
 static bool
 equal_matchers(const TsMatcher *a, const TsMatcher *b)
 {
-	return a->type == b->type && equal_strings(a->name, b->name) &&
-		   equal_strings(a->value, b->value);
+	return a->type == b->type && ts_string_equal(a->name, b->name) &&
+		   ts_string_equal(a->value, b->value);
 }
 
 static int
@@ -93,7 +87,7 @@ equal_matcher_sets(const PqNode *a, const PqNode *b)
 static bool
 equal_selectors(const PqNode *a, const PqNode *b)
 {
-	return equal_strings(a->u.selector.name, b->u.selector.name) &&
+	return ts_string_equal(a->u.selector.name, b->u.selector.name) &&
 		   equal_matcher_sets(a, b) &&
 		   equal_modifiers(&a->u.selector.modifiers, &b->u.selector.modifiers) &&
 		   equal_durations(&a->u.selector.range, &b->u.selector.range) &&
@@ -156,7 +150,7 @@ promql_equal(const PqNode *a, const PqNode *b)
 			return a->u.number.duration == b->u.number.duration &&
 				   equal_numbers(a->u.number.value, b->u.number.value);
 		case PQ_STRING:
-			return equal_strings(a->u.string, b->u.string);
+			return ts_string_equal(a->u.string, b->u.string);
 		case PQ_SELECTOR:
 			return equal_selectors(a, b);
 		case PQ_SUBQUERY:

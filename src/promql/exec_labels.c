@@ -19,23 +19,11 @@ const TsString pq_no_labels = {(const char *) empty_payload, sizeof(empty_payloa
 static const char *const name_labels[] = {TS_METRIC_NAME_LABEL, "__type__", "__unit__"};
 
 static bool
-is_text(TsString string, const char *text)
-{
-	return string.len == strlen(text) && memcmp(string.data, text, string.len) == 0;
-}
-
-static bool
-is_same(TsString a, TsString b)
-{
-	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
-static bool
 is_among(TsString name, const PqNames *names)
 {
 	for (int i = 0; names != NULL && i < names->count; i++)
 	{
-		if (is_same(name, names->names[i]))
+		if (ts_string_equal(name, names->names[i]))
 			return true;
 	}
 	return false;
@@ -119,7 +107,7 @@ keep_others(TsString name, const void *arg)
 static bool
 keep_others_unnamed(TsString name, const void *arg)
 {
-	return !is_text(name, TS_METRIC_NAME_LABEL) && !is_among(name, arg);
+	return !ts_string_is(name, TS_METRIC_NAME_LABEL) && !is_among(name, arg);
 }
 
 TsString
@@ -133,7 +121,7 @@ keep_unnamed(TsString name, const void *arg)
 {
 	for (int i = 0; i < (int) lengthof(name_labels); i++)
 	{
-		if (is_text(name, name_labels[i]))
+		if (ts_string_is(name, name_labels[i]))
 			return false;
 	}
 	return true;
@@ -158,7 +146,7 @@ pq_labels_set(TsString labels, TsString name, TsString value, MemoryContext cont
 	labels_iter_init(&iter, labels.data, labels.len);
 	while (labels_iter_next(&iter, &pair))
 	{
-		if (!is_same(pair.name, name))
+		if (!ts_string_equal(pair.name, name))
 			pairs[n++] = pair;
 	}
 	if (value.len > 0)
@@ -198,7 +186,7 @@ pq_labels_value(TsString labels, const char *name)
 bool
 pq_labels_equal(TsString a, TsString b)
 {
-	return is_same(a, b);
+	return ts_string_equal(a, b);
 }
 
 /* ---- numbers for sets ---- */
@@ -252,7 +240,7 @@ find_slot(const PqLabelsMap *map, TsString labels, uint64 hash)
 	{
 		const MapEntry *entry = &map->entries[map->slots[at] - 1];
 
-		if (entry->hash == hash && is_same(entry->labels, labels))
+		if (entry->hash == hash && ts_string_equal(entry->labels, labels))
 			break;
 		at = (at + 1) & (map->nslots - 1);
 	}

@@ -99,8 +99,7 @@ known_name(const PqNode *node, TsString *name)
 		const TsMatcher *matcher = &node->u.selector.matchers[i];
 
 		if (matcher->type == TS_MATCH_EQUAL && matcher->value.len > 0 &&
-			matcher->name.len == strlen(TS_METRIC_NAME_LABEL) &&
-			memcmp(matcher->name.data, TS_METRIC_NAME_LABEL, matcher->name.len) == 0)
+			ts_string_is(matcher->name, TS_METRIC_NAME_LABEL))
 		{
 			*name = matcher->value;
 			return true;

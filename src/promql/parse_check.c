@@ -71,12 +71,6 @@ check_operands(PqParser *parser, PqNode *node)
 	return true;
 }
 
-static bool
-same_name(const TsString *a, const TsString *b)
-{
-	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-}
-
 /* No label may stand in on() and in group_left() or group_right() both. */
 static bool
 check_include(PqParser *parser, PqNode *node, const PqMatching *matching)
@@ -85,7 +79,7 @@ check_include(PqParser *parser, PqNode *node, const PqMatching *matching)
 	{
 		for (int j = 0; j < matching->include.count; j++)
 		{
-			if (same_name(&matching->labels.names[i], &matching->include.names[j]))
+			if (ts_string_equal(matching->labels.names[i], matching->include.names[j]))
 				return parse_fail(
 					parser, TS_ERR_INVALID, node->u.binary.op_start,
 					"label \"%.*s\" must not occur in ON and GROUP clause at once",

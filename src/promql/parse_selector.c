@@ -38,8 +38,7 @@ check_one_name(PqParser *parser, const PromqlMatcherList *list, const PromqlToke
 	{
 		const TsMatcher *matcher = &cell->matcher;
 
-		if (matcher->name.len == strlen(TS_METRIC_NAME_LABEL) &&
-			memcmp(matcher->name.data, TS_METRIC_NAME_LABEL, matcher->name.len) == 0)
+		if (ts_string_is(matcher->name, TS_METRIC_NAME_LABEL))
 			return parse_fail(parser, TS_ERR_INVALID, matcher->name_offset,
 							  "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
 							  (int) name->text.len, name->text.data,

@@ -194,21 +194,13 @@ put_offset(PqWriter *writer, const PqModifiers *modifiers)
 
 /* ---- selectors ---- */
 
-static bool
-equal_strings(TsString a, TsString b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 /* Is it the matcher that the name before the braces stands for? */
 static bool
 is_name_matcher(const PqNode *node, const TsMatcher *matcher)
 {
-	const TsString label = {TS_METRIC_NAME_LABEL, strlen(TS_METRIC_NAME_LABEL)};
-
 	return node->u.selector.name.len > 0 && matcher->type == TS_MATCH_EQUAL &&
-		   equal_strings(matcher->name, label) &&
-		   equal_strings(matcher->value, node->u.selector.name);
+		   ts_string_is(matcher->name, TS_METRIC_NAME_LABEL) &&
+		   ts_string_equal(matcher->value, node->u.selector.name);
 }
 
 static void

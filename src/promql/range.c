@@ -251,14 +251,6 @@ static const PqMethods range_methods = {
 
 /* ---- planning ---- */
 
-const PqNode *
-pq_range_bare(const PqNode *node)
-{
-	while (node->kind == PQ_PAREN)
-		node = node->u.paren;
-	return node;
-}
-
 void
 pq_range_check_extend(PqExec *exec, const PqFunction *function, PqExtend extend)
 {
@@ -309,8 +301,8 @@ pq_plan_range_call(PqExec *exec, const PqNode *node, const PqSteps *steps,
 	if (range->start_times)
 		pq_want_start_times(call->op.children[0]);
 	/* a subquery's result has no place in the text, as Prometheus has it */
-	call->position = pq_range_bare(node->u.call.args[0])->kind == PQ_SUBQUERY
+	call->position = pq_strip(node->u.call.args[0])->kind == PQ_SUBQUERY
 						 ? 0
-						 : pq_range_bare(node->u.call.args[0])->start;
+						 : pq_strip(node->u.call.args[0])->start;
 	return &call->op;
 }

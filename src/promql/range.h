@@ -142,8 +142,6 @@ extern TsHistogram *pq_range_made(RangeCall *call, TsHistogram *h);
 extern void pq_range_note(RangeCall *call, RangeNote note);
 extern void pq_range_note_quantile(RangeCall *call, double q);
 
-/* Without what stands around it. */
-extern const PqNode *pq_range_bare(const PqNode *node);
 /* Fails unless the function may be used with the modifier: most would see samples outside
  * of the range. */
 extern void

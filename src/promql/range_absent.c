@@ -81,7 +81,7 @@ pq_range_plan_absent(PqExec *exec, const PqNode *node, const PqSteps *steps)
 	RangeAbsent *absent = (RangeAbsent *) pq_operator(exec, sizeof(RangeAbsent),
 													  &absent_methods, node, steps, 1);
 
-	absent->arg = pq_range_bare(node->u.call.args[0]);
+	absent->arg = pq_strip(node->u.call.args[0]);
 	absent->op.children[0] = pq_plan_range(exec, node->u.call.args[0], steps, &no_needs);
 	pq_range_check_extend(exec, node->u.call.function,
 						  absent->op.children[0]->windows.extend);

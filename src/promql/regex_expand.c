@@ -26,12 +26,6 @@ typedef struct Reader
 } Reader;
 
 static bool
-same_string(TsString a, TsString b)
-{
-	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
-static bool
 no_memory(Reader *r)
 {
 	ts_error_set(r->err, TS_ERR_MEMORY, -1, "out of memory while reading a template");
@@ -139,7 +133,7 @@ add_reference(Reader *r, TsString name)
 	else
 	{
 		for (uint32_t i = 1; i <= count; i++)
-			n += same_string(ts_regex_group_name(r->regex, i), name);
+			n += ts_string_equal(ts_regex_group_name(r->regex, i), name);
 	}
 	if (n == 0)
 		return true;
@@ -157,7 +151,7 @@ add_reference(Reader *r, TsString name)
 	n = 0;
 	for (uint32_t i = 1; i <= count; i++)
 	{
-		if (same_string(ts_regex_group_name(r->regex, i), name))
+		if (ts_string_equal(ts_regex_group_name(r->regex, i), name))
 			groups[n++] = i;
 	}
 	return true;

@@ -32,9 +32,7 @@ part_of_expression(const PromqlToken *token)
 		return "operator";
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 	{
-		if (token->type == PROMQL_IDENTIFIER &&
-			token->text.len == strlen(words[i].word) &&
-			memcmp(token->text.data, words[i].word, token->text.len) == 0)
+		if (token->type == PROMQL_IDENTIFIER && ts_string_is(token->text, words[i].word))
 			return words[i].what;
 	}
 	return NULL;
@@ -103,8 +101,7 @@ check_metric_name(const PromqlReader *reader, const PromqlMatcherList *list)
 	{
 		const TsMatcher *other = &cell->matcher;
 
-		if (other != name && other->name.len == name->name.len &&
-			memcmp(other->name.data, name->name.data, name->name.len) == 0)
+		if (other != name && ts_string_equal(other->name, name->name))
 			return READER_ERROR(reader, TS_ERR_INVALID, other->name_offset,
 								"metric name must not be set twice: \"%.*s\" or \"%.*s\"",
 								(int) name->value.len, name->value.data,

@@ -33,8 +33,6 @@
 
 PG_FUNCTION_INFO_V1(mytsdb_remote_write);
 
-#define METRIC_NAME "__name__"
-
 /* First byte of an alias that is made of pairs: neither a key's nor a message's. */
 #define ALIAS_OF_PAIRS '\2'
 
@@ -219,8 +217,7 @@ name_in_message(Write *write)
 	{
 		const TsString name = series->labels[i].name;
 
-		if (name.len == strlen(METRIC_NAME) &&
-			memcmp(name.data, METRIC_NAME, name.len) == 0)
+		if (ts_string_is(name, TS_METRIC_NAME_LABEL))
 			return series->labels[i].value;
 	}
 	elog(ERROR, "a series has lost its metric name");
@@ -233,8 +230,8 @@ check_metric_name(Write *write)
 	TsString name;
 	TsError err;
 
-	if (labels_find(LABELS_DATA(labels), LABELS_SIZE(labels), METRIC_NAME,
-					strlen(METRIC_NAME), &name))
+	if (labels_find(LABELS_DATA(labels), LABELS_SIZE(labels), TS_METRIC_NAME_LABEL,
+					strlen(TS_METRIC_NAME_LABEL), &name))
 		return;
 	ts_error_set(&err, TS_ERR_INVALID, -1, "a series has no metric name");
 	report(write, &err);
