@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "exec_internal.h"
@@ -80,6 +81,8 @@ add_note(PqExec *exec, const Note *added)
 	NotePlace *place;
 	bool found;
 
+	CHECK_FOR_INTERRUPTS();
+	pq_charge(exec, strlen(added->text) + sizeof(NotePlace));
 	if (annotations->count == annotations->room)
 	{
 		Size size;

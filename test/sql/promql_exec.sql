@@ -170,6 +170,11 @@ SET statement_timeout = '100 ms';
 SELECT mytsdb.query('sum_over_time(sum_over_time(m_total[30d:1s])[1d:10s])', at(100000), 'm');
 RESET statement_timeout;
 
+-- as many warnings as steps
+SET client_min_messages = error;
+SELECT count(*) FROM promql('quantile_over_time(scalar(vector(time())), m_total{i="1"}[5m])', at(600), at(660), '1 ms', 'm');
+RESET client_min_messages;
+
 -- Parallel workers give what one process gives
 SET max_parallel_workers_per_gather = 2;
 SET mytsdb.query_parallel_samples = 0;
