@@ -48,30 +48,6 @@ pq_match_result(const PqMatching *matching, PqBinaryOp op, TsString many, TsStri
 
 /* ---- text ---- */
 
-static void
-append_quoted(StringInfo out, TsString text)
-{
-	appendStringInfoChar(out, '"');
-	for (size_t i = 0; i < text.len; i++)
-	{
-		unsigned char c = (unsigned char) text.data[i];
-
-		if (c == '"' || c == '\\')
-			appendStringInfo(out, "\\%c", c);
-		else if (c == '\n')
-			appendStringInfoString(out, "\\n");
-		else if (c == '\t')
-			appendStringInfoString(out, "\\t");
-		else if (c == '\r')
-			appendStringInfoString(out, "\\r");
-		else if (c < ' ' || c == 0x7f)
-			appendStringInfo(out, "\\x%02x", c);
-		else
-			appendStringInfoCharMacro(out, (char) c);
-	}
-	appendStringInfoChar(out, '"');
-}
-
 char *
 pq_labels_text(TsString labels)
 {
@@ -89,9 +65,9 @@ pq_labels_text(TsString labels)
 		if (promql_is_label_name(pair.name.data, pair.name.len))
 			appendBinaryStringInfo(&out, pair.name.data, (int) pair.name.len);
 		else
-			append_quoted(&out, pair.name);
+			pq_append_quoted(&out, pair.name);
 		appendStringInfoChar(&out, '=');
-		append_quoted(&out, pair.value);
+		pq_append_quoted(&out, pair.value);
 		separator = ", ";
 	}
 	appendStringInfoChar(&out, '}');

@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
@@ -25,29 +24,6 @@ static const char *
 for_metric(const QuantileOperator *quantile, TsString labels)
 {
 	return quantile->op.exec->delayed_name_removal ? pq_for_metric(labels) : "";
-}
-
-/* In quotes, as Go's %q. */
-static const char *
-quoted(TsString string)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfoChar(&text, '"');
-	for (size_t i = 0; i < string.len; i++)
-	{
-		unsigned char c = (unsigned char) string.data[i];
-
-		if (c == '"' || c == '\\')
-			appendStringInfo(&text, "\\%c", c);
-		else if (c < ' ' || c == 0x7F)
-			appendStringInfo(&text, "\\x%02x", c);
-		else
-			appendStringInfoChar(&text, (char) c);
-	}
-	appendStringInfoChar(&text, '"');
-	return text.data;
 }
 
 void
@@ -150,7 +126,7 @@ call_warn_bad_bucket(QuantileOperator *quantile, TsString labels, TsString bound
 {
 	pq_warn(quantile->op.exec, position_of(quantile, quantile->input_arg),
 			"bucket label \"le\" is missing or has a malformed value of %s%s",
-			quoted(bound), for_metric(quantile, labels));
+			pq_quoted(bound), for_metric(quantile, labels));
 }
 
 /* ---- estimates ---- */

@@ -39,6 +39,7 @@
 
 #include "common/int.h"
 #include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
@@ -396,6 +397,10 @@ extern TsString pq_labels_value(TsString labels, const char *name); /* or empty 
 extern TsString pq_labels_drop_name(TsString labels, MemoryContext context);
 extern bool pq_labels_equal(TsString a, TsString b);
 extern const TsString pq_no_labels; /* the payload of the empty set */
+
+/* In double quotes, with the escapes of Go's %q, which the language reads as well. */
+extern void pq_append_quoted(StringInfo out, TsString text);
+extern char *pq_quoted(TsString text);
 
 /* Numbers for distinct payloads, from 0 on. */
 typedef struct PqLabelsMap PqLabelsMap;

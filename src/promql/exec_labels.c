@@ -189,6 +189,40 @@ pq_labels_equal(TsString a, TsString b)
 	return ts_string_equal(a, b);
 }
 
+/* ---- text ---- */
+
+void
+pq_append_quoted(StringInfo out, TsString text)
+{
+	static const char letters[] = "abfnrtv\"\\";
+	static const char meanings[] = "\a\b\f\n\r\t\v\"\\";
+
+	appendStringInfoChar(out, '"');
+	for (size_t i = 0; i < text.len; i++)
+	{
+		unsigned char c = (unsigned char) text.data[i];
+		const char *meaning = memchr(meanings, c, sizeof(meanings) - 1);
+
+		if (meaning != NULL)
+			appendStringInfo(out, "\\%c", letters[meaning - meanings]);
+		else if (c < ' ' || c == 0x7f)
+			appendStringInfo(out, "\\x%02x", c);
+		else
+			appendStringInfoCharMacro(out, (char) c);
+	}
+	appendStringInfoChar(out, '"');
+}
+
+char *
+pq_quoted(TsString text)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	pq_append_quoted(&out, text);
+	return out.data;
+}
+
 /* ---- numbers for sets ---- */
 
 typedef struct MapEntry

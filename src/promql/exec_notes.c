@@ -256,7 +256,7 @@ pq_for_metric(TsString labels)
 
 	if (name.len == 0)
 		return "";
-	return psprintf(" for metric name \"%.*s\"", (int) name.len, name.data);
+	return psprintf(" for metric name %s", pq_quoted(name));
 }
 
 void

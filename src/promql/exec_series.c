@@ -27,24 +27,6 @@ typedef struct Found
 
 /* ---- matchers as a selector ---- */
 
-static void
-append_quoted(StringInfo text, TsString string)
-{
-	appendStringInfoChar(text, '"');
-	for (size_t i = 0; i < string.len; i++)
-	{
-		unsigned char c = (unsigned char) string.data[i];
-
-		if (c == '"' || c == '\\')
-			appendStringInfo(text, "\\%c", c);
-		else if (c < ' ')
-			appendStringInfo(text, "\\x%02x", c);
-		else
-			appendStringInfoChar(text, (char) c);
-	}
-	appendStringInfoChar(text, '"');
-}
-
 /* Compiled, in a context of its own. */
 static const TsSelector *
 compile(const TsMatcher *matchers, int nmatchers, MemoryContext context)
@@ -57,9 +39,9 @@ compile(const TsMatcher *matchers, int nmatchers, MemoryContext context)
 	{
 		if (i > 0)
 			appendStringInfoChar(&text, ',');
-		append_quoted(&text, matchers[i].name);
+		pq_append_quoted(&text, matchers[i].name);
 		appendStringInfoString(&text, ts_match_type_symbol(matchers[i].type));
-		append_quoted(&text, matchers[i].value);
+		pq_append_quoted(&text, matchers[i].value);
 	}
 	appendStringInfoChar(&text, '}');
 	return labels_require_selector(text.data, (size_t) text.len, context);

@@ -4,38 +4,7 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "range.h"
-
-/* A name as Go's %q writes it. */
-static const char *
-quoted(TsString name)
-{
-	StringInfoData out;
-
-	initStringInfo(&out);
-	appendStringInfoChar(&out, '"');
-	for (size_t i = 0; i < name.len; i++)
-	{
-		unsigned char c = (unsigned char) name.data[i];
-
-		if (c == '"' || c == '\\')
-			appendStringInfo(&out, "\\%c", c);
-		else if (c == '\n')
-			appendStringInfoString(&out, "\\n");
-		else if (c == '\t')
-			appendStringInfoString(&out, "\\t");
-		else if (c == '\r')
-			appendStringInfoString(&out, "\\r");
-		else if (c < 0x20 || c == 0x7f)
-			appendStringInfo(&out, "\\x%02x", c);
-		else
-			appendStringInfoChar(&out, (char) c);
-	}
-	appendStringInfoChar(&out, '"');
-	return out.data;
-}
 
 void
 pq_range_note(RangeCall *call, RangeNote note)
@@ -47,8 +16,8 @@ pq_range_note(RangeCall *call, RangeNote note)
 	if (call->said & (UINT32_C(1) << note))
 		return;
 	call->said |= UINT32_C(1) << note;
-	name = quoted(pq_labels_value(call->op.children[0]->series[call->series].labels,
-								  TS_METRIC_NAME_LABEL));
+	name = pq_quoted(pq_labels_value(call->op.children[0]->series[call->series].labels,
+									 TS_METRIC_NAME_LABEL));
 	switch (note)
 	{
 		case RANGE_MIXED:
