@@ -138,6 +138,7 @@ SELECT op, r(format('h{k="1"} %s ignoring(k) h{k="2"}', op), 0, 20) AS result FR
 SELECT r('custom + custom2', 0, 10), r('custom - custom2', 0, 10), r('custom + on() h{k="1"}', 0, 10), r('custom == custom2', 0, 10);
 SELECT r('h * on(k) group_left fill(2) gaps', 0, 20), r('h + ignoring(k) group_left custom', 0, 20), r('h and h > 0', 0, 20), r('h{k="1"} or ignoring(k) gaps', 0, 20);
 -- more than the first of them
+-- (what is sent as a hint of a reset says nothing: promql_resets)
 CALL put('resets{k="yes"}', '{{schema:0 count:4 sum:5 buckets:[1 2 1] counter_reset_hint:reset}}');
 CALL put('resets{k="no"}', '{{schema:0 count:4 sum:5 buckets:[1 2 1] counter_reset_hint:not_reset}}');
 SELECT q('resets{k="yes"} + ignoring(k) resets{k="no"}'), q('resets{k="yes"} + ignoring(k) resets{k="yes"}');
