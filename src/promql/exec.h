@@ -24,8 +24,9 @@
  *
  * Memory: op->context for what stays, op->row for what belongs to one series (emptied by
  * pq_next() before methods->next is called). The former is current in open and close, the
- * latter in next. Large arrays come from pq_alloc(), which minds the query's budget. Everything is a child of exec->context, so an error leaves
- * nothing behind but what release callbacks free.
+ * latter in next. Large arrays come from pq_alloc(), which minds the query's budget.
+ * Everything is a child of exec->context, so an error leaves nothing behind but what
+ * release callbacks free.
  *
  * Times are int64 microseconds since PG's epoch (as timestamptz), durations microseconds;
  * pq_seconds() makes Prometheus' float seconds since 1970 of a time. For times that are
@@ -335,8 +336,9 @@ extern void pq_drop_name(PqOperator *op, PqSeries *series);
 /*
  * An operator that takes away the names that are still to go, and gives the child's series
  * with equal labels as one: who makes labels ends with it. Without delayed removal, it is
- * put on top of calls of range functions, unary and binary operators by pq_plan(). Fails when two of them
- * have a value at the same step. The child has been given all labels (no PqNeeds).
+ * put on top of calls of range functions, unary and binary operators by pq_plan(). Fails
+ * when two of them have a value at the same step. The child has been given all labels (no
+ * PqNeeds).
  */
 extern PqOperator *pq_plan_merge(PqExec *exec, PqOperator *child);
 
