@@ -16,15 +16,15 @@ use PromqlRandom;
 my $program = $ENV{MYTSDB_PROMETHEUS};
 plan skip_all => 'MYTSDB_PROMETHEUS names no Prometheus to compare with' unless $program;
 
-my $seed = $ENV{MYTSDB_SEED} // int rand 1e9;
+my $seed = $ENV{MYTSDB_SEED} // ($ENV{MYTSDB_SOAK} ? int rand 1e9 : 1);
 my $count = $ENV{MYTSDB_SOAK} ? 20000 : 700;
 my $end_time = $ENV{MYTSDB_SOAK} ? time + $ENV{MYTSDB_SOAK} : undef;
 note "MYTSDB_SEED=$seed";
-srand $seed;
 
-my $start = int(time / 7200) * 7200 - 4 * 7200;
+my $start = 1767225600;
 my ($from, $to) = ($start + 3600 + 2, $start + 5400 + 2);
 my $tmp = File::Temp->newdir('mytsdb-promql.XXXXXX', TMPDIR => 1);
+srand $seed;
 my $request = Prometheus::write_request(PromqlRandom::samples($start));
 
 my $prometheus = Prometheus->start($program, $tmp, '--web.enable-remote-write-receiver');
@@ -87,6 +87,7 @@ sub ask_ours
 	return decode_json($answer);
 }
 
+srand $seed; # names of temporary files are random, too
 my $generator = PromqlRandom->new(old => 1, at => $start + 4502);
 my $failures = 0;
 for my $n (1 .. $count)

@@ -11,15 +11,15 @@ use Cluster;
 use Prometheus;
 use PromqlRandom;
 
-my $seed = $ENV{MYTSDB_SEED} // int rand 1e9;
+my $seed = $ENV{MYTSDB_SEED} // ($ENV{MYTSDB_SOAK} ? int rand 1e9 : 1);
 my $count = $ENV{MYTSDB_SOAK} ? 20000 : 400;
 my $end_time = $ENV{MYTSDB_SOAK} ? time + $ENV{MYTSDB_SOAK} : undef;
 note "MYTSDB_SEED=$seed";
-srand $seed;
 
 my $start = 1767225600;
 my ($from, $to) = ($start + 3600 + 2, $start + 5400 + 2);
 my $step = 300;
+srand $seed;
 my $request = Prometheus::write_request(PromqlRandom::samples($start));
 
 Cluster::prepare('assert');
@@ -103,6 +103,7 @@ sub memory
 	return $session->query('SELECT sum(total_bytes) FROM pg_backend_memory_contexts');
 }
 
+srand $seed; # names of temporary files are random, too
 my $generator = PromqlRandom->new(at => $start + 4502);
 my ($failures, $errors, $before) = (0, 0);
 for my $n (1 .. $count)

@@ -70,7 +70,7 @@ sub samples
 	push @series, [ { __name__ => 'sparse', instance => 'i0', job => 'web' }, sparse($start) ];
 	push @series, [ { __name__ => 'sparse', instance => 'i1', job => 'api' }, sparse($start) ];
 	push @series, [ { __name__ => 'odd', instance => 'i0' },
-		map { [ ($start + 60 * $_ + 1) * 1000, one_of('nan', 0, -0.0, -1.5, 1e9, 1e-9, 3) ] } 0 .. 119 ];
+		map { [ ($start + 60 * $_ + 1) * 1000, one_of('nan', 0, -1.5, 1e9, 1e-9, 3) ] } 0 .. 119 ];
 	return @series;
 }
 
