@@ -6,6 +6,8 @@
 # - with equal subtrees evaluated once and, written so that they do not look equal, twice, with
 #   room to keep series for each other and without.
 #
+# And a query ends cleanly when it, or a worker of it, is ended amid.
+#
 # The expressions depend on the seed alone: MYTSDB_SEED=n runs that one.
 use strict;
 use warnings;
@@ -259,6 +261,33 @@ is( $node->sql(
 		q{SELECT document('sum(rate(m_total[1m]))', true) IS NULL,
 			(SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'PromQL%')}),
 	'f|0', 'nothing of a query is left');
+# ---- ends before the end ----
+
+$node->safe_sql(q{
+	CREATE TABLE long (labels labels NOT NULL, time timestamptz NOT NULL, value float8)
+		USING mytsdb WITH (mytsdb.series_by = 'labels');
+	INSERT INTO long SELECT format('long{i="%s"}', i % 300)::labels, at(i / 300 * 15), i FROM generate_series(0, 599999) i});
+
+# Ends something of a query that takes long, while its workers work.
+sub end_amid
+{
+	my ($name, $end, $expected) = @_;
+	my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'};
+	my $session = $node->session;
+	$session->query('SET mytsdb.query_workers = 2');
+	my $leader = $session->query('SELECT pg_backend_pid()');
+	$session->send(q{SELECT count(*) FROM promql('sum(stddev_over_time(long[8h]))', at(0), at(28800), '3 s', 'long')});
+	ok($node->wait_for($workers, 2), "$name: workers are there");
+	$node->safe_sql(sprintf $end, $leader);
+	like($session->receive, $expected, $name);
+	ok($node->wait_for($workers, 0), "$name: no worker is left");
+	is($session->query('SELECT 1'), 1, "$name: the session goes on");
+	$session->close;
+}
+end_amid('the leader is canceled', 'SELECT pg_cancel_backend(%d)', qr/^ERROR:  57014/);
+end_amid('a worker is ended',
+	'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE leader_pid = %d LIMIT 1', qr/^ERROR:  57P01/);
+
 unlike($node->log_text, qr/terminated by signal|TRAP|leak|parse error/, 'nothing bad is in the log');
 $node->stop;
 done_testing;
