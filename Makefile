@@ -128,17 +128,22 @@ SOURCES = $(wildcard $(root)/src/*.c $(root)/src/*/*.c)
 PURE := $(shell grep -L '^\#include "postgres.h"' $(SOURCES))
 
 objects = $(patsubst $(root)/%.c,%.o,$(1))
-OBJS = $(call objects,$(SOURCES))
+
+# The HTTP parser comes as C sources.
+LLHTTP = /usr/share/llhttp
+LLHTTP_OBJS = llhttp/api.o llhttp/http.o llhttp/llhttp.o
+
+OBJS = $(call objects,$(SOURCES)) $(LLHTTP_OBJS)
 
 # What the library and the plain programs have in common.
-OUR_CPPFLAGS = -I$(root)/include -DMYTSDB_VERSION='"$(OUR_VERSION)"' -MMD -MP
+OUR_CPPFLAGS = -I$(root)/include -I/usr/share/include -DMYTSDB_VERSION='"$(OUR_VERSION)"' -MMD -MP
 WARNINGS = -Wall -Wextra -Wno-unused-parameter
 
 # Products are rounded before they are added, on all processors: results do not depend on
 # them, and compensated sums know what they have lost.
 EXACT = -ffp-contract=off
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-OUR_LIBS = -lpcre2-8 -lzstd -lsnappy -lroaring -lm
+OUR_LIBS = -lpcre2-8 -lzstd -lsnappy -lroaring -levent_openssl -levent_core -lssl -lcrypto -lz -lm
 
 flavour_CPPFLAGS_release = -DNDEBUG
 flavour_CPPFLAGS_strict = -DNDEBUG
@@ -167,8 +172,12 @@ src/codec/%.o src/promql/range_kernels%.o: override CFLAGS += $(KERNEL_CFLAGS)
 EXACT_CFLAGS = $(KERNEL_CFLAGS) -ffp-contract=off
 src/promql/%_kernel.o src/promql/call_math.o: override CFLAGS += $(EXACT_CFLAGS)
 
+# Warnings about what is not ours help nobody.
+llhttp/%.o: $(LLHTTP)/%.c
+	$(CC) $(CFLAGS) -w -I/usr/share/include/llhttp -fPIC -c -o $@ $<
+
 # Plain programs: unit tests (in release and sanitize) and fuzzers (in fuzz).
-PURE_OBJS = $(addprefix pure/,$(call objects,$(PURE)))
+PURE_OBJS = $(addprefix pure/,$(call objects,$(PURE)) $(LLHTTP_OBJS))
 UNIT = $(patsubst $(root)/test/unit/%.c,unit/%,$(wildcard $(root)/test/unit/*.c))
 FUZZ = $(patsubst $(root)/test/fuzz/%.c,fuzz/%,$(wildcard $(root)/test/fuzz/*.c))
 
@@ -191,6 +200,10 @@ pure/src/promql/%_kernel.o: PURE_CC += $(EXACT_CFLAGS)
 pure/%.o: $(root)/%.c
 	@mkdir -p $(@D)
 	$(PURE_CC) -c -o $@ $<
+
+pure/llhttp/%.o: $(LLHTTP)/%.c
+	@mkdir -p $(@D)
+	$(PURE_CC) -w -I/usr/share/include/llhttp -c -o $@ $<
 
 pure/libpure.a: $(PURE_OBJS)
 	rm -f $@ && ar rcs $@ $^

@@ -36,18 +36,19 @@ typedef struct MytsdbModule
 } MytsdbModule;
 
 /* The modules there are. */
-extern const MytsdbModule labels_module;       /* src/types: the labels type */
-extern const MytsdbModule pages_module;        /* src/engine: free space */
-extern const MytsdbModule shared_module;       /* src/engine: slots of streams */
-extern const MytsdbModule hot_module;          /* src/engine: hot memory */
-extern const MytsdbModule series_module;       /* src/engine: the series dictionary */
-extern const MytsdbModule buffer_module;       /* src/engine: the private buffer */
-extern const MytsdbModule ddl_module;          /* src/am: utility statements, drops */
-extern const MytsdbModule executor_module;     /* src/am: running queries */
-extern const MytsdbModule scan_module;         /* src/exec: planned scans */
-extern const MytsdbModule promql_module;       /* src/promql: queries */
-extern const MytsdbModule remote_write_module; /* src/serve: mytsdb.remote_write() */
-extern const MytsdbModule workers_module;      /* src/workers: maintenance */
+extern const MytsdbModule labels_module;         /* src/types: the labels type */
+extern const MytsdbModule pages_module;          /* src/engine: free space */
+extern const MytsdbModule shared_module;         /* src/engine: slots of streams */
+extern const MytsdbModule hot_module;            /* src/engine: hot memory */
+extern const MytsdbModule series_module;         /* src/engine: the series dictionary */
+extern const MytsdbModule buffer_module;         /* src/engine: the private buffer */
+extern const MytsdbModule ddl_module;            /* src/am: utility statements, drops */
+extern const MytsdbModule executor_module;       /* src/am: running queries */
+extern const MytsdbModule scan_module;           /* src/exec: planned scans */
+extern const MytsdbModule promql_module;         /* src/promql: queries */
+extern const MytsdbModule remote_write_module;   /* src/serve: mytsdb.remote_write() */
+extern const MytsdbModule serve_settings_module; /* src/serve: the server inside */
+extern const MytsdbModule workers_module;        /* src/workers: maintenance */
 #ifdef USE_ASSERT_CHECKING
 extern const MytsdbModule stop_module; /* src/engine: stop points */
 #endif

@@ -21,6 +21,7 @@ start_cluster() {
         echo "unix_socket_directories = '$cluster_socket'"
         echo "port = $cluster_port"
         echo "fsync = off"
+        echo "mytsdb.http_port = 0"
         echo "max_prepared_transactions = 10"
         echo "log_error_verbosity = verbose"
         for setting in "$@"; do

@@ -1,0 +1,153 @@
+/*
+ * gate.h
+ *	  What the files of the gate share: the process that owns the clients' connections.
+ *
+ * A request's way: http.c reads its head and finds its route; gate_auth.c says which role
+ * and tenant it is for (before its body is read); http.c reads the body within its limits;
+ * what is the gate's own is answered at once, everything else goes to gate_dispatch(),
+ * which queues it, gives it to a worker and calls gate_reply() with the answer. Answers of
+ * one connection go out in the order of its requests.
+ *
+ * Memory is bounded: of heads by mytsdb.max_http_connections times the limit of a head, of
+ * bodies by mytsdb.max_body_size each and mytsdb.ingest_queue_size in all (gate_bodies()),
+ * of answers by what a reply may have inline (longer ones are files).
+ *
+ * Nothing here waits but for the event loop, and for the short transactions of gate_auth.c.
+ * Errors inside a callback are caught there (gate_guard()): a connection may be lost, the
+ * gate is not.
+ */
+#ifndef SERVE_GATE_H
+#define SERVE_GATE_H
+
+#include "postgres.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "lib/ilist.h"
+#include "portability/instr_time.h"
+
+#include "serve.h"
+
+typedef struct HttpConnection HttpConnection;
+
+typedef struct GateRequest
+{
+	uint64 id;
+	MemoryContext context;      /* of all its texts; gone with it */
+	HttpConnection *connection; /* NULL when the client is gone */
+	ServeRoute route;
+	ServeMethod method;
+	bool http_1_0;
+	TsString target;        /* as it came */
+	TsString path;          /* of it */
+	TsString query;         /* of it; behind ? */
+	TsString tenant;        /* percent-decoded; "" : the store itself */
+	TsString argument;      /* percent-decoded */
+	TsString authorization; /* the header */
+	TsString content_type;
+	TsString content_encoding;
+	TsString accept;
+	TsString accept_encoding;
+	TsString origin;
+	TsString write_version;
+	TsString user_agent;
+	const char *client; /* address, for logs and for the delay after failures */
+	bool loopback;      /* the client's address is */
+	bool tls;
+	struct evbuffer *body;
+	TimestampTz received;
+	instr_time began;
+	/* set by gate_authorize() */
+	Oid role;
+	const char *role_name;
+	Oid source;
+	/* of gate_dispatch.c */
+	dlist_node node;
+	int worker; /* that has it, or -1 */
+} GateRequest;
+
+/* An answer. Texts and data are copied; of a file the descriptor becomes the gate's. */
+typedef struct GateReply
+{
+	int status;
+	const char *content_type;     /* NULL: none, and no body */
+	const char *content_encoding; /* NULL: none */
+	TsString headers;             /* complete lines, each with its CR LF */
+	TsString body;
+	int fd;      /* -1: none; else all of the body, from its start */
+	uint64 size; /* of the body, whichever it is */
+	bool close;  /* the connection, afterwards */
+} GateReply;
+
+/* ---- the loop (gate.c) ---- */
+
+extern struct event_base *gate_base;
+/* Stops accepting has begun: what comes now is refused with 503. */
+extern bool gate_stopping;
+/*
+ * Calls back with errors caught: they are logged, an open transaction is aborted, and false
+ * is returned.
+ */
+extern bool gate_guard(void (*callback)(void *arg), void *arg);
+
+/* ---- HTTP (http.c and its parts) ---- */
+
+extern void http_start(void);
+/* The settings were read anew: certificates, limits. */
+extern void http_reload(void);
+/* No new connections; idle ones are closed. Returns how many are left. */
+extern int http_stop(void);
+extern int http_count(void); /* connections */
+
+/*
+ * Answers a request, and is the end of it: logs and counts it, sends the answer in its
+ * turn, frees the request.
+ */
+extern void gate_reply(GateRequest *request, const GateReply *reply);
+/* The same, with a text, or with the API's error document where the route has such. */
+extern void
+gate_refuse(GateRequest *request, int status, const char *message, int retry_after);
+
+/* Bytes of bodies that are being read or wait. */
+extern Size gate_body_bytes(void);
+
+/* ---- authentication (gate_auth.c) ---- */
+
+typedef struct GateRefusal
+{
+	int status;          /* 401, 403, 404, 429, 503 */
+	const char *message; /* what the client is told */
+	const char *detail;  /* what the log says beyond that, or NULL */
+	int retry_after;     /* seconds; 0: not said */
+} GateRefusal;
+
+/*
+ * Whether the request may go on, from its head: sets role, role_name and source. Uses a
+ * short transaction if it must ask the catalogs. Also takes the request from its role's
+ * allowance (rates).
+ */
+extern bool gate_authorize(GateRequest *request, GateRefusal *refusal);
+/* The same for the size of the body, when it is known, before it goes to a worker. */
+extern bool gate_allow_bytes(GateRequest *request, uint64 bytes, GateRefusal *refusal);
+extern void gate_auth_start(void);
+extern void gate_auth_reload(void);
+/* Whether the extension is there, in a version that this library can serve. */
+extern bool gate_extension_ready(const char **why);
+
+/* ---- queues and workers (gate_dispatch.c) ---- */
+
+extern void dispatch_start(void);
+/*
+ * Hands a request over: it is answered by gate_reply(), at once with 503 or 429 when too
+ * many wait.
+ */
+extern void gate_dispatch(GateRequest *request);
+/* The client is gone: a query that runs is canceled; the request is freed in its time. */
+extern void dispatch_abandon(GateRequest *request);
+/* Requests that wait or run. */
+extern int dispatch_pending(void);
+/* NULL, or why no write would be taken now: standby, hot memory, queue. */
+extern const char *dispatch_refuses_writes(int *status, int *retry_after);
+
+#endif /* SERVE_GATE_H */
