@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "histogram_type.h"
 #include "promql_rows.h"
 #include "promql_sql.h"
 #include "ts_text_table.h"
@@ -88,17 +89,6 @@ labels_datum(TsString payload)
 	return PointerGetDatum(labels);
 }
 
-static Datum
-histogram_datum(const TsHistogram *histogram)
-{
-	Size size = ts_histogram_encoded_size(histogram);
-	struct varlena *value = palloc(VARHDRSZ + size);
-
-	SET_VARSIZE(value, VARHDRSZ + size);
-	ts_histogram_encode(histogram, VARDATA(value));
-	return PointerGetDatum(value);
-}
-
 static bool
 next_series(PromqlRows *rows)
 {
@@ -142,7 +132,7 @@ promql_rows_next(PromqlRows *rows, Datum *values, bool *nulls)
 		MemoryContextReset(rows->row);
 		caller = MemoryContextSwitchTo(rows->row);
 		values[PROMQL_VALUE] = (Datum) 0;
-		values[PROMQL_HISTOGRAM] = histogram_datum(histogram);
+		values[PROMQL_HISTOGRAM] = PointerGetDatum(histogram_make(histogram));
 		MemoryContextSwitchTo(caller);
 	}
 	else
