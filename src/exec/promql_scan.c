@@ -26,6 +26,7 @@
 #include "utils/tuplestore.h"
 
 #include "promql_rows.h"
+#include "sql_scan.h"
 
 typedef struct PromqlScan
 {
@@ -80,16 +81,6 @@ whole_row_desc(List *scan_tlist, List *names)
 	return BlessTupleDesc(desc);
 }
 
-static bool
-collect_params(Node *node, Bitmapset **params)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-		*params = bms_add_member(*params, ((Param *) node)->paramid);
-	return expression_tree_walker(node, collect_params, params);
-}
-
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -99,7 +90,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 
 	check_execute(linitial_oid(list_nth(plan->custom_private, PROMQL_SCAN_FUNCTION)));
 	scan->args = ExecInitExprList(plan->custom_exprs, &node->ss.ps);
-	collect_params((Node *) plan->custom_exprs, &scan->params);
+	sqlscan_collect_params((Node *) plan->custom_exprs, &scan->params);
 	if (names != NIL)
 		scan->whole = whole_row_desc(plan->custom_scan_tlist, names);
 	scan->context = AllocSetContextCreate(estate->es_query_cxt, "promql scan",

@@ -65,14 +65,14 @@ struct SqlScanSeries
 #define VERDICT_KNOWN 1
 #define VERDICT_YES   2
 
-static bool
-collect_params(Node *node, Bitmapset **params)
+bool
+sqlscan_collect_params(Node *node, Bitmapset **params)
 {
 	if (node == NULL)
 		return false;
 	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
 		*params = bms_add_member(*params, ((Param *) node)->paramid);
-	return expression_tree_walker(node, collect_params, params);
+	return expression_tree_walker(node, sqlscan_collect_params, params);
 }
 
 static void
@@ -118,7 +118,7 @@ sqlscan_series_create(Relation rel, const TsTable *table, const CustomScan *plan
 										  &TTSOpsVirtual);
 	ExecStoreAllNullTuple(series->slot);
 	for (int list = SQLSCAN_KEYS; list < SQLSCAN_EXPRS; list++)
-		collect_params(list_nth(plan->custom_exprs, list), &series->params);
+		sqlscan_collect_params(list_nth(plan->custom_exprs, list), &series->params);
 	if (keys != NIL)
 	{
 		create_parts(series, list_nth(plan->custom_exprs, SQLSCAN_VALUES),

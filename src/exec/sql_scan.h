@@ -155,6 +155,8 @@ extern SqlScanSeries *sqlscan_series_create(Relation rel, const TsTable *table,
 											const CustomScan *plan, PlanState *parent);
 /* Sets which series a scan reads. */
 extern void sqlscan_series_choose(SqlScanSeries *series, TsScanSpec *spec);
+/* Adds the parameters (ids of PARAM_EXEC) that an expression, or a list of them, has. */
+extern bool sqlscan_collect_params(Node *node, Bitmapset **params);
 /* Parameters (ids of PARAM_EXEC) have new values. */
 extern void sqlscan_series_changed(SqlScanSeries *series, const Bitmapset *params);
 /* Series looked at in the dictionary, for EXPLAIN. */
