@@ -30,6 +30,12 @@
 /* Raises an error when an argument is null. */
 extern void api_require(FunctionCallInfo fcinfo, int arg, const char *name);
 extern void api_check_limit(int limit);
+extern void api_check_times(TimestampTz start, TimestampTz end);
+/* Parses an expression into an arena that is made for it, in the current context. */
+extern PqNode *api_parse(const text *query, TsArena *arena);
+/* The union of two ascending sets of series. */
+extern uint32 *
+api_join_ids(const uint32 *a, uint32 na, const uint32 *b, uint32 nb, uint32 *count);
 /*
  * The name that a request means: U__ begins the escaped form of a name that has other
  * characters than letters, digits and underscores.

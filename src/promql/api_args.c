@@ -1,6 +1,6 @@
 /*
  * api_args.c
- *	  Arguments that the API's functions have in common.
+ *	  Arguments that the API's functions have in common, and what becomes of them.
  */
 #include "postgres.h"
 
@@ -8,6 +8,11 @@
 #include "lib/stringinfo.h"
 
 #include "api.h"
+#include "promql_sql.h"
+#include "ts_report.h"
+
+/* What a parsed expression may take. */
+#define PARSE_MEMORY ((Size) 64 * 1024 * 1024)
 
 void
 api_require(FunctionCallInfo fcinfo, int arg, const char *name)
@@ -24,6 +29,46 @@ api_check_limit(int limit)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("limit must be non-negative"),
 						errhint("0 means that there is no limit.")));
+}
+
+void
+api_check_times(TimestampTz start, TimestampTz end)
+{
+	if (end < start)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("end timestamp must not be before start timestamp")));
+}
+
+PqNode *
+api_parse(const text *query, TsArena *arena)
+{
+	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
+
+	ts_arena_init(arena, &allocator, PARSE_MEMORY);
+	return pq_parse(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query), arena);
+}
+
+/* ---- sets of series ---- */
+
+uint32 *
+api_join_ids(const uint32 *a, uint32 na, const uint32 *b, uint32 nb, uint32 *count)
+{
+	uint32 *ids = palloc_extended(sizeof(uint32) * Max((Size) na + nb, 1),
+								  MCXT_ALLOC_HUGE);
+	uint32 n = 0;
+
+	while (na > 0 || nb > 0)
+	{
+		bool from_a = na > 0 && (nb == 0 || *a <= *b);
+
+		if (na > 0 && nb > 0 && *a == *b)
+			b++, nb--;
+		ids[n++] = from_a ? *a++ : *b++;
+		na -= from_a;
+		nb -= !from_a;
+	}
+	*count = n;
+	return ids;
 }
 
 /* ---- names of labels ---- */

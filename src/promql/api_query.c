@@ -25,9 +25,6 @@ PG_FUNCTION_INFO_V1(mytsdb_api_parse_query);
 
 #define MAX_POINTS 11000 /* of a series of a range query */
 
-/* What a parsed expression may take. */
-#define PARSE_MEMORY ((Size) 64 * 1024 * 1024)
-
 typedef struct Seconds
 {
 	double prepared;
@@ -330,16 +327,12 @@ print_pretty(const PqNode *node, TsArena *arena)
 static Datum
 print_query(const text *query, Printer print, bool string)
 {
-	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
 	TsArena arena;
 	TsError err;
-	PqNode *root;
 	char *printed;
 	StringInfoData out;
 
-	ts_arena_init(&arena, &allocator, PARSE_MEMORY);
-	root = pq_parse(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query), &arena);
-	printed = print(root, &arena);
+	printed = print(api_parse(query, &arena), &arena);
 	if (printed == NULL)
 	{
 		ts_error_set(&err, TS_ERR_LIMIT, -1, "the expression is too large to be shown");

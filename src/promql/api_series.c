@@ -100,28 +100,6 @@ select_series(Lookup *lookup, const text *match, uint32 *count)
 	return ids;
 }
 
-/* The union of two ascending sets. */
-static uint32 *
-join_ids(const uint32 *a, uint32 na, const uint32 *b, uint32 nb, uint32 *count)
-{
-	uint32 *ids = palloc_extended(sizeof(uint32) * Max((Size) na + nb, 1),
-								  MCXT_ALLOC_HUGE);
-	uint32 n = 0;
-
-	while (na > 0 || nb > 0)
-	{
-		bool from_a = na > 0 && (nb == 0 || *a <= *b);
-
-		if (na > 0 && nb > 0 && *a == *b)
-			b++, nb--;
-		ids[n++] = from_a ? *a++ : *b++;
-		na -= from_a;
-		nb -= !from_a;
-	}
-	*count = n;
-	return ids;
-}
-
 static void
 all_series(Lookup *lookup)
 {
@@ -151,7 +129,7 @@ match_series(Lookup *lookup, ArrayType *matches)
 		ids = select_series(lookup, DatumGetTextPP(selectors[i]), &count);
 		if (i > 0)
 		{
-			uint32 *both = join_ids(lookup->ids, lookup->nids, ids, count, &count);
+			uint32 *both = api_join_ids(lookup->ids, lookup->nids, ids, count, &count);
 
 			pfree(lookup->ids);
 			pfree(ids);
@@ -291,7 +269,7 @@ keep_present(Lookup *lookup, int64 time_min, int64 time_max)
 		run_scan(lookup, &spec, &rest);
 	lookup->ids = pick_ids(&in_blocks, true, &lookup->nids);
 	found = pick_ids(&rest, true, &nfound);
-	lookup->ids = join_ids(lookup->ids, lookup->nids, found, nfound, &lookup->nids);
+	lookup->ids = api_join_ids(lookup->ids, lookup->nids, found, nfound, &lookup->nids);
 }
 
 /* ---- lists of strings ---- */
@@ -511,9 +489,7 @@ answer(FunctionCallInfo fcinfo, int first, Want want, TsString name)
 
 	api_require(fcinfo, first + 3, "source");
 	api_check_limit(limit);
-	if (end < start)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("end timestamp must not be before start timestamp")));
+	api_check_times(start, end);
 	open_lookup(&lookup, PG_GETARG_OID(first + 3));
 	if (!PG_ARGISNULL(first) && number_of(PG_GETARG_ARRAYTYPE_P(first)) > 0)
 		match_series(&lookup, PG_GETARG_ARRAYTYPE_P(first));

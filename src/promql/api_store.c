@@ -20,15 +20,10 @@
 #include "api.h"
 #include "exec_internal.h"
 #include "labels_type.h"
-#include "promql_sql.h"
-#include "ts_report.h"
 #include "ts_series.h"
 
 PG_FUNCTION_INFO_V1(mytsdb_api_metadata);
 PG_FUNCTION_INFO_V1(mytsdb_api_exemplars);
-
-/* What a parsed expression may take. */
-#define PARSE_MEMORY ((Size) 64 * 1024 * 1024)
 
 /* ---- metadata ---- */
 
@@ -107,15 +102,6 @@ typedef struct Exemplars
 	uint32 nids;
 } Exemplars;
 
-static int
-compare_ids(const void *a, const void *b)
-{
-	uint32 x = *(const uint32 *) a;
-	uint32 y = *(const uint32 *) b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void
 add_selector(Exemplars *exemplars, const PqNode *node)
 {
@@ -123,70 +109,30 @@ add_selector(Exemplars *exemplars, const PqNode *node)
 	uint32 *ids = pq_select_series(exemplars->exec.rel, exemplars->exec.table,
 								   exemplars->snapshot, node->u.selector.matchers,
 								   node->u.selector.nmatchers, &count);
-	uint32 all = exemplars->nids + count;
-	uint32 n = 0;
+	uint32 *all = api_join_ids(exemplars->ids, exemplars->nids, ids, count,
+							   &exemplars->nids);
 
-	ids = repalloc_huge(ids, sizeof(uint32) * Max((Size) all, 1));
-	if (exemplars->nids > 0)
-		memcpy(ids + count, exemplars->ids, sizeof(uint32) * exemplars->nids);
 	if (exemplars->ids != NULL)
 		pfree(exemplars->ids);
-	qsort(ids, all, sizeof(uint32), compare_ids);
-	for (uint32 i = 0; i < all; i++)
-	{
-		if (n == 0 || ids[n - 1] != ids[i])
-			ids[n++] = ids[i];
-	}
-	exemplars->ids = ids;
-	exemplars->nids = n;
+	pfree(ids);
+	exemplars->ids = all;
 }
 
 static void
-find_selectors(Exemplars *exemplars, const PqNode *node)
+find_selectors(const PqNode *node, void *exemplars)
 {
 	check_stack_depth();
-	switch (node->kind)
-	{
-		case PQ_NUMBER:
-		case PQ_STRING:
-			break;
-		case PQ_SELECTOR:
-			add_selector(exemplars, node);
-			break;
-		case PQ_SUBQUERY:
-			find_selectors(exemplars, node->u.subquery.expr);
-			break;
-		case PQ_PAREN:
-			find_selectors(exemplars, node->u.paren);
-			break;
-		case PQ_UNARY:
-			find_selectors(exemplars, node->u.unary.expr);
-			break;
-		case PQ_BINARY:
-			find_selectors(exemplars, node->u.binary.left);
-			find_selectors(exemplars, node->u.binary.right);
-			break;
-		case PQ_AGGREGATE:
-			find_selectors(exemplars, node->u.aggregate.expr);
-			if (node->u.aggregate.param != NULL)
-				find_selectors(exemplars, node->u.aggregate.param);
-			break;
-		case PQ_CALL:
-			for (int i = 0; i < node->u.call.nargs; i++)
-				find_selectors(exemplars, node->u.call.args[i]);
-			break;
-	}
+	if (node->kind == PQ_SELECTOR)
+		add_selector(exemplars, node);
+	pq_for_children(node, find_selectors, exemplars);
 }
 
 static void
 parse_and_find(Exemplars *exemplars, const text *query)
 {
-	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
 	TsArena arena;
 
-	ts_arena_init(&arena, &allocator, PARSE_MEMORY);
-	find_selectors(exemplars,
-				   pq_parse(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query), &arena));
+	find_selectors(api_parse(query, &arena), exemplars);
 	ts_arena_free(&arena);
 }
 
@@ -358,9 +304,7 @@ mytsdb_api_exemplars(PG_FUNCTION_ARGS)
 
 	api_require(fcinfo, 0, "query");
 	api_require(fcinfo, 3, "source");
-	if (end < start)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("end timestamp must not be before start timestamp")));
+	api_check_times(start, end);
 	exemplars.exec.context = CurrentMemoryContext;
 	pq_open_source(&exemplars.exec, PG_GETARG_OID(3));
 	exemplars.column = exemplar_column(&exemplars.exec);
