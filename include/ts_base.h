@@ -110,6 +110,14 @@ extern char *
 ts_arena_strdup(TsArena *arena, const char *data, size_t len); /* adds a NUL */
 extern void ts_arena_free(TsArena *arena);
 
+/* Initializes an allocator that takes memory of an arena, and gives none back. */
+#define TS_ARENA_ALLOCATOR(arena)                                  \
+	{                                                              \
+		ts_arena_allocator_alloc, ts_arena_allocator_free, (arena) \
+	}
+extern void *ts_arena_allocator_alloc(void *arena, size_t size);
+extern void ts_arena_allocator_free(void *arena, void *ptr);
+
 /* ---- UTF-8 ---- */
 
 /*

@@ -124,3 +124,16 @@ ts_arena_free(TsArena *arena)
 	arena->next = arena->end = NULL;
 	arena->taken = 0;
 }
+
+void *
+ts_arena_allocator_alloc(void *arena, size_t size)
+{
+	return ts_arena_alloc(arena, size);
+}
+
+void
+ts_arena_allocator_free(void *arena, void *ptr)
+{
+	(void) arena;
+	(void) ptr;
+}

@@ -6,24 +6,11 @@
 
 #include "histogram_layouts.h"
 
-static void *
-arena_alloc(void *ctx, size_t size)
-{
-	return ts_arena_alloc(ctx, size);
-}
-
-static void
-arena_free(void *ctx, void *ptr)
-{
-	(void) ctx;
-	(void) ptr;
-}
-
 TsErrorCode
 histogram_layouts_add(HistogramLayouts *layouts, TsArena *arena,
 					  const HistogramSplit *split)
 {
-	TsAllocator allocator = {arena_alloc, arena_free, arena};
+	TsAllocator allocator = TS_ARENA_ALLOCATOR(arena);
 	HistogramRoom *room;
 	TsErrorCode code;
 

@@ -12,20 +12,7 @@ extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static TsArena arena;
 
-static void *
-arena_alloc(void *ctx, size_t size)
-{
-	return ts_arena_alloc(ctx, size);
-}
-
-static void
-arena_free(void *ctx, void *ptr)
-{
-	(void) ctx;
-	(void) ptr;
-}
-
-static const TsAllocator allocator = {arena_alloc, arena_free, &arena};
+static const TsAllocator allocator = TS_ARENA_ALLOCATOR(&arena);
 
 /* Bytes of a histogram, and back through text: always the same. */
 static void

@@ -15,20 +15,7 @@
 /* An allocator whose memory is all given back by any_free(). */
 static TsArena any_arena;
 
-static void *
-any_arena_alloc(void *ctx, size_t size)
-{
-	return ts_arena_alloc(ctx, size);
-}
-
-static void
-any_arena_free(void *ctx, void *ptr)
-{
-	(void) ctx;
-	(void) ptr;
-}
-
-static const TsAllocator any = {any_arena_alloc, any_arena_free, &any_arena};
+static const TsAllocator any = TS_ARENA_ALLOCATOR(&any_arena);
 
 static inline void
 any_begin(void)

@@ -505,7 +505,7 @@ test_no_memory(void)
 	for (int memory = 0; memory < 60; memory++)
 	{
 		int left = memory;
-		TsAllocator allocator = {short_alloc, any_arena_free, &left};
+		TsAllocator allocator = {short_alloc, any.free, &left};
 		TsHistogramNotes n = {0};
 		TsHistogramSum *sum;
 		bool done;
