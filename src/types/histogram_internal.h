@@ -190,6 +190,9 @@ extern size_t histogram_write(const TsHistogram *h, void *out);
 
 /* ---- text ---- */
 
+/* How reset hints are called, in text and in JSON. */
+extern const char *const histogram_hint_names[TS_RESET_GAUGE + 1];
+
 /* Writes a number, at most 25 characters and a NUL; returns its end. */
 extern char *histogram_print_double(char *out, double value);
 /* Reads one that takes all of the text: what Go's ParseFloat() reads, but no underscores. */

@@ -26,8 +26,6 @@
 PG_FUNCTION_INFO_V1(mytsdb_histogram_to_jsonb);
 PG_FUNCTION_INFO_V1(mytsdb_histogram_from_jsonb);
 
-static const char *const hint_names[] = {"unknown", "reset", "not_reset", "gauge"};
-
 /* ---- to jsonb ---- */
 
 static void
@@ -129,7 +127,7 @@ mytsdb_histogram_to_jsonb(PG_FUNCTION_ARGS)
 	if (h->hint != TS_RESET_UNKNOWN)
 	{
 		push_string(&state, WJB_KEY, "counter_reset_hint");
-		push_string(&state, WJB_VALUE, hint_names[h->hint]);
+		push_string(&state, WJB_VALUE, histogram_hint_names[h->hint]);
 	}
 	if (h->integer)
 	{
@@ -321,9 +319,10 @@ read_words(JsonbContainer *object, TsHistogram *h)
 	{
 		size_t i = 0;
 
-		while (i < lengthof(hint_names) && !is_string(hint, hint_names[i]))
+		while (i < lengthof(histogram_hint_names) &&
+			   !is_string(hint, histogram_hint_names[i]))
 			i++;
-		if (i == lengthof(hint_names))
+		if (i == lengthof(histogram_hint_names))
 			refuse(
 				"The counter reset hint should be unknown, reset, not_reset or gauge.");
 		h->hint = (TsResetHint) i;

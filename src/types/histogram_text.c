@@ -25,7 +25,7 @@
 
 #include "histogram_internal.h"
 
-static const char *const hint_names[] = {"unknown", "reset", "not_reset", "gauge"};
+const char *const histogram_hint_names[] = {"unknown", "reset", "not_reset", "gauge"};
 
 /* ---- printing ---- */
 
@@ -130,7 +130,7 @@ ts_histogram_print(const TsHistogram *h, const TsAllocator *allocator)
 	out = print_side(out, h, false);
 	out = print_side(out, h, true);
 	if (h->hint != TS_RESET_UNKNOWN)
-		out += sprintf(out, " counter_reset_hint:%s", hint_names[h->hint]);
+		out += sprintf(out, " counter_reset_hint:%s", histogram_hint_names[h->hint]);
 	if (h->integer)
 		out += sprintf(out, " counts:integer");
 	sprintf(out, "}}");
@@ -425,7 +425,8 @@ read_words(TextReader *r, TsHistogram *h)
 	{
 		int i = 0;
 
-		while (i < 4 && (hint->list || !word_is(hint->start, hint->end, hint_names[i])))
+		while (i < 4 &&
+			   (hint->list || !word_is(hint->start, hint->end, histogram_hint_names[i])))
 			i++;
 		if (i == 4)
 			return text_error(r, hint->start,
