@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dry_allocator.h"
 #include "promql_ast.h"
 #include "promql_lexer.h"
 #include "promql_texts.h"
@@ -410,34 +411,7 @@ test_length(void)
 	free(text);
 }
 
-/* An allocator that runs dry: every failure must be clean. */
-typedef struct DryAllocator
-{
-	int left;
-	int held;
-} DryAllocator;
-
-static void *
-dry_alloc(void *ctx, size_t size)
-{
-	DryAllocator *dry = ctx;
-
-	if (dry->left-- <= 0)
-		return NULL;
-	dry->held++;
-	return malloc(size);
-}
-
-static void
-dry_free(void *ctx, void *ptr)
-{
-	DryAllocator *dry = ctx;
-
-	if (ptr != NULL)
-		dry->held--;
-	free(ptr);
-}
-
+/* Every failure of an allocator must be clean. */
 static void
 test_memory(void)
 {
