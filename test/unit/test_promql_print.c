@@ -325,14 +325,33 @@ test_offset_values(void)
 
 /* ---- floats, places ---- */
 
+typedef struct FloatText
+{
+	double value;
+	const char *text; /* NULL: any that reads back */
+} FloatText;
+
+static void
+check_floats(int (*write)(double value, char *out), const FloatText *floats, int n)
+{
+	char out[PROMQL_FLOAT_SIZE];
+
+	for (int i = 0; i < n; i++)
+	{
+		int len = write(floats[i].value, out);
+
+		CHECK(len == (int) strlen(out));
+		if (floats[i].text != NULL)
+			CHECK(strcmp(out, floats[i].text) == 0, "%s: %s", floats[i].text, out);
+		else
+			CHECK(strtod(out, NULL) == floats[i].value, "%s", out);
+	}
+}
+
 static void
 test_floats(void)
 {
-	static const struct
-	{
-		double value;
-		const char *text;
-	} floats[] = {
+	static const FloatText floats[] = {
 		{0, "0"},
 		{-0.0, "-0"},
 		{1, "1"},
@@ -360,16 +379,7 @@ test_floats(void)
 	};
 	char out[PROMQL_FLOAT_SIZE];
 
-	for (int i = 0; i < COUNT(floats); i++)
-	{
-		int len = promql_write_float(floats[i].value, out);
-
-		CHECK(len == (int) strlen(out));
-		if (floats[i].text != NULL)
-			CHECK(strcmp(out, floats[i].text) == 0, "%s: %s", floats[i].text, out);
-		else
-			CHECK(strtod(out, NULL) == floats[i].value, "%s", out);
-	}
+	check_floats(promql_write_float, floats, COUNT(floats));
 	promql_write_float(5e-324, out);
 	CHECK(strlen(out) == 326 && out[325] == '5');
 	promql_write_float(0x1p-791, out);
@@ -380,11 +390,7 @@ test_floats(void)
 static void
 test_short_floats(void)
 {
-	static const struct
-	{
-		double value;
-		const char *text;
-	} floats[] = {
+	static const FloatText floats[] = {
 		{0, "0"},
 		{-0.0, "-0"},
 		{1, "1"},
@@ -406,26 +412,15 @@ test_short_floats(void)
 		{-INFINITY, "-Inf"},
 		{NAN, "NaN"},
 	};
-	char out[PROMQL_FLOAT_SIZE];
 
-	for (int i = 0; i < COUNT(floats); i++)
-	{
-		int len = promql_write_short_float(floats[i].value, out);
-
-		CHECK(len == (int) strlen(out) && strcmp(out, floats[i].text) == 0, "%s: %s",
-			  floats[i].text, out);
-	}
+	check_floats(promql_write_short_float, floats, COUNT(floats));
 }
 
 /* As the API's documents have them. */
 static void
 test_json_floats(void)
 {
-	static const struct
-	{
-		double value;
-		const char *text;
-	} floats[] = {
+	static const FloatText floats[] = {
 		{0, "0"},
 		{-0.0, "-0"},
 		{-1.5, "-1.5"},
@@ -438,15 +433,8 @@ test_json_floats(void)
 		{INFINITY, "+Inf"},
 		{NAN, "NaN"},
 	};
-	char out[PROMQL_FLOAT_SIZE];
 
-	for (int i = 0; i < COUNT(floats); i++)
-	{
-		int len = promql_write_json_float(floats[i].value, out);
-
-		CHECK(len == (int) strlen(out) && strcmp(out, floats[i].text) == 0, "%s: %s",
-			  floats[i].text, out);
-	}
+	check_floats(promql_write_json_float, floats, COUNT(floats));
 }
 
 /* All kinds of numbers read back, and none is longer than it must be. */
