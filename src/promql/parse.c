@@ -177,13 +177,27 @@ promql_parse_number(PqParser *parser)
 	return promql_parse_advance(parser) ? promql_parse_finish(parser, node) : NULL;
 }
 
-void
-promql_parse_sign(PqNode *number, bool minus, int start)
+PqNode *
+promql_parse_sign(PqParser *parser, bool minus, int start, PqNode *expr)
 {
-	assert(number->kind == PQ_NUMBER);
-	if (minus)
-		number->u.number.value = -number->u.number.value;
-	number->start = start;
+	PqNode *node;
+
+	if (expr == NULL)
+		return NULL;
+	if (expr->kind == PQ_NUMBER)
+	{
+		if (minus)
+			expr->u.number.value = -expr->u.number.value;
+		expr->start = start;
+		return expr;
+	}
+	node = promql_parse_node(parser, PQ_UNARY, start);
+	if (node == NULL)
+		return NULL;
+	node->u.unary.minus = minus;
+	node->u.unary.expr = expr;
+	promql_parse_raise(node, expr);
+	return promql_parse_finish(parser, node);
 }
 
 static PqNode *
@@ -269,7 +283,7 @@ parse_signed(PqParser *parser)
 	const PromqlToken *token = &parser->reader.token;
 	bool minus = token->type == PROMQL_SUB;
 	int start = token->offset;
-	PqNode *node, *expr;
+	PqNode *node;
 
 	if (!minus && token->type != PROMQL_ADD)
 	{
@@ -278,21 +292,8 @@ parse_signed(PqParser *parser)
 	}
 	if (!promql_parse_advance(parser))
 		return NULL;
-	expr = promql_parse_expression(parser, PQ_PRECEDENCE_SIGN + 1);
-	if (expr == NULL)
-		return NULL;
-	if (expr->kind == PQ_NUMBER)
-	{
-		promql_parse_sign(expr, minus, start);
-		return expr;
-	}
-	node = promql_parse_node(parser, PQ_UNARY, start);
-	if (node == NULL)
-		return NULL;
-	node->u.unary.minus = minus;
-	node->u.unary.expr = expr;
-	promql_parse_raise(node, expr);
-	return promql_parse_finish(parser, node);
+	return promql_parse_sign(parser, minus, start,
+							 promql_parse_expression(parser, PQ_PRECEDENCE_SIGN + 1));
 }
 
 /* ---- operators ---- */

@@ -112,8 +112,8 @@ extern PqNode *promql_parse_expression(PqParser *parser, int precedence);
 
 /* A number or a duration, which the token that is looked at is. */
 extern PqNode *promql_parse_number(PqParser *parser);
-/* Gives a number a sign whose token stands at an offset. */
-extern void promql_parse_sign(PqNode *number, bool minus, int start);
+/* Gives an expression a sign that stands at an offset; NULL stays NULL. */
+extern PqNode *promql_parse_sign(PqParser *parser, bool minus, int start, PqNode *expr);
 
 /* Does an operator come next, and how strongly does it bind? 0: none does. */
 extern int promql_parse_operator(const PqParser *parser, PqBinaryOp *op);

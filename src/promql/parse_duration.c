@@ -108,27 +108,13 @@ parse_signed(PqParser *parser, int precedence, const char *context, const char *
 {
 	bool minus = parser->reader.token.type == PROMQL_SUB;
 	int start = parser->reader.token.offset;
-	PqNode *node, *expr;
 
 	if (!minus && parser->reader.token.type != PROMQL_ADD)
 		return parse_operand(parser, context, expected);
 	if (!promql_parse_advance(parser))
 		return NULL;
-	expr = parse_expression(parser, precedence, context, expected);
-	if (expr == NULL)
-		return NULL;
-	if (expr->kind == PQ_NUMBER)
-	{
-		promql_parse_sign(expr, minus, start);
-		return expr;
-	}
-	node = promql_parse_node(parser, PQ_UNARY, start);
-	if (node == NULL)
-		return NULL;
-	node->u.unary.minus = minus;
-	node->u.unary.expr = expr;
-	promql_parse_raise(node, expr);
-	return promql_parse_finish(parser, node);
+	return promql_parse_sign(parser, minus, start,
+							 parse_expression(parser, precedence, context, expected));
 }
 
 /* No operator binds so strongly: an operand alone. */
