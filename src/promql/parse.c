@@ -33,15 +33,21 @@ promql_parse_no_memory(PqParser *parser)
 }
 
 bool
-promql_parse_advance(PqParser *parser)
+promql_parse_advanced(PqParser *parser, TsErrorCode code)
 {
 	const PromqlToken *token = &parser->reader.token;
 
-	parser->code = promql_advance(&parser->reader);
-	parser->word = parser->code == TS_OK && token->type == PROMQL_IDENTIFIER
+	parser->code = code;
+	parser->word = code == TS_OK && token->type == PROMQL_IDENTIFIER
 					   ? promql_word(token->text.data, token->text.len)
 					   : PQ_WORD_NONE;
-	return parser->code == TS_OK;
+	return code == TS_OK;
+}
+
+bool
+promql_parse_advance(PqParser *parser)
+{
+	return promql_parse_advanced(parser, promql_advance(&parser->reader));
 }
 
 /* What a message calls the token that is looked at. */

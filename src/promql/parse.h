@@ -80,6 +80,8 @@ typedef struct PqParser
 
 extern bool promql_parse_failed(PqParser *parser, TsErrorCode code);
 extern bool promql_parse_advance(PqParser *parser);
+/* The reader alone has read on, or failed to. */
+extern bool promql_parse_advanced(PqParser *parser, TsErrorCode code);
 extern bool promql_parse_no_memory(PqParser *parser);
 
 /*

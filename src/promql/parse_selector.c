@@ -58,16 +58,10 @@ promql_parse_selector(PqParser *parser, const PromqlToken *name)
 	if (node == NULL)
 		return NULL;
 	node->u.selector.name.data = "";
-	if (reader->token.type == PROMQL_LEFT_BRACE)
-	{
-		parser->code = promql_read_matchers(reader, &list, TS_SELECTOR_MAX_MATCHERS);
-		if (parser->code != TS_OK)
-			return NULL;
-		/* The token behind the braces was read without a look at its word. */
-		parser->word = reader->token.type == PROMQL_IDENTIFIER
-						   ? promql_word(reader->token.text.data, reader->token.text.len)
-						   : PQ_WORD_NONE;
-	}
+	if (reader->token.type == PROMQL_LEFT_BRACE &&
+		!promql_parse_advanced(
+			parser, promql_read_matchers(reader, &list, TS_SELECTOR_MAX_MATCHERS)))
+		return NULL;
 	if (name != NULL)
 	{
 		if (!check_one_name(parser, &list, name))
