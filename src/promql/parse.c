@@ -516,18 +516,6 @@ promql_parse(const char *text, size_t len, const PqParseOptions *options, TsAren
 	return parser.code;
 }
 
-/* Does a series without labels match? */
-static bool
-matches_nothing(const PqNode *selector)
-{
-	for (int i = 0; i < selector->u.selector.nmatchers; i++)
-	{
-		if (!selector->u.selector.matchers[i].matches_empty)
-			return false;
-	}
-	return true;
-}
-
 TsErrorCode
 promql_parse_matchers(const char *text, size_t len, TsArena *arena, PqNode **selector,
 					  TsError *err)
@@ -553,7 +541,7 @@ promql_parse_matchers(const char *text, size_t len, TsArena *arena, PqNode **sel
 		promql_parse_unexpected(&parser, NULL, "metric name or \"{\"");
 	if (node != NULL && parser.reader.token.type != PROMQL_EOF)
 		promql_parse_unexpected(&parser, NULL, "end of input");
-	if (parser.code == TS_OK && matches_nothing(node))
+	if (parser.code == TS_OK && promql_parse_matches_nothing(node))
 		parse_fail(&parser, TS_ERR_INVALID, 0,
 				   "match[] must contain at least one non-empty matcher");
 	if (parser.code == TS_OK)

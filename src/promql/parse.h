@@ -151,5 +151,7 @@ extern bool promql_parse_offset(PqParser *parser, PqDuration *duration);
 
 /* Gives all nodes their types, and refuses what has none. */
 extern bool promql_parse_check(PqParser *parser, PqNode *node);
+/* Does a selector match a series without labels? */
+extern bool promql_parse_matches_nothing(const PqNode *selector);
 
 #endif /* PARSE_H */

@@ -12,12 +12,10 @@
 
 #include "parse.h"
 
-/* A child that must have a type. */
+/* A child that was checked must have a type. */
 static bool
-expect_type(PqParser *parser, PqNode *node, PqType type, const char *context)
+check_type(PqParser *parser, const PqNode *node, PqType type, const char *context)
 {
-	if (!promql_parse_check(parser, node))
-		return false;
 	if (node->type != type)
 		return parse_fail(parser, TS_ERR_INVALID, node->start,
 						  "expected type %s in %s, got %s", promql_type_name(type),
@@ -26,14 +24,27 @@ expect_type(PqParser *parser, PqNode *node, PqType type, const char *context)
 }
 
 static bool
+expect_type(PqParser *parser, PqNode *node, PqType type, const char *context)
+{
+	return promql_parse_check(parser, node) && check_type(parser, node, type, context);
+}
+
+bool
+promql_parse_matches_nothing(const PqNode *selector)
+{
+	for (int i = 0; i < selector->u.selector.nmatchers; i++)
+	{
+		if (!selector->u.selector.matchers[i].matches_empty)
+			return false;
+	}
+	return true;
+}
+
+static bool
 check_selector(PqParser *parser, PqNode *node, bool may_be_empty)
 {
-	bool empty = node->u.selector.name.len == 0 && !may_be_empty;
-
 	node->type = node->u.selector.range.given ? PQ_TYPE_MATRIX : PQ_TYPE_VECTOR;
-	for (int i = 0; i < node->u.selector.nmatchers && empty; i++)
-		empty = node->u.selector.matchers[i].matches_empty;
-	if (empty)
+	if (!may_be_empty && promql_parse_matches_nothing(node))
 		return parse_fail(parser, TS_ERR_INVALID, node->start,
 						  "vector selector must contain at least one non-empty matcher");
 	return true;
@@ -192,9 +203,6 @@ check_argument_count(PqParser *parser, const PqNode *node)
 static bool
 check_info_labels(PqParser *parser, PqNode *arg)
 {
-	if (arg->kind != PQ_SELECTOR)
-		return parse_fail(parser, TS_ERR_INVALID, arg->start,
-						  "expected label selectors only");
 	if (arg->u.selector.name.len > 0)
 		return parse_fail(parser, TS_ERR_INVALID, arg->start,
 						  "expected label selectors only, got vector selector instead");
@@ -205,7 +213,6 @@ static bool
 check_call(PqParser *parser, PqNode *node)
 {
 	const PqFunction *function = node->u.call.function;
-	bool info = function->id == PQ_FN_INFO;
 	char context[80];
 
 	node->type = function->result;
@@ -216,21 +223,16 @@ check_call(PqParser *parser, PqNode *node)
 	{
 		PqNode *arg = node->u.call.args[i];
 		PqType type = promql_function_argument(function, i);
+		bool labels = function->id == PQ_FN_INFO && i == 1;
+		bool selector = labels && arg->kind == PQ_SELECTOR;
 
-		if (info && i == 1 && arg->kind == PQ_SELECTOR)
-		{
-			if (!check_info_labels(parser, arg))
-				return false;
-			if (arg->type == type)
-				continue;
-			return parse_fail(parser, TS_ERR_INVALID, arg->start,
-							  "expected type %s in %s, got %s", promql_type_name(type),
-							  context, promql_type_name(arg->type));
-		}
-		if (!expect_type(parser, arg, type, context))
+		if (!(selector ? check_info_labels(parser, arg)
+					   : promql_parse_check(parser, arg)) ||
+			!check_type(parser, arg, type, context))
 			return false;
-		if (info && i == 1)
-			return check_info_labels(parser, arg);
+		if (labels && !selector)
+			return parse_fail(parser, TS_ERR_INVALID, arg->start,
+							  "expected label selectors only");
 	}
 	return true;
 }
