@@ -293,6 +293,13 @@ extern char *promql_print(const PqNode *node, bool pretty, TsArena *arena);
 /* The tree as the API's parse_query gives it, as JSON. */
 extern char *promql_print_json(const PqNode *node, TsArena *arena);
 
+/* The same number as a literal? Nothing has a sign, all NaN are one. */
+static inline bool
+pq_same_number(double a, double b)
+{
+	return memcmp(&a, &b, sizeof(a)) == 0 || (a != a && b != b);
+}
+
 /* The same expression, wherever it stands? */
 extern bool promql_equal(const PqNode *a, const PqNode *b);
 

@@ -4,16 +4,9 @@
  *	  count, nor does the order of matchers, nor by () where nothing is grouped by.
  */
 #include <assert.h>
-#include <math.h>
 #include <string.h>
 
 #include "promql_ast.h"
-
-static bool
-equal_numbers(double a, double b)
-{
-	return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
-}
 
 static bool
 equal_names(const PqNames *a, const PqNames *b)
@@ -102,8 +95,8 @@ equal_matchings(const PqMatching *a, const PqMatching *b)
 	return a->cardinality == b->cardinality && a->on == b->on &&
 		   equal_names(&a->labels, &b->labels) && equal_names(&a->include, &b->include) &&
 		   a->fill_left == b->fill_left && a->fill_right == b->fill_right &&
-		   equal_numbers(a->fill_left_value, b->fill_left_value) &&
-		   equal_numbers(a->fill_right_value, b->fill_right_value);
+		   pq_same_number(a->fill_left_value, b->fill_left_value) &&
+		   pq_same_number(a->fill_right_value, b->fill_right_value);
 }
 
 static bool
@@ -148,7 +141,7 @@ promql_equal(const PqNode *a, const PqNode *b)
 	{
 		case PQ_NUMBER:
 			return a->u.number.duration == b->u.number.duration &&
-				   equal_numbers(a->u.number.value, b->u.number.value);
+				   pq_same_number(a->u.number.value, b->u.number.value);
 		case PQ_STRING:
 			return ts_string_equal(a->u.string, b->u.string);
 		case PQ_SELECTOR:

@@ -347,12 +347,6 @@ promql_put_left(PqWriter *writer, const PqNode *binary)
 		promql_put_expression(writer, left);
 }
 
-static bool
-same_value(double a, double b)
-{
-	return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
-}
-
 void
 promql_put_matching(PqWriter *writer, const PqNode *binary)
 {
@@ -378,7 +372,7 @@ promql_put_matching(PqWriter *writer, const PqNode *binary)
 		put_names(writer, &matching->include);
 	}
 	if (matching->fill_left && matching->fill_right &&
-		same_value(matching->fill_left_value, matching->fill_right_value))
+		pq_same_number(matching->fill_left_value, matching->fill_right_value))
 	{
 		put_fill(writer, " fill", matching->fill_left_value);
 		return;
