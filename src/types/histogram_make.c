@@ -9,6 +9,13 @@
 
 #include "histogram_internal.h"
 
+/* A histogram with its arrays, in one piece. */
+static size_t
+room_size(size_t doubles, size_t spans)
+{
+	return sizeof(TsHistogram) + doubles * sizeof(double) + spans * sizeof(TsSpan);
+}
+
 bool
 histogram_make_room(HistogramRoom *room, const TsAllocator *allocator,
 					const uint32_t nspans[2], const uint32_t nbuckets[2],
@@ -16,9 +23,7 @@ histogram_make_room(HistogramRoom *room, const TsAllocator *allocator,
 {
 	size_t doubles = (size_t) nbuckets[0] + nbuckets[1] + nbounds;
 	size_t spans = (size_t) nspans[0] + nspans[1];
-	TsHistogram *h = allocator->alloc(allocator->ctx, sizeof(TsHistogram) +
-														  doubles * sizeof(double) +
-														  spans * sizeof(TsSpan));
+	TsHistogram *h = allocator->alloc(allocator->ctx, room_size(doubles, spans));
 
 	memset(room, 0, sizeof(*room));
 	if (h == NULL)
@@ -80,9 +85,8 @@ copy_head(HistogramRoom *room, const TsHistogram *from)
 size_t
 ts_histogram_memory(const TsHistogram *h)
 {
-	return sizeof(TsHistogram) +
-		   ((size_t) h->npositive + h->nnegative + h->nbounds) * sizeof(double) +
-		   ((size_t) h->npositive_spans + h->nnegative_spans) * sizeof(TsSpan);
+	return room_size((size_t) h->npositive + h->nnegative + h->nbounds,
+					 (size_t) h->npositive_spans + h->nnegative_spans);
 }
 
 static void
