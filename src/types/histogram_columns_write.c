@@ -257,8 +257,13 @@ put_numbers(ColumnsWriter *w)
 		w->column[i] = w->splits[i].sum;
 	if (code == TS_OK)
 		code = put_doubles(w, w->column);
-	if (code == TS_OK)
-		code = put_doubles(w, residuals(w) ? w->column : w->counts);
+	if (code == TS_OK && residuals(w))
+	{
+		w->out[0] |= HISTOGRAM_COLUMNS_RESIDUAL;
+		code = put_doubles(w, w->column);
+	}
+	else if (code == TS_OK)
+		code = put_doubles(w, w->counts);
 	return code == TS_OK ? put_doubles(w, w->zeroes) : code;
 }
 
@@ -304,7 +309,7 @@ static TsErrorCode
 write_columns(ColumnsWriter *w, const TsCodecBytes *payloads, const bool *nulls)
 {
 	TsErrorCode code = split_rows(w, payloads, nulls);
-	uint8_t flags;
+	const uint8_t flags = 0; /* put_numbers() knows them */
 
 	if (code == TS_OK)
 		code = histogram_layouts_join(&w->layouts, &w->arena);
@@ -312,7 +317,6 @@ write_columns(ColumnsWriter *w, const TsCodecBytes *payloads, const bool *nulls)
 		code = read_numbers(w);
 	if (code != TS_OK)
 		return code;
-	flags = residuals(w) ? HISTOGRAM_COLUMNS_RESIDUAL : 0;
 	if (!put_bytes(w, &flags, 1) || !put_layouts(w))
 		return TS_ERR_LIMIT;
 	code = put_numbers(w);
