@@ -212,6 +212,7 @@ unzstd_into(ZSTD_DCtx *context, const void *body, size_t size, Output *output,
 	ZSTD_inBuffer in = {body, size, 0};
 	ZSTD_outBuffer out = {output->data, output->room, 0};
 	size_t left = 1; /* of a frame; 0: it is complete */
+	TsErrorCode code;
 
 	ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, window_log(output->limit));
 	while (in.pos < in.size || left > 0)
@@ -226,8 +227,9 @@ unzstd_into(ZSTD_DCtx *context, const void *body, size_t size, Output *output,
 			continue;
 		if (out.pos < out.size)
 			return damaged("zstd", err); /* it wants more input, and there is none */
-		if (grow(output, out.pos, err) != TS_OK)
-			return err != NULL ? err->code : TS_ERR_LIMIT;
+		code = grow(output, out.pos, err);
+		if (code != TS_OK)
+			return code;
 		out.dst = output->data;
 		out.size = output->room;
 	}
