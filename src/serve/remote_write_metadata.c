@@ -60,10 +60,7 @@ hash_metric(const void *key, Size size)
 static int
 compare_metrics(const void *a, const void *b, Size size)
 {
-	const TsString *left = a;
-	const TsString *right = b;
-
-	return left->len != right->len || memcmp(left->data, right->data, left->len) != 0;
+	return !ts_string_equal(*(const TsString *) a, *(const TsString *) b);
 }
 
 WriteMetadata *
