@@ -284,11 +284,11 @@ without_what_is_late(Oid relid, Datum options)
 static void
 restore_options(Oid relid, Datum kept)
 {
-	Datum fixed = ddl_pick_options(ddl_get_reloptions(relid), fixed_elements());
-	List *fixed_list = fixed_elements();
+	List *elements = fixed_elements();
+	Datum fixed = ddl_pick_options(ddl_get_reloptions(relid), elements);
 
 	(void) heap_reloptions(RELKIND_RELATION, ddl_strip_options(kept), true);
-	if (DatumGetPointer(ddl_pick_options(kept, fixed_list)) != NULL)
+	if (DatumGetPointer(ddl_pick_options(kept, elements)) != NULL)
 		refuse(relid, "Some of the options that were kept are the extension's.");
 	if (ts_table_oid_is_ours(relid))
 	{
