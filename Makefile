@@ -167,10 +167,8 @@ include $(PGXS)
 
 # The codecs and the kernels of functions live on vectorised loops.
 KERNEL_CFLAGS = $(if $(filter release,$(FLAVOUR)),-O3)
-src/codec/%.o src/promql/range_kernels%.o: override CFLAGS += $(KERNEL_CFLAGS)
-# Sums and the like are rounded after each operation, on all processors.
-EXACT_CFLAGS = $(KERNEL_CFLAGS) -ffp-contract=off
-src/promql/%_kernel.o src/promql/call_math.o: override CFLAGS += $(EXACT_CFLAGS)
+src/codec/%.o src/promql/range_kernels%.o src/promql/%_kernel.o src/promql/call_math.o: \
+	override CFLAGS += $(KERNEL_CFLAGS)
 
 # Warnings about what is not ours help nobody.
 llhttp/%.o: $(LLHTTP)/%.c
@@ -194,8 +192,8 @@ PURE_CC += $(WARNINGS) $(EXACT) $(OUR_CPPFLAGS)
 unit: $(UNIT)
 fuzz: $(FUZZ)
 
-pure/src/codec/%.o pure/src/promql/range_kernels%.o: PURE_CC += $(KERNEL_CFLAGS)
-pure/src/promql/%_kernel.o: PURE_CC += $(EXACT_CFLAGS)
+pure/src/codec/%.o pure/src/promql/range_kernels%.o pure/src/promql/%_kernel.o: \
+	PURE_CC += $(KERNEL_CFLAGS)
 
 pure/%.o: $(root)/%.c
 	@mkdir -p $(@D)
