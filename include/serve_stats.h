@@ -5,7 +5,9 @@
  *	  the same figures.
  *
  * Times are counted in microseconds and shown in seconds. Counters begin at 0 when the
- * server starts, as those of Prometheus do.
+ * server starts, as those of Prometheus do. Waits for locks, hot memory and regular
+ * expressions are counted by their own modules (ts_shared.h, ts_hot.h, labels_type.h), and
+ * shown with the others.
  */
 #ifndef SERVE_STATS_H
 #define SERVE_STATS_H
@@ -40,12 +42,8 @@ typedef enum ServeStat
 	STAT_WRITE_QUEUE_BYTES,    /* gauge */
 	STAT_WRITE_PUSHED_BACK,    /* refused with 429 or 503 */
 	/* the engine, in all processes */
-	STAT_MUTEX_WAITS,
-	STAT_MUTEX_WAIT_US, /* mytsdb_write_mutex_lock_seconds_total */
 	STAT_LOG_RECORDS,
 	STAT_LOG_BYTES,
-	STAT_HOT_MISSES, /* appends that went to the log alone */
-	STAT_HOT_DELAY_US,
 	STAT_SEALS,
 	STAT_SEALED_ROWS,
 	STAT_SEAL_US,
@@ -102,8 +100,10 @@ typedef enum ServeTiming
 } ServeTiming;
 
 extern void serve_count(ServeStat stat, int64 n);
+/* For a gauge, by the one process that knows it: what others have counted is forgotten. */
+extern void serve_set(ServeStat stat, int64 value);
 extern void serve_time(ServeTiming timing, int64 microseconds);
-/* An answer: by route and status. */
+/* An answer: by route and status, from the request's head to the answer's end. */
 extern void serve_count_reply(ServeRoute route, int status, int64 microseconds);
 extern uint64 serve_stat(ServeStat stat);
 

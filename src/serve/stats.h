@@ -1,0 +1,32 @@
+/*
+ * stats.h
+ *	  What the files that show our figures share.
+ */
+#ifndef SERVE_STATS_INTERNAL_H
+#define SERVE_STATS_INTERNAL_H
+
+#include "postgres.h"
+
+#include "serve_stats.h"
+
+/* ---- what was counted (serve_stats.c) ---- */
+
+#define STATS_FIRST_STATUS 100
+#define STATS_STATUSES     500
+
+/* Upper bounds of the buckets of times, in microseconds; there is one more, without. */
+#define STATS_BOUNDS 19
+extern const int64 stats_bounds[STATS_BOUNDS];
+
+typedef struct StatsTimes
+{
+	uint64 upto[STATS_BOUNDS]; /* how many took no longer than each bound */
+	uint64 count;
+	uint64 microseconds;
+} StatsTimes;
+
+extern uint64 stats_replies(ServeRoute route, int status);
+extern void stats_timing(ServeTiming timing, StatsTimes *found);
+extern void stats_route_times(ServeRoute route, StatsTimes *found);
+
+#endif /* SERVE_STATS_INTERNAL_H */
