@@ -68,7 +68,7 @@ define_settings(void)
 		"A query that needs more raises an error.", &pq_settings.memory_kb, 256 * 1024,
 		1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable(
-		"mytsdb.query_workers",
+		"mytsdb.query_parallel_workers",
 		"Sets how many parallel workers a part of a PromQL query may have.",
 		"-1: as many as max_parallel_workers_per_gather says.", &pq_settings.workers, -1,
 		-1, MAX_PARALLEL_WORKER_LIMIT, PGC_USERSET, 0, NULL, NULL, NULL);

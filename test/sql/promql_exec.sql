@@ -184,9 +184,9 @@ INSERT INTO queries VALUES ('m_total'), ('sum by (job) (rate(m_total[5m]))'), ('
     ('max_over_time(rate(m_total[2m])[5m:1m])'), ('abs(-m_total) / on (i) m_total'), ('stddev(m_total > 100)'),
     ('quantile(0.9, irate({i=~"1.*"}[1m]))'), ('clamp(m_total offset 1m, 1, 100)'), ('count_values("v", floor(m_total / 1000))'),
     ('sum(rate(m_total[1m])) / sum(rate(m_total[2m]))'), ('sum(timestamp(m_total)) or limitk(2, deriv(m_total[3m]))');
-SET mytsdb.query_workers = 0;
+SET mytsdb.query_parallel_workers = 0;
 CREATE TABLE serial AS SELECT query, digest(query) FROM queries;
-SET mytsdb.query_workers = 2;
+SET mytsdb.query_parallel_workers = 2;
 SELECT query, digest(query) = digest AS same FROM serial;
 SELECT mytsdb.query('avg(rate({job="g"}[1m]))', at(30), 'm') -> 'infos' AS infos;
 -- streamed rows, and statements and loops that write meanwhile
@@ -211,13 +211,13 @@ SELECT value FROM promql('count(m_total)', at(601), 'm');
 ROLLBACK;
 SELECT value FROM promql('count(m_total)', at(601), 'm');
 -- workers' parts of the memory are not less than what the query needs
-SET mytsdb.query_workers = 8;
+SET mytsdb.query_parallel_workers = 8;
 SET mytsdb.query_memory = '14 MB';
 SELECT value FROM promql('count(last_over_time(m_total[50m:4ms]))', at(3000), 'm');
 SET mytsdb.query_memory = '128 MB';
 SELECT value FROM promql('count(last_over_time(m_total[50m:4ms]))', at(3000), 'm');
 RESET mytsdb.query_memory;
-SET mytsdb.query_workers = 2;
+SET mytsdb.query_parallel_workers = 2;
 -- a worker's error, and a canceled query
 SET mytsdb.query_max_samples = 150;
 SELECT mytsdb.query('sum(count_over_time(m_total[1h]))', at(3000), 'm');
@@ -226,7 +226,7 @@ SET statement_timeout = '200 ms';
 SELECT mytsdb.query('sum(sum_over_time(sum_over_time(m_total[30d:1s])[1h:1s]))', at(3000), 'm');
 RESET statement_timeout;
 SELECT value FROM promql('count(m_total)', at(601), 'm');
-RESET mytsdb.query_workers;
+RESET mytsdb.query_parallel_workers;
 RESET mytsdb.query_parallel_samples;
 RESET max_parallel_workers_per_gather;
 

@@ -154,7 +154,7 @@ Cluster::prepare('assert');
 my $node = Cluster->new('promql');
 $node->initdb(
 	[], 'client_min_messages = error', 'jit = off', 'max_parallel_workers_per_gather = 2',
-	'mytsdb.query_parallel_samples = 0', 'mytsdb.query_workers = 0');
+	'mytsdb.query_parallel_samples = 0', 'mytsdb.query_parallel_workers = 0');
 $node->start;
 $node->safe_sql(q{
 	CREATE EXTENSION mytsdb;
@@ -199,7 +199,7 @@ $node->safe_sql(q{
 	DECLARE
 		serial text[] := ARRAY[document(query, false), document(query, true)];
 	BEGIN
-		SET LOCAL mytsdb.query_workers = 2;
+		SET LOCAL mytsdb.query_parallel_workers = 2;
 		RETURN nullif(ARRAY[document(query, false), document(query, true)], serial);
 	END $$;
 	CREATE FUNCTION check_names(query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -274,7 +274,7 @@ sub end_amid
 	my ($name, $end, $expected) = @_;
 	my $workers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'};
 	my $session = $node->session;
-	$session->query('SET mytsdb.query_workers = 2');
+	$session->query('SET mytsdb.query_parallel_workers = 2');
 	my $leader = $session->query('SELECT pg_backend_pid()');
 	$session->send(q{SELECT count(*) FROM promql('sum(stddev_over_time(long[8h]))', at(0), at(28800), '3 s', 'long')});
 	ok($node->wait_for($workers, 2), "$name: workers are there");
