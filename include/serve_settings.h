@@ -29,6 +29,7 @@ extern int serve_ingest_queue_size;
 extern int serve_query_queue; /* requests that may wait */
 extern int serve_query_timeout;
 extern int serve_shutdown_grace;
+extern bool serve_require_ssl;  /* for credentials that do not come by loopback */
 extern int serve_auth_failures; /* of an address in a minute, before it must wait */
 extern int serve_request_rate;  /* of a role, per second; 0: any; ALTER ROLE SET counts */
 extern int serve_write_rate;    /* of a role, kB of bodies per second; 0: any */

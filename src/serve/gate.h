@@ -45,6 +45,7 @@ typedef struct GateRequest
 	TsString tenant;        /* percent-decoded; "" : the store itself */
 	TsString argument;      /* percent-decoded */
 	TsString authorization; /* the header */
+	TsString host;          /* the header */
 	TsString content_type;
 	TsString content_encoding;
 	TsString accept;
@@ -114,13 +115,23 @@ extern Size gate_body_bytes(void);
 
 /* ---- authentication (gate_auth.c) ---- */
 
+/*
+ * Texts are constant or in the request's context. Every answer with 401 has the header
+ * WWW-Authenticate (GATE_CHALLENGE). A login that failed is answered only after delay_ms,
+ * by an event of the loop's, and nothing else of that connection is read meanwhile; it has
+ * been logged.
+ */
 typedef struct GateRefusal
 {
-	int status;          /* 401, 403, 404, 429, 503 */
+	int status;          /* 400, 401, 403, 404, 429, 503 */
 	const char *message; /* what the client is told */
 	const char *detail;  /* what the log says beyond that, or NULL */
 	int retry_after;     /* seconds; 0: not said */
+	int delay_ms;
 } GateRefusal;
+
+#define GATE_CHALLENGE \
+	"Basic realm=\"mytsdb\", charset=\"UTF-8\", Bearer realm=\"mytsdb\""
 
 /*
  * Whether the request may go on, from its head: sets role, role_name and source. Uses a

@@ -3,8 +3,8 @@
  *	  The settings of the server inside.
  *
  * Those that a socket or a process is made of hold for the server's life; the others
- * change at reload. How long a role may ask and how much is looked up for each role, so
- * ALTER ROLE ... SET works for the rates (gate_auth.c).
+ * change at reload. The rates are looked up for each role (gate_rate.c): superusers may
+ * set them by ALTER ROLE ... SET, which only works for settings of a session.
  */
 #include "postgres.h"
 
@@ -37,6 +37,7 @@ int serve_ingest_queue_size;
 int serve_query_queue;
 int serve_query_timeout;
 int serve_shutdown_grace;
+bool serve_require_ssl;
 int serve_auth_failures;
 int serve_request_rate;
 int serve_write_rate;
@@ -159,6 +160,11 @@ define_texts(void)
 				  "Only while HTTP is served on loopback alone; never a superuser. When "
 				  "empty, such requests are refused.",
 				  &serve_anonymous_role, "", PGC_SIGHUP, 0, NULL);
+	DefineCustomBoolVariable(
+		"mytsdb.require_ssl",
+		"Refuses passwords and tokens that come unencrypted from another host.",
+		"Switch it off only where the network between is trusted.", &serve_require_ssl,
+		true, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable(
 		"mytsdb.log_requests", "Sets which HTTP requests are logged.",
 		"Refused logins and administrative requests always are.", &serve_log_requests,
@@ -188,11 +194,11 @@ define_limits(void)
 	define_int("mytsdb.request_rate",
 			   "Sets how many HTTP requests a role may make per second.",
 			   "0 means any number. ALTER ROLE ... SET is respected.",
-			   &serve_request_rate, 0, 0, 1000000, PGC_SIGHUP, 0);
+			   &serve_request_rate, 0, 0, 1000000, PGC_SUSET, 0);
 	define_int("mytsdb.write_rate",
 			   "Sets how much a role may send per second, in kilobytes of bodies.",
 			   "0 means any amount. ALTER ROLE ... SET is respected.", &serve_write_rate,
-			   0, 0, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB);
+			   0, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB);
 }
 
 static void
