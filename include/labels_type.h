@@ -37,6 +37,17 @@ extern bool labels_is_type(Oid type);
 
 /* The settings and counters that regular expressions go by. */
 extern TsRegexLimits labels_regex_limits(void);
+
+/* Since the server started (labels_module.c). */
+typedef struct LabelsCounts
+{
+	uint64 selectors;         /* compiled */
+	uint64 selectors_refused; /* had an error */
+	uint64 patterns;          /* regular expressions compiled in them */
+	uint64 limit_errors;      /* matches that exceeded the limit */
+} LabelsCounts;
+
+extern void labels_counts(LabelsCounts *found);
 extern void labels_count_selector(const TsSelector *selector);
 extern void labels_count_refused_selector(void);
 extern void labels_count_limit_error(void);

@@ -7,6 +7,9 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
+#include "metrics_text.h"
 #include "serve_stats.h"
 
 /* ---- what was counted (serve_stats.c) ---- */
@@ -28,5 +31,10 @@ typedef struct StatsTimes
 extern uint64 stats_replies(ServeRoute route, int status);
 extern void stats_timing(ServeTiming timing, StatsTimes *found);
 extern void stats_route_times(ServeRoute route, StatsTimes *found);
+
+/* ---- all figures (stats_families.c) ---- */
+
+extern void stats_tell(MetricsSink *sink);
+extern double stats_unix_time(TimestampTz time);
 
 #endif /* SERVE_STATS_INTERNAL_H */

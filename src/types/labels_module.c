@@ -110,6 +110,15 @@ labels_count_limit_error(void)
 	pg_atomic_fetch_add_u64(&counters->limit_errors, 1);
 }
 
+void
+labels_counts(LabelsCounts *found)
+{
+	found->selectors = pg_atomic_read_u64(&counters->selectors);
+	found->selectors_refused = pg_atomic_read_u64(&counters->selectors_refused);
+	found->patterns = pg_atomic_read_u64(&counters->patterns);
+	found->limit_errors = pg_atomic_read_u64(&counters->limit_errors);
+}
+
 /* One row: the counters, in the order of the struct. */
 Datum
 mytsdb_regex_stats(PG_FUNCTION_ARGS)
@@ -117,12 +126,14 @@ mytsdb_regex_stats(PG_FUNCTION_ARGS)
 	TupleDesc tupdesc;
 	Datum values[4];
 	bool nulls[4] = {false};
+	LabelsCounts counts;
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	values[0] = Int64GetDatum((int64) pg_atomic_read_u64(&counters->selectors));
-	values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&counters->selectors_refused));
-	values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&counters->patterns));
-	values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&counters->limit_errors));
+	labels_counts(&counts);
+	values[0] = Int64GetDatum((int64) counts.selectors);
+	values[1] = Int64GetDatum((int64) counts.selectors_refused);
+	values[2] = Int64GetDatum((int64) counts.patterns);
+	values[3] = Int64GetDatum((int64) counts.limit_errors);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }
