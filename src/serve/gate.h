@@ -146,6 +146,18 @@ extern void gate_auth_reload(void);
 /* Whether the extension is there, in a version that this library can serve. */
 extern bool gate_extension_ready(const char **why);
 
+/* ---- the log of requests (gate_log.c) ---- */
+
+/*
+ * An answered request, if the settings want it logged. A reason is what is known of an
+ * error beyond its status, or NULL. A slow one is logged with its expression, if the body
+ * in which that came is still there.
+ */
+extern void gate_log_request(const GateRequest *request, int status, int64 microseconds,
+							 const char *reason);
+/* A request that is to be known of, always: "mytsdb audit: ACTION id=... path=...". */
+extern void gate_audit_request(const GateRequest *request, const char *action);
+
 /* ---- queues and workers (gate_dispatch.c) ---- */
 
 extern void dispatch_start(void);
