@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "gate.h"
 #include "serve_log.h"
 #include "serve_settings.h"
