@@ -1,0 +1,49 @@
+/*
+ * client.h
+ *	  Sends requests on several connections, on each one at a time, and measures how long
+ *	  answers take.
+ */
+#ifndef BENCH_CLIENT_H
+#define BENCH_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ClientRequest
+{
+	const unsigned char *bytes; /* must stay until it is answered */
+	size_t length;
+} ClientRequest;
+
+typedef struct ClientWork
+{
+	int port; /* on 127.0.0.1 */
+	int connections;
+	double seconds; /* after which no request begins; 0: until there is none */
+	double rate;    /* of requests per second, on all connections together; 0: any */
+	/* The next request of a connection; false when there is none. */
+	bool (*next)(void *arg, int connection, ClientRequest *request);
+	void *arg;
+} ClientWork;
+
+/*
+ * A request that is answered with 429 or 503, or whose connection ends, is sent again,
+ * after the time that the server asks for or after a while that doubles (as Prometheus
+ * does); any other answer than 2xx ends the program. A request's time is from when it was
+ * due, or else first sent, to the end of its good answer.
+ */
+typedef struct ClientResult
+{
+	double seconds;
+	uint64_t requests;
+	uint64_t again;         /* how often one was sent again */
+	uint64_t sent;          /* bytes */
+	uint32_t *microseconds; /* of each request, ascending */
+} ClientResult;
+
+extern void client_run(const ClientWork *work, ClientResult *result);
+/* Milliseconds below which this part of the requests was. */
+extern double client_quantile(const ClientResult *result, double part);
+
+#endif /* BENCH_CLIENT_H */
