@@ -40,12 +40,20 @@ api_check_times(TimestampTz start, TimestampTz end)
 }
 
 PqNode *
-api_parse(const text *query, TsArena *arena)
+api_parse(TsString query, TsArena *arena)
 {
 	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
 
 	ts_arena_init(arena, &allocator, PARSE_MEMORY);
-	return pq_parse(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query), arena);
+	return pq_parse(query.data, query.len, arena);
+}
+
+TsString
+api_text_arg(FunctionCallInfo fcinfo, int arg)
+{
+	text *value = PG_GETARG_TEXT_PP(arg);
+
+	return (TsString){VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
 /* ---- sets of series ---- */
@@ -137,18 +145,18 @@ unescape(const char *text, Size len, StringInfo name)
 }
 
 TsString
-api_label_name(const char *text, Size len)
+api_label_name(TsString name)
 {
-	StringInfoData name;
+	StringInfoData unescaped;
 
-	if (len == 0)
+	if (name.len == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("invalid label name: \"\"")));
-	if (len > 3 && strncmp(text, "U__", 3) == 0)
+	if (name.len > 3 && memcmp(name.data, "U__", 3) == 0)
 	{
-		initStringInfo(&name);
-		if (unescape(text + 3, len - 3, &name))
-			return (TsString){name.data, (size_t) name.len};
+		initStringInfo(&unescaped);
+		if (unescape(name.data + 3, name.len - 3, &unescaped))
+			return (TsString){unescaped.data, (size_t) unescaped.len};
 	}
-	return (TsString){text, len};
+	return name;
 }

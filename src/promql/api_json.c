@@ -18,18 +18,92 @@
 
 #define FLOAT_ROOM 32 /* of a float, and of a time */
 
+/* ---- where bytes go ---- */
+
+static void
+begin_out(ApiOut *out, ApiTake take, void *arg)
+{
+	out->room = take != NULL ? API_PIECE : 1024;
+	out->data = palloc(out->room);
+	out->len = 0;
+	out->take = take;
+	out->arg = arg;
+}
+
+void
+api_hand_on(ApiOut *out, ApiTake take, void *arg)
+{
+	Assert(take != NULL);
+	begin_out(out, take, arg);
+}
+
+void
+api_keep(ApiOut *out)
+{
+	begin_out(out, NULL, NULL);
+	out->len = VARHDRSZ;
+}
+
+Datum
+api_kept(ApiOut *out)
+{
+	Assert(out->take == NULL);
+	SET_VARSIZE(out->data, out->len);
+	return PointerGetDatum(out->data);
+}
+
+void
+api_flush(ApiOut *out)
+{
+	if (out->take == NULL || out->len == 0)
+		return;
+	out->take(out->arg, out->data, out->len);
+	out->len = 0;
+}
+
+void
+api_make_room(ApiOut *out, Size n)
+{
+	Size room;
+
+	api_flush(out);
+	if (n <= out->room - out->len)
+		return;
+	if (n >= MaxAllocSize - out->len)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the answer is larger than 1 GB"),
+				 errhint("Select fewer series, a shorter range of time or a longer step, "
+						 "or use promql(), which gives rows.")));
+	room = Max(out->len + n, Min(2 * out->room, MaxAllocSize));
+	out->data = repalloc(out->data, room);
+	out->room = room;
+}
+
+void
+api_bytes(ApiOut *out, const char *bytes, Size len)
+{
+	while (len > 0)
+	{
+		Size n = out->take != NULL ? Min(len, API_PIECE) : len;
+
+		memcpy(api_room(out, n), bytes, n);
+		out->len += n;
+		bytes += n;
+		len -= n;
+	}
+}
+
 /* ---- documents ---- */
 
 void
-api_begin(StringInfo out)
+api_begin(ApiOut *out)
 {
-	initStringInfo(out);
-	appendStringInfoSpaces(out, VARHDRSZ);
 	api_text(out, "{\"status\":\"success\",\"data\":");
 }
 
 static void
-notes(StringInfo out, const char *kind, const char *const *texts, int count)
+notes(ApiOut *out, const char *kind, const char *const *texts, int count)
 {
 	if (count == 0)
 		return;
@@ -46,42 +120,28 @@ notes(StringInfo out, const char *kind, const char *const *texts, int count)
 	api_text(out, "]");
 }
 
-Datum
-api_finish(StringInfo out, const char *const *warnings, int nwarnings,
+void
+api_finish(ApiOut *out, const char *const *warnings, int nwarnings,
 		   const char *const *infos, int ninfos)
 {
 	notes(out, "warning", warnings, nwarnings);
 	notes(out, "info", infos, ninfos);
 	api_text(out, "}");
-	SET_VARSIZE(out->data, out->len);
-	return PointerGetDatum(out->data);
-}
-
-Datum
-api_finish_list(StringInfo out, bool truncated)
-{
-	static const char *const warning[] = {API_TRUNCATED};
-
-	return api_finish(out, warning, truncated ? 1 : 0, NULL, 0);
-}
-
-/* ---- bytes ---- */
-
-char *
-api_room(StringInfo out, Size n)
-{
-	if (n >= MaxAllocSize - out->len)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the answer is larger than 1 GB"),
-				 errhint("Select fewer series, a shorter range of time or a longer step, "
-						 "or use promql(), which gives rows.")));
-	enlargeStringInfo(out, (int) n);
-	return out->data + out->len;
+	api_flush(out);
 }
 
 void
-api_string(StringInfo out, const char *text, Size len)
+api_finish_list(ApiOut *out, bool truncated)
+{
+	static const char *const warning[] = {API_TRUNCATED};
+
+	api_finish(out, warning, truncated ? 1 : 0, NULL, 0);
+}
+
+/* ---- strings ---- */
+
+void
+api_string(ApiOut *out, const char *text, Size len)
 {
 	char *to = api_room(out, len * TS_JSON_ESCAPE_SIZE + 2);
 	char *start = to;
@@ -147,7 +207,7 @@ write_time(int64 time, char *to)
 }
 
 void
-api_float(StringInfo out, double value)
+api_float(ApiOut *out, double value)
 {
 	char *to = api_room(out, FLOAT_ROOM + 2);
 	int len = 0;
@@ -160,13 +220,13 @@ api_float(StringInfo out, double value)
 }
 
 void
-api_time(StringInfo out, int64 time)
+api_time(ApiOut *out, int64 time)
 {
 	out->len += write_time(time, api_room(out, FLOAT_ROOM));
 }
 
 void
-api_point(StringInfo out, int64 time, double value)
+api_point(ApiOut *out, int64 time, double value)
 {
 	char *to = api_room(out, 2 * FLOAT_ROOM + 5);
 	int len = 0;
@@ -184,7 +244,7 @@ api_point(StringInfo out, int64 time, double value)
 /* ---- labels and histograms ---- */
 
 void
-api_labels(StringInfo out, TsString labels)
+api_labels(ApiOut *out, TsString labels)
 {
 	LabelsIter iter;
 	LabelsPair pair;
@@ -214,7 +274,7 @@ boundary_rule(const TsBucket *bucket)
 }
 
 void
-api_histogram(StringInfo out, const TsHistogram *histogram)
+api_histogram(ApiOut *out, const TsHistogram *histogram)
 {
 	TsBucketIter iter;
 	TsBucket bucket;

@@ -23,8 +23,6 @@ PG_FUNCTION_INFO_V1(mytsdb_api_query_range);
 PG_FUNCTION_INFO_V1(mytsdb_api_format_query);
 PG_FUNCTION_INFO_V1(mytsdb_api_parse_query);
 
-#define MAX_POINTS 11000 /* of a series of a range query */
-
 typedef struct Seconds
 {
 	double prepared;
@@ -34,7 +32,7 @@ typedef struct Seconds
 /* ---- results ---- */
 
 static void
-write_point(StringInfo out, const PqResult *result, uint32 i)
+write_point(ApiOut *out, const PqResult *result, uint32 i)
 {
 	if (result->histograms == NULL || result->histograms[i] == NULL)
 	{
@@ -49,7 +47,7 @@ write_point(StringInfo out, const PqResult *result, uint32 i)
 }
 
 static void
-write_sample(StringInfo out, const PqResult *result)
+write_sample(ApiOut *out, const PqResult *result)
 {
 	bool histogram = result->histograms != NULL && result->histograms[0] != NULL;
 
@@ -63,7 +61,7 @@ write_sample(StringInfo out, const PqResult *result)
 
 /* Writes the points of one kind, if there are any. */
 static void
-write_points(StringInfo out, const PqResult *result, const char *name, bool histograms)
+write_points(ApiOut *out, const PqResult *result, const char *name, bool histograms)
 {
 	bool any = false;
 
@@ -83,7 +81,7 @@ write_points(StringInfo out, const PqResult *result, const char *name, bool hist
 }
 
 static void
-write_series(StringInfo out, const PqResult *result)
+write_series(ApiOut *out, const PqResult *result)
 {
 	api_text(out, "{\"metric\":");
 	api_labels(out, result->labels);
@@ -95,7 +93,7 @@ write_series(StringInfo out, const PqResult *result)
 
 /* Returns whether there were more than `limit` (0: no limit). */
 static bool
-write_vector(StringInfo out, PqQuery *query, bool series, int limit)
+write_vector(ApiOut *out, PqQuery *query, bool series, int limit)
 {
 	PqResult result;
 	int n = 0;
@@ -118,7 +116,7 @@ write_vector(StringInfo out, PqQuery *query, bool series, int limit)
 }
 
 static void
-write_scalar(StringInfo out, PqQuery *query)
+write_scalar(ApiOut *out, PqQuery *query)
 {
 	PqResult result;
 	char value[PROMQL_FLOAT_SIZE];
@@ -134,7 +132,7 @@ write_scalar(StringInfo out, PqQuery *query)
 }
 
 static void
-write_string(StringInfo out, const PqQuery *query, const PqRequest *request)
+write_string(ApiOut *out, const PqQuery *query, const PqRequest *request)
 {
 	TsString string = pq_result_string(query);
 
@@ -153,7 +151,7 @@ type_of_answer(const PqQuery *query, const PqRequest *request)
 }
 
 static bool
-write_result(StringInfo out, PqQuery *query, const PqRequest *request, int limit)
+write_result(ApiOut *out, PqQuery *query, const PqRequest *request, int limit)
 {
 	static const char *const names[] = {[PQ_TYPE_SCALAR] = "scalar",
 										[PQ_TYPE_VECTOR] = "vector",
@@ -178,7 +176,7 @@ write_result(StringInfo out, PqQuery *query, const PqRequest *request, int limit
 /* ---- statistics ---- */
 
 static void
-write_stats(StringInfo out, const PqQuery *query, const Seconds *seconds)
+write_stats(ApiOut *out, const PqQuery *query, const Seconds *seconds)
 {
 	PqTotals totals;
 
@@ -207,8 +205,8 @@ seconds_since(instr_time start)
 /* ---- documents ---- */
 
 /* Adds the warning of a limit to the query's. */
-static Datum
-finish(StringInfo out, const PqQuery *query, bool truncated)
+static void
+finish(ApiOut *out, const PqQuery *query, bool truncated)
 {
 	const char *const *warnings;
 	const char *const *infos;
@@ -219,33 +217,31 @@ finish(StringInfo out, const PqQuery *query, bool truncated)
 	memcpy(all, warnings, sizeof(char *) * nwarnings);
 	if (truncated)
 		all[nwarnings++] = API_TRUNCATED;
-	return api_finish(out, all, nwarnings, infos, ninfos);
+	api_finish(out, all, nwarnings, infos, ninfos);
 }
 
-static Datum
-answer(const PqRequest *request, int limit, bool stats)
+void
+api_query(ApiOut *out, const PqRequest *request, int limit, bool stats)
 {
-	StringInfoData out;
 	PqQuery *query;
 	Seconds seconds;
 	instr_time start;
-	Datum document;
 	bool truncated;
 
+	Assert(request->analyze || !stats);
 	api_check_limit(limit);
 	INSTR_TIME_SET_CURRENT(start);
 	query = pq_prepare(request, GetActiveSnapshot(), CurrentMemoryContext);
 	seconds.prepared = seconds_since(start);
-	api_begin(&out);
+	api_begin(out);
 	INSTR_TIME_SET_CURRENT(start);
-	truncated = write_result(&out, query, request, limit);
+	truncated = write_result(out, query, request, limit);
 	seconds.evaluated = seconds_since(start);
 	if (stats)
-		write_stats(&out, query, &seconds);
-	api_text(&out, "}");
-	document = finish(&out, query, truncated);
+		write_stats(out, query, &seconds);
+	api_text(out, "}");
+	finish(out, query, truncated);
 	pq_end(query);
-	return document;
 }
 
 /* ---- arguments ---- */
@@ -263,6 +259,7 @@ static Datum
 answer_with_options(FunctionCallInfo fcinfo, PqRequest *request, int first)
 {
 	bool stats = false;
+	ApiOut out;
 
 	request->start = whole_ms(request->start);
 	request->end = whole_ms(request->end);
@@ -274,8 +271,10 @@ answer_with_options(FunctionCallInfo fcinfo, PqRequest *request, int first)
 	if (!PG_ARGISNULL(first + 2))
 		stats = VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(first + 2)) > 0;
 	request->analyze = stats;
-	return answer(request, PG_ARGISNULL(first + 1) ? 0 : PG_GETARG_INT32(first + 1),
-				  stats);
+	api_keep(&out);
+	api_query(&out, request, PG_ARGISNULL(first + 1) ? 0 : PG_GETARG_INT32(first + 1),
+			  stats);
+	return api_kept(&out);
 }
 
 /* mytsdb.query(query, "time", source, lookback_delta, "limit", stats) */
@@ -305,7 +304,7 @@ mytsdb_api_query_range(PG_FUNCTION_ARGS)
 	api_require(fcinfo, 4, "source");
 	pq_range_request(&request, PG_GETARG_TEXT_PP(0), PG_GETARG_TIMESTAMPTZ(1),
 					 PG_GETARG_TIMESTAMPTZ(2), PG_GETARG_INTERVAL_P(3), PG_GETARG_OID(4));
-	if ((request.end - request.start) / request.step > MAX_POINTS)
+	if ((request.end - request.start) / request.step > API_MAX_POINTS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("exceeded maximum resolution of 11,000 points per "
 							   "timeseries"),
@@ -324,13 +323,12 @@ print_pretty(const PqNode *node, TsArena *arena)
 }
 
 /* A document of what a printer makes of an expression: a string, or JSON. */
-static Datum
-print_query(const text *query, Printer print, bool string)
+static void
+print_query(ApiOut *out, TsString query, Printer print, bool string)
 {
 	TsArena arena;
 	TsError err;
 	char *printed;
-	StringInfoData out;
 
 	printed = print(api_parse(query, &arena), &arena);
 	if (printed == NULL)
@@ -338,25 +336,45 @@ print_query(const text *query, Printer print, bool string)
 		ts_error_set(&err, TS_ERR_LIMIT, -1, "the expression is too large to be shown");
 		ts_report_limit(&err);
 	}
-	api_begin(&out);
+	api_begin(out);
 	if (string)
-		api_string(&out, printed, strlen(printed));
+		api_string(out, printed, strlen(printed));
 	else
-		api_text(&out, printed);
+		api_bytes(out, printed, strlen(printed));
 	ts_arena_free(&arena);
-	return api_finish(&out, NULL, 0, NULL, 0);
+	api_finish(out, NULL, 0, NULL, 0);
+}
+
+void
+api_format_query(ApiOut *out, TsString query)
+{
+	print_query(out, query, print_pretty, true);
+}
+
+void
+api_parse_query(ApiOut *out, TsString query)
+{
+	print_query(out, query, promql_print_json, false);
 }
 
 /* mytsdb.format_query(query) */
 Datum
 mytsdb_api_format_query(PG_FUNCTION_ARGS)
 {
-	return print_query(PG_GETARG_TEXT_PP(0), print_pretty, true);
+	ApiOut out;
+
+	api_keep(&out);
+	api_format_query(&out, api_text_arg(fcinfo, 0));
+	return api_kept(&out);
 }
 
 /* mytsdb.parse_query(query) */
 Datum
 mytsdb_api_parse_query(PG_FUNCTION_ARGS)
 {
-	return print_query(PG_GETARG_TEXT_PP(0), promql_print_json, false);
+	ApiOut out;
+
+	api_keep(&out);
+	api_parse_query(&out, api_text_arg(fcinfo, 0));
+	return api_kept(&out);
 }

@@ -81,18 +81,17 @@ check_selective(const TsSelector *selector)
 }
 
 static uint32 *
-select_series(Lookup *lookup, const text *match, uint32 *count)
+select_series(Lookup *lookup, TsString match, uint32 *count)
 {
 	MemoryContext context = AllocSetContextCreate(
 		CurrentMemoryContext, "mytsdb API selector", ALLOCSET_SMALL_SIZES);
-	const char *query = VARDATA_ANY(match);
-	Size len = VARSIZE_ANY_EXHDR(match);
 	TsError err;
-	TsSelector *selector = labels_compile_selector(query, len, context, &err);
+	TsSelector *selector = labels_compile_selector(match.data, match.len, context, &err);
 	uint32 *ids;
 
 	if (selector == NULL)
-		ts_report(&err, ERRCODE_SYNTAX_ERROR, "invalid series selector", query, len);
+		ts_report(&err, ERRCODE_SYNTAX_ERROR, "invalid series selector", match.data,
+				  match.len);
 	check_selective(selector);
 	ids = pq_select_series(lookup->exec.rel, lookup->exec.table, lookup->snapshot,
 						   selector->matchers, (int) selector->nmatchers, count);
@@ -111,22 +110,13 @@ all_series(Lookup *lookup)
 
 /* The series that any of the selectors selects. */
 static void
-match_series(Lookup *lookup, ArrayType *matches)
+match_series(Lookup *lookup, const TsString *matches, int nmatches)
 {
-	Datum *selectors;
-	bool *nulls;
-	int n;
-
-	deconstruct_array(matches, TEXTOID, -1, false, TYPALIGN_INT, &selectors, &nulls, &n);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < nmatches; i++)
 	{
 		uint32 count;
-		uint32 *ids;
+		uint32 *ids = select_series(lookup, matches[i], &count);
 
-		if (nulls[i])
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("selectors must not be null")));
-		ids = select_series(lookup, DatumGetTextPP(selectors[i]), &count);
 		if (i > 0)
 		{
 			uint32 *both = api_join_ids(lookup->ids, lookup->nids, ids, count, &count);
@@ -348,27 +338,26 @@ sort_strings(Strings *list, int (*compare)(const void *, const void *))
 }
 
 /* A document of them; `limit` 0: all. */
-static Datum
-list_document(const Strings *list, int limit, bool labels)
+static void
+write_list(ApiOut *out, const Strings *list, int limit, bool labels)
 {
-	StringInfoData out;
 	uint32 n = limit > 0 ? Min(list->count, (uint32) limit) : list->count;
 
-	api_begin(&out);
-	api_text(&out, "[");
+	api_begin(out);
+	api_text(out, "[");
 	for (uint32 i = 0; i < n; i++)
 	{
 		const TsString *string = &list->strings[i];
 
 		if (i > 0)
-			api_text(&out, ",");
+			api_text(out, ",");
 		if (labels)
-			api_labels(&out, *string);
+			api_labels(out, *string);
 		else
-			api_string(&out, string->data, string->len);
+			api_string(out, string->data, string->len);
 	}
-	api_text(&out, "]");
-	return api_finish_list(&out, n < list->count);
+	api_text(out, "]");
+	api_finish_list(out, n < list->count);
 }
 
 /* ---- labels of series ---- */
@@ -463,73 +452,128 @@ add_indexed(const Lookup *lookup, Strings *list, Want want, TsString name)
 	return covered;
 }
 
-/* ---- functions ---- */
+/* ---- documents ---- */
 
-static int
-number_of(ArrayType *array)
-{
-	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-}
-
-/*
- * The answer for the arguments match, start, end, source, limit, the first of which is
- * number `first`.
- */
-static Datum
-answer(FunctionCallInfo fcinfo, int first, Want want, TsString name)
+static void
+answer(ApiOut *out, const ApiSelect *select, Want want, TsString name)
 {
 	Lookup lookup;
 	Strings list = {.context = CurrentMemoryContext};
-	TimestampTz start = PG_ARGISNULL(first + 1) ? DT_NOBEGIN
-												: PG_GETARG_TIMESTAMPTZ(first + 1);
-	TimestampTz end = PG_ARGISNULL(first + 2) ? DT_NOEND
-											  : PG_GETARG_TIMESTAMPTZ(first + 2);
-	int limit = PG_ARGISNULL(first + 4) ? 0 : PG_GETARG_INT32(first + 4);
 	uint32 from;
 
-	api_require(fcinfo, first + 3, "source");
-	api_check_limit(limit);
-	api_check_times(start, end);
-	open_lookup(&lookup, PG_GETARG_OID(first + 3));
-	if (!PG_ARGISNULL(first) && number_of(PG_GETARG_ARRAYTYPE_P(first)) > 0)
-		match_series(&lookup, PG_GETARG_ARRAYTYPE_P(first));
+	api_check_limit(select->limit);
+	api_check_times(select->start, select->end);
+	open_lookup(&lookup, select->source);
+	if (select->nmatches > 0)
+		match_series(&lookup, select->matches, select->nmatches);
 	else
 		all_series(&lookup);
-	keep_present(&lookup, pq_engine_time_from(lookup.exec.table, start),
-				 pq_engine_time_to(lookup.exec.table, end));
+	keep_present(&lookup, pq_engine_time_from(lookup.exec.table, select->start),
+				 pq_engine_time_to(lookup.exec.table, select->end));
 	from = add_indexed(&lookup, &list, want, name);
 	add_keys(&lookup, from, &list, want, name);
 	close_lookup(&lookup);
 	sort_strings(&list, want == WANT_ALL ? compare_payloads : compare_bytes);
-	return list_document(&list, limit, want == WANT_ALL);
+	write_list(out, &list, select->limit, want == WANT_ALL);
+}
+
+void
+api_series(ApiOut *out, const ApiSelect *select)
+{
+	if (select->nmatches == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("no match[] parameter provided"),
+						errhint("Name one series selector at least.")));
+	answer(out, select, WANT_ALL, (TsString){NULL, 0});
+}
+
+void
+api_label_names(ApiOut *out, const ApiSelect *select)
+{
+	answer(out, select, WANT_NAMES, (TsString){NULL, 0});
+}
+
+void
+api_label_values(ApiOut *out, TsString name, const ApiSelect *select)
+{
+	answer(out, select, WANT_VALUE, api_label_name(name));
+}
+
+/* ---- functions ---- */
+
+static void
+read_matches(ArrayType *array, ApiSelect *select)
+{
+	TsString *matches;
+	Datum *selectors;
+	bool *nulls;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &selectors, &nulls,
+					  &select->nmatches);
+	select->matches = matches = palloc(sizeof(TsString) * Max(select->nmatches, 1));
+	for (int i = 0; i < select->nmatches; i++)
+	{
+		text *match;
+
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("selectors must not be null")));
+		match = DatumGetTextPP(selectors[i]);
+		matches[i] = (TsString){VARDATA_ANY(match), VARSIZE_ANY_EXHDR(match)};
+	}
+}
+
+/* The arguments match, start, end, source, limit, the first of which is number `first`. */
+static void
+read_arguments(FunctionCallInfo fcinfo, int first, ApiSelect *select)
+{
+	memset(select, 0, sizeof(*select));
+	if (!PG_ARGISNULL(first))
+		read_matches(PG_GETARG_ARRAYTYPE_P(first), select);
+	select->start = PG_ARGISNULL(first + 1) ? DT_NOBEGIN
+											: PG_GETARG_TIMESTAMPTZ(first + 1);
+	select->end = PG_ARGISNULL(first + 2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(first + 2);
+	api_require(fcinfo, first + 3, "source");
+	select->source = PG_GETARG_OID(first + 3);
+	select->limit = PG_ARGISNULL(first + 4) ? 0 : PG_GETARG_INT32(first + 4);
 }
 
 /* mytsdb.find_series(match, start, "end", source, "limit") */
 Datum
 mytsdb_api_series(PG_FUNCTION_ARGS)
 {
-	if (PG_ARGISNULL(0) || number_of(PG_GETARG_ARRAYTYPE_P(0)) == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("no match[] parameter provided"),
-						errhint("Name one series selector at least.")));
-	return answer(fcinfo, 0, WANT_ALL, (TsString){NULL, 0});
+	ApiSelect select;
+	ApiOut out;
+
+	read_arguments(fcinfo, 0, &select);
+	api_keep(&out);
+	api_series(&out, &select);
+	return api_kept(&out);
 }
 
 /* mytsdb.label_names(match, start, "end", source, "limit") */
 Datum
 mytsdb_api_label_names(PG_FUNCTION_ARGS)
 {
-	return answer(fcinfo, 0, WANT_NAMES, (TsString){NULL, 0});
+	ApiSelect select;
+	ApiOut out;
+
+	read_arguments(fcinfo, 0, &select);
+	api_keep(&out);
+	api_label_names(&out, &select);
+	return api_kept(&out);
 }
 
 /* mytsdb.label_values(label, match, start, "end", source, "limit") */
 Datum
 mytsdb_api_label_values(PG_FUNCTION_ARGS)
 {
-	text *label;
+	ApiSelect select;
+	ApiOut out;
 
 	api_require(fcinfo, 0, "label");
-	label = PG_GETARG_TEXT_PP(0);
-	return answer(fcinfo, 1, WANT_VALUE,
-				  api_label_name(VARDATA_ANY(label), VARSIZE_ANY_EXHDR(label)));
+	read_arguments(fcinfo, 1, &select);
+	api_keep(&out);
+	api_label_values(&out, api_text_arg(fcinfo, 0), &select);
+	return api_kept(&out);
 }

@@ -1,96 +1,31 @@
 /*
- * api_store.c
- *	  The API's questions about what is kept beside samples, as SQL functions:
- *	  /api/v1/metadata and query_exemplars.
+ * api_exemplars.c
+ *	  The API's document of exemplars: /api/v1/query_exemplars.
+ *
+ * A scan gives series in order of their ids, and they are to be in order of their labels:
+ * so what it gives is written to a temporary file first, which is memory as long as it is
+ * short.
  */
 #include "postgres.h"
 
 #include "access/relation.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
+#include "storage/buffile.h"
 #include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "api.h"
 #include "exec_internal.h"
 #include "labels_type.h"
 #include "ts_series.h"
 
-PG_FUNCTION_INFO_V1(mytsdb_api_metadata);
 PG_FUNCTION_INFO_V1(mytsdb_api_exemplars);
-
-/* ---- metadata ---- */
-
-/* Writes a column of a row that SPI has found. */
-static void
-write_column(StringInfo out, HeapTuple row, int column)
-{
-	char *text = SPI_getvalue(row, SPI_tuptable->tupdesc, column);
-
-	api_string(out, text != NULL ? text : "", text != NULL ? strlen(text) : 0);
-}
-
-static void
-write_metadata(StringInfo out, HeapTuple row)
-{
-	write_column(out, row, 1);
-	api_text(out, ":[{\"type\":");
-	write_column(out, row, 2);
-	api_text(out, ",\"help\":");
-	write_column(out, row, 3);
-	api_text(out, ",\"unit\":");
-	write_column(out, row, 4);
-	api_text(out, "}]");
-}
-
-/* mytsdb.metric_metadata(metric, "limit", source): negative: there is no limit */
-Datum
-mytsdb_api_metadata(PG_FUNCTION_ARGS)
-{
-	Datum metric = PG_ARGISNULL(0) ? (Datum) 0 : PG_GETARG_DATUM(0);
-	int limit = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT32(1);
-	char null = PG_ARGISNULL(0) ? 'n' : ' ';
-	Oid type = TEXTOID;
-	StringInfoData out;
-	const char *query;
-	Oid source;
-
-	api_require(fcinfo, 2, "source");
-	source = PG_GETARG_OID(2);
-	if (get_rel_name(source) == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("relation with OID %u does not exist", source)));
-	query = psprintf(
-		"SELECT metric, type, help, unit FROM %s "
-		"WHERE $1 IS NULL OR metric OPERATOR(pg_catalog.=) $1 "
-		"ORDER BY metric COLLATE \"C\"",
-		quote_qualified_identifier(get_namespace_name(get_rel_namespace(source)),
-								   get_rel_name(source)));
-	api_begin(&out);
-	api_text(&out, "{");
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	/* as SPI has it, no limit is 0; and here, 0 is a limit */
-	if (limit != 0 && SPI_execute_with_args(query, 1, &type, &metric, &null, true,
-											Max(limit, 0)) != SPI_OK_SELECT)
-		elog(ERROR, "metadata could not be read");
-	for (uint64 i = 0; limit != 0 && i < SPI_processed; i++)
-	{
-		if (i > 0)
-			api_text(&out, ",");
-		write_metadata(&out, SPI_tuptable->vals[i]);
-	}
-	SPI_finish();
-	api_text(&out, "}");
-	return api_finish(&out, NULL, 0, NULL, 0);
-}
 
 /* ---- the selectors of an expression ---- */
 
@@ -129,7 +64,7 @@ find_selectors(const PqNode *node, void *exemplars)
 }
 
 static void
-parse_and_find(Exemplars *exemplars, const text *query)
+parse_and_find(Exemplars *exemplars, TsString query)
 {
 	TsArena arena;
 
@@ -139,13 +74,14 @@ parse_and_find(Exemplars *exemplars, const text *query)
 
 /* ---- exemplars ---- */
 
-/* Exemplars of one series, as they are written; places in one text. */
+/* Exemplars of one series, as they are written: a place in the file. */
 typedef struct Written
 {
 	TsString labels;
 	uint32 series;
-	int start;
-	int end;
+	int file;
+	off_t offset;
+	Size size;
 } Written;
 
 static AttrNumber
@@ -168,8 +104,7 @@ exemplar_column(const PqExec *exec)
 }
 
 static void
-write_exemplar(const Exemplars *exemplars, StringInfo out, const TsBatch *batch,
-			   uint32 row)
+write_exemplar(const Exemplars *exemplars, ApiOut *out, const TsBatch *batch, uint32 row)
 {
 	AttrNumber value = exemplars->exec.value_column;
 	AttrNumber column = exemplars->column;
@@ -194,10 +129,41 @@ write_exemplar(const Exemplars *exemplars, StringInfo out, const TsBatch *batch,
 	api_text(out, "}");
 }
 
-/* Writes all series' exemplars into a text; *count series have any. */
+/* Where exemplars are written to before they are shown. */
+typedef struct Pieces
+{
+	BufFile *file;
+	Size size;
+} Pieces;
+
+static void
+take_piece(void *arg, const void *data, Size size)
+{
+	Pieces *pieces = arg;
+
+	BufFileWrite(pieces->file, unconstify(void *, data), size);
+	pieces->size += size;
+}
+
+static void
+begin_written(Written *written, uint32 series, const Pieces *pieces)
+{
+	written->series = series;
+	written->size = pieces->size;
+	BufFileTell(pieces->file, &written->file, &written->offset);
+}
+
+static void
+end_written(Written *written, ApiOut *out, const Pieces *pieces)
+{
+	api_flush(out);
+	written->size = pieces->size - written->size;
+}
+
+/* Writes all series' exemplars into the file; *count series have any. */
 static Written *
 read_exemplars(const Exemplars *exemplars, TimestampTz start, TimestampTz end,
-			   StringInfo out, int *count)
+			   BufFile *file, int *count)
 {
 	bool *wanted = palloc0(sizeof(bool) * exemplars->exec.table->natts);
 	Written *written = palloc_extended(sizeof(Written) * Max(exemplars->nids, 1),
@@ -208,28 +174,34 @@ read_exemplars(const Exemplars *exemplars, TimestampTz start, TimestampTz end,
 					   .nseries = exemplars->nids,
 					   .wanted = wanted,
 					   .by_series = true};
+	Pieces pieces = {.file = file};
+	ApiOut out;
 	TsScan *scan;
 	TsBatch batch;
 	int n = 0;
 
 	wanted[exemplars->exec.value_column - 1] = true;
 	wanted[exemplars->column - 1] = true;
+	api_hand_on(&out, take_piece, &pieces);
 	scan = ts_scan_begin(exemplars->exec.rel, exemplars->snapshot, &spec);
 	while (exemplars->nids > 0 && ts_scan_next(scan, &batch))
 	{
+		bool more = n > 0 && written[n - 1].series == batch.series;
+
+		if (!more && n > 0)
+			end_written(&written[n - 1], &out, &pieces);
+		if (!more)
+			begin_written(&written[n++], batch.series, &pieces);
 		for (uint32 row = 0; row < batch.n; row++)
 		{
-			bool first = n == 0 || written[n - 1].series != batch.series;
-
 			CHECK_FOR_INTERRUPTS();
-			if (first)
-				written[n++] = (Written){.series = batch.series, .start = out->len};
-			else
-				api_text(out, ",");
-			write_exemplar(exemplars, out, &batch, row);
-			written[n - 1].end = out->len;
+			if (more || row > 0)
+				api_text(&out, ",");
+			write_exemplar(exemplars, &out, &batch, row);
 		}
 	}
+	if (n > 0)
+		end_written(&written[n - 1], &out, &pieces);
 	ts_scan_end(scan);
 	*count = n;
 	return written;
@@ -266,52 +238,78 @@ sort_written(const Exemplars *exemplars, Written *written, int count)
 	qsort(written, count, sizeof(Written), compare_written);
 }
 
-static Datum
-exemplar_document(const Exemplars *exemplars, TimestampTz start, TimestampTz end)
+static void
+copy_written(ApiOut *out, const Written *written, BufFile *file)
 {
-	StringInfoData pieces;
-	StringInfoData out;
+	Size left = written->size;
+
+	if (BufFileSeek(file, written->file, written->offset, SEEK_SET) != 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not seek in a temporary file of exemplars: %m")));
+	while (left > 0)
+	{
+		Size n = Min(left, BLCKSZ);
+
+		if (BufFileRead(file, api_room(out, n), n) != n)
+			ereport(ERROR, (errcode_for_file_access(),
+							errmsg("could not read a temporary file of exemplars: %m")));
+		out->len += n;
+		left -= n;
+	}
+}
+
+static void
+write_document(ApiOut *out, const Exemplars *exemplars, TimestampTz start,
+			   TimestampTz end)
+{
+	BufFile *file = BufFileCreateTemp(false);
 	Written *written;
 	int count;
 
-	initStringInfo(&pieces);
-	written = read_exemplars(exemplars, start, end, &pieces, &count);
+	written = read_exemplars(exemplars, start, end, file, &count);
 	sort_written(exemplars, written, count);
-	api_begin(&out);
-	api_text(&out, "[");
+	api_begin(out);
+	api_text(out, "[");
 	for (int i = 0; i < count; i++)
 	{
-		int size = written[i].end - written[i].start;
-
-		api_text(&out, i > 0 ? ",{\"seriesLabels\":" : "{\"seriesLabels\":");
-		api_labels(&out, written[i].labels);
-		api_text(&out, ",\"exemplars\":[");
-		memcpy(api_room(&out, size), pieces.data + written[i].start, size);
-		out.len += size;
-		api_text(&out, "]}");
+		api_text(out, i > 0 ? ",{\"seriesLabels\":" : "{\"seriesLabels\":");
+		api_labels(out, written[i].labels);
+		api_text(out, ",\"exemplars\":[");
+		copy_written(out, &written[i], file);
+		api_text(out, "]}");
 	}
-	api_text(&out, "]");
-	return api_finish(&out, NULL, 0, NULL, 0);
+	api_text(out, "]");
+	api_finish(out, NULL, 0, NULL, 0);
+	BufFileClose(file);
+}
+
+void
+api_exemplars(ApiOut *out, TsString query, TimestampTz start, TimestampTz end, Oid source)
+{
+	Exemplars exemplars = {.snapshot = GetActiveSnapshot()};
+
+	api_check_times(start, end);
+	exemplars.exec.context = CurrentMemoryContext;
+	pq_open_source(&exemplars.exec, source);
+	exemplars.column = exemplar_column(&exemplars.exec);
+	ts_scan_admit(exemplars.exec.rel, exemplars.exec.table, exemplars.snapshot);
+	parse_and_find(&exemplars, query);
+	write_document(out, &exemplars, start, end);
+	relation_close(exemplars.exec.rel, NoLock);
 }
 
 /* mytsdb.query_exemplars(query, start, "end", source) */
 Datum
 mytsdb_api_exemplars(PG_FUNCTION_ARGS)
 {
-	Exemplars exemplars = {.snapshot = GetActiveSnapshot()};
-	TimestampTz start = PG_ARGISNULL(1) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(1);
-	TimestampTz end = PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2);
-	Datum document;
+	ApiOut out;
 
 	api_require(fcinfo, 0, "query");
 	api_require(fcinfo, 3, "source");
-	api_check_times(start, end);
-	exemplars.exec.context = CurrentMemoryContext;
-	pq_open_source(&exemplars.exec, PG_GETARG_OID(3));
-	exemplars.column = exemplar_column(&exemplars.exec);
-	ts_scan_admit(exemplars.exec.rel, exemplars.exec.table, exemplars.snapshot);
-	parse_and_find(&exemplars, PG_GETARG_TEXT_PP(0));
-	document = exemplar_document(&exemplars, start, end);
-	relation_close(exemplars.exec.rel, NoLock);
-	return document;
+	api_keep(&out);
+	api_exemplars(&out, api_text_arg(fcinfo, 0),
+				  PG_ARGISNULL(1) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(1),
+				  PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2),
+				  PG_GETARG_OID(3));
+	return api_kept(&out);
 }
