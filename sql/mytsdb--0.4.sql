@@ -706,3 +706,116 @@ COMMENT ON FUNCTION mytsdb.format_query(text) IS 'the API''s /api/v1/format_quer
 CREATE FUNCTION mytsdb.parse_query(query text) RETURNS json
     AS 'MODULE_PATHNAME', 'mytsdb_api_parse_query' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION mytsdb.parse_query(text) IS 'the API''s /api/v1/parse_query';
+
+---------------------------------------------------------------------------------------
+-- What the server has done since it started: the figures of /metrics
+---------------------------------------------------------------------------------------
+
+CREATE FUNCTION mytsdb.server_stats(OUT name text, OUT labels labels, OUT value double precision,
+        OUT kind text, OUT help text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'mytsdb_server_stats' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 300;
+COMMENT ON FUNCTION mytsdb.server_stats() IS 'all figures, as the samples that /metrics has';
+
+CREATE VIEW mytsdb.stat_server AS SELECT * FROM mytsdb.server_stats();
+COMMENT ON VIEW mytsdb.stat_server IS 'all figures, as the samples that /metrics has';
+
+CREATE VIEW mytsdb.stat_ingest AS SELECT
+    sum(value) FILTER (WHERE name = 'mytsdb_write_requests_total')::bigint AS requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_failed_requests_total')::bigint AS failed_requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_pushed_back_requests_total')::bigint AS pushed_back_requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_retried_requests_total')::bigint AS retried_requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_commits_total')::bigint AS commits,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_samples_total' AND labels->>'type' = 'float')::bigint AS samples,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_samples_total' AND labels->>'type' = 'histogram')::bigint AS histograms,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_exemplars_total')::bigint AS exemplars,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_metadata_total')::bigint AS metadata,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_refused_samples_total')::bigint AS refused_samples,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_new_series_total')::bigint AS new_series,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_received_bytes_total')::bigint AS received_bytes,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_decoded_bytes_total')::bigint AS decoded_bytes,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_decode_seconds_total') AS decode_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_sample_append_seconds_total') AS append_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_commit_seconds_total') AS commit_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_request_duration_seconds_sum') AS request_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_queue_requests')::bigint AS queued_requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_queue_bytes')::bigint AS queued_bytes
+    FROM mytsdb.server_stats();
+COMMENT ON VIEW mytsdb.stat_ingest IS 'remote write over HTTP';
+
+CREATE VIEW mytsdb.stat_queries AS SELECT
+    sum(value) FILTER (WHERE name = 'mytsdb_queries_total')::bigint AS queries,
+    sum(value) FILTER (WHERE name = 'mytsdb_queries_failed_total')::bigint AS failed,
+    sum(value) FILTER (WHERE name = 'mytsdb_queries_canceled_total')::bigint AS canceled,
+    sum(value) FILTER (WHERE name = 'mytsdb_queries_timed_out_total')::bigint AS timed_out,
+    sum(value) FILTER (WHERE name = 'mytsdb_queries_running')::bigint AS running,
+    sum(value) FILTER (WHERE name = 'mytsdb_queries_waiting')::bigint AS waiting,
+    sum(value) FILTER (WHERE name = 'mytsdb_query_duration_seconds_sum') AS seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_queue_duration_seconds_sum') AS queue_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_query_samples_total')::bigint AS samples,
+    sum(value) FILTER (WHERE name = 'mytsdb_query_spilled_bytes_total')::bigint AS spilled_bytes,
+    sum(value) FILTER (WHERE name = 'mytsdb_read_requests_total')::bigint AS read_requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_read_samples_total')::bigint AS read_samples
+    FROM mytsdb.server_stats();
+COMMENT ON VIEW mytsdb.stat_queries IS 'queries and remote read over HTTP';
+
+CREATE VIEW mytsdb.stat_engine AS SELECT
+    sum(value) FILTER (WHERE name = 'mytsdb_log_records_total')::bigint AS log_records,
+    sum(value) FILTER (WHERE name = 'mytsdb_log_bytes_total')::bigint AS log_bytes,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_mutex_lock_waits_total')::bigint AS lock_waits,
+    sum(value) FILTER (WHERE name = 'mytsdb_write_mutex_lock_seconds_total') AS lock_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_seals_total')::bigint AS seals,
+    sum(value) FILTER (WHERE name = 'mytsdb_seal_rows_total')::bigint AS sealed_rows,
+    sum(value) FILTER (WHERE name = 'mytsdb_seal_seconds_total') AS seal_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_merges_total')::bigint AS merges,
+    sum(value) FILTER (WHERE name = 'mytsdb_merge_rows_total')::bigint AS merged_rows,
+    sum(value) FILTER (WHERE name = 'mytsdb_merge_seconds_total') AS merge_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_retention_dropped_blocks_total')::bigint AS retained_blocks,
+    sum(value) FILTER (WHERE name = 'mytsdb_read_index_searches_total')::bigint AS index_searches,
+    sum(value) FILTER (WHERE name = 'mytsdb_read_index_search_seconds_total') AS index_search_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_read_chunks_total')::bigint AS chunks_read,
+    sum(value) FILTER (WHERE name = 'mytsdb_read_chunk_bytes_total')::bigint AS chunk_bytes_read,
+    sum(value) FILTER (WHERE name = 'mytsdb_read_rows_total')::bigint AS rows_read,
+    sum(value) FILTER (WHERE name = 'mytsdb_series_cache_hits_total')::bigint AS series_cache_hits,
+    sum(value) FILTER (WHERE name = 'mytsdb_series_cache_misses_total')::bigint AS series_cache_misses,
+    sum(value) FILTER (WHERE name = 'mytsdb_matcher_cache_hits_total')::bigint AS matcher_cache_hits,
+    sum(value) FILTER (WHERE name = 'mytsdb_matcher_cache_misses_total')::bigint AS matcher_cache_misses
+    FROM mytsdb.server_stats();
+COMMENT ON VIEW mytsdb.stat_engine IS 'the engine, in all processes and all databases';
+
+CREATE VIEW mytsdb.stat_connections AS SELECT
+    sum(value) FILTER (WHERE name = 'mytsdb_http_connections')::bigint AS connections,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_connections_limit')::bigint AS connections_limit,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_connections_accepted_total')::bigint AS accepted,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_connections_refused_total')::bigint AS refused,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_connections_timed_out_total')::bigint AS timed_out,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_tls_failures_total')::bigint AS tls_failures,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_malformed_requests_total')::bigint AS malformed_requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_auth_failures_total')::bigint AS auth_failures,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_auth_throttled_total')::bigint AS auth_throttled,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_rate_limited_total')::bigint AS rate_limited,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_received_bytes_total')::bigint AS received_bytes,
+    sum(value) FILTER (WHERE name = 'mytsdb_http_sent_bytes_total')::bigint AS sent_bytes
+    FROM mytsdb.server_stats();
+COMMENT ON VIEW mytsdb.stat_connections IS 'connections of HTTP';
+
+CREATE VIEW mytsdb.stat_http AS
+    SELECT labels->>'route' AS route,
+        sum(value) FILTER (WHERE name = 'mytsdb_http_requests_total')::bigint AS requests,
+        coalesce(sum(value) FILTER (WHERE name = 'mytsdb_http_requests_total' AND labels->>'status' LIKE '4%'), 0)::bigint
+            AS client_errors,
+        coalesce(sum(value) FILTER (WHERE name = 'mytsdb_http_requests_total' AND labels->>'status' LIKE '5%'), 0)::bigint
+            AS server_errors,
+        sum(value) FILTER (WHERE name = 'mytsdb_http_request_duration_seconds_sum') AS seconds
+    FROM mytsdb.server_stats()
+    WHERE name IN ('mytsdb_http_requests_total', 'mytsdb_http_request_duration_seconds_sum')
+    GROUP BY labels->>'route';
+COMMENT ON VIEW mytsdb.stat_http IS 'HTTP requests by route';
+
+CREATE VIEW mytsdb.stat_http_status AS
+    SELECT labels->>'route' AS route, (labels->>'status')::integer AS status, value::bigint AS requests
+    FROM mytsdb.server_stats()
+    WHERE name = 'mytsdb_http_requests_total';
+COMMENT ON VIEW mytsdb.stat_http_status IS 'HTTP requests by route and status';
+
+GRANT SELECT ON mytsdb.stat_server, mytsdb.stat_ingest, mytsdb.stat_queries, mytsdb.stat_engine,
+    mytsdb.stat_connections, mytsdb.stat_http, mytsdb.stat_http_status TO PUBLIC;

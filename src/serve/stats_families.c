@@ -10,6 +10,7 @@
 
 #include "access/xlog.h"
 #include "utils/float.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "labels_type.h"
@@ -442,7 +443,8 @@ tell_build(MetricsSink *sink)
 	MetricsSample sample = {
 		.suffix = "",
 		.nlabels = 2,
-		.labels = {{"version", MYTSDB_VERSION}, {"postgres_version", PG_VERSION}},
+		.labels = {{"version", MYTSDB_VERSION},
+				   {"postgres_version", GetConfigOption("server_version", false, false)}},
 		.value = 1};
 
 	tell_family(sink, &family);
