@@ -66,7 +66,7 @@ extern void api_label_names(ApiOut *out, const ApiSelect *select);
 /* A name that begins with U__ is taken as an escaped one. */
 extern void api_label_values(ApiOut *out, TsString name, const ApiSelect *select);
 
-/* ---- what is kept beside samples: api_store.c ---- */
+/* ---- what is kept beside samples: api_metadata.c, api_exemplars.c ---- */
 
 /* Of all metrics, or of one; limits: negative: none. */
 typedef struct ApiMetadata

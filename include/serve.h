@@ -79,6 +79,16 @@ extern void reply_text(ServeReply *reply, const char *text);
 /* Drops status, headers and body. */
 extern void reply_reset(ServeReply *reply);
 
+/* ---- time (worker.c) ---- */
+
+/*
+ * The request that runs has at most so many milliseconds from now on, when that is less
+ * than what mytsdb.query_timeout leaves it.
+ */
+extern void serve_set_timeout(int ms);
+/* Whether its time is up: then that is why it was canceled (57014). */
+extern bool serve_timed_out(void);
+
 /* ---- handlers ---- */
 
 /* All routes of query workers (query_routes.c). */
