@@ -112,3 +112,76 @@ COMMENT ON VIEW mytsdb.stat_http_status IS 'HTTP requests by route and status';
 
 GRANT SELECT ON mytsdb.stat_server, mytsdb.stat_ingest, mytsdb.stat_queries, mytsdb.stat_engine,
     mytsdb.stat_connections, mytsdb.stat_http, mytsdb.stat_http_status TO PUBLIC;
+
+---------------------------------------------------------------------------------------
+-- Who may ask over HTTP
+---------------------------------------------------------------------------------------
+
+-- A token is of the role that has this number and this name; the number is set anew when
+-- a dump is restored, and dead ones are not dumped.
+
+CREATE TABLE mytsdb.token (
+    id text COLLATE "C" PRIMARY KEY,
+    role name NOT NULL,
+    role_oid oid NOT NULL,
+    description text,
+    hash bytea NOT NULL,
+    created timestamptz NOT NULL,
+    expires timestamptz
+) USING heap;
+COMMENT ON TABLE mytsdb.token IS 'tokens of roles, as hashes; kept by mytsdb.create_token() and mytsdb.revoke_token()';
+REVOKE ALL ON mytsdb.token FROM PUBLIC;
+
+CREATE FUNCTION mytsdb.restore_token() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'mytsdb_restore_token' LANGUAGE C;
+REVOKE ALL ON FUNCTION mytsdb.restore_token() FROM PUBLIC;
+CREATE TRIGGER restore_token BEFORE INSERT ON mytsdb.token
+    FOR EACH ROW EXECUTE FUNCTION mytsdb.restore_token();
+ALTER TABLE mytsdb.token ENABLE ALWAYS TRIGGER restore_token;
+SELECT pg_catalog.pg_extension_config_dump('mytsdb.token',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = role_oid AND r.rolname = role)');
+
+CREATE FUNCTION mytsdb.create_token(role name, description text DEFAULT NULL, expires timestamptz DEFAULT NULL)
+        RETURNS text
+    AS 'MODULE_PATHNAME', 'mytsdb_create_token' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION mytsdb.create_token(name, text, timestamptz) IS 'makes a token with which to log in over HTTP as a role; it is shown this once';
+CREATE FUNCTION mytsdb.revoke_token(id text) RETURNS void
+    AS 'MODULE_PATHNAME', 'mytsdb_revoke_token' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION mytsdb.revoke_token(text) IS 'makes a token worthless';
+
+CREATE VIEW mytsdb.tokens WITH (security_barrier) AS
+    SELECT id, role, description, created, expires,
+        EXISTS (SELECT FROM pg_catalog.pg_roles r
+            WHERE r.oid = t.role_oid AND r.rolname = t.role AND r.rolcanlogin) AND
+            (expires IS NULL OR expires > pg_catalog.now()) AS valid
+    FROM mytsdb.token t
+    WHERE pg_catalog.pg_has_role(role_oid, 'MEMBER');
+GRANT SELECT ON mytsdb.tokens TO PUBLIC;
+COMMENT ON VIEW mytsdb.tokens IS 'the tokens of the roles that one is a member of';
+
+-- Tenants, by the table of their metrics.
+
+CREATE TABLE mytsdb.tenant (
+    name text COLLATE "C" PRIMARY KEY,
+    metrics regclass NOT NULL
+) USING heap;
+COMMENT ON TABLE mytsdb.tenant IS 'tenants; kept by mytsdb.create_tenant() and mytsdb.drop_tenant()';
+REVOKE ALL ON mytsdb.tenant FROM PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('mytsdb.tenant',
+    'WHERE metrics IN (SELECT oid FROM pg_catalog.pg_class)');
+
+CREATE FUNCTION mytsdb.create_tenant(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'mytsdb_create_tenant' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION mytsdb.create_tenant(text) IS 'makes a schema tenant_NAME with tables metrics, exemplars and metadata';
+CREATE FUNCTION mytsdb.drop_tenant(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'mytsdb_drop_tenant' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION mytsdb.drop_tenant(text) IS 'drops a tenant with its tables and its schema';
+
+CREATE VIEW mytsdb.tenants WITH (security_barrier) AS
+    SELECT t.name, n.nspname AS schema, pg_catalog.pg_get_userbyid(c.relowner) AS owner
+    FROM mytsdb.tenant t
+        JOIN pg_catalog.pg_class c ON c.oid = t.metrics
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE');
+GRANT SELECT ON mytsdb.tenants TO PUBLIC;
+COMMENT ON VIEW mytsdb.tenants IS 'the tenants whose schemas one may use';
