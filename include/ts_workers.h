@@ -17,8 +17,11 @@
 extern void ts_workers_wake(void);
 /*
  * A database is about to be dropped, copied or renamed: its worker is told to leave, and
- * none is started for a minute. Waits some seconds for it to be gone.
+ * none is started for a minute; the server inside leaves it too. Waits some seconds for
+ * them to be gone.
  */
 extern void ts_workers_leave(Oid database);
+/* How many may run at once, with the launcher not counted. */
+extern int ts_workers_maximum(void);
 
 #endif /* TS_WORKERS_H */

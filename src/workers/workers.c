@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "mytsdb.h"
+#include "serve_processes.h"
 #include "ts_workers.h"
 #include "workers.h"
 
@@ -160,4 +161,11 @@ ts_workers_leave(Oid database)
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(LEAVE_STEP_MS * 1000L);
 	}
+	serve_leave(database);
+}
+
+int
+ts_workers_maximum(void)
+{
+	return workers_maximum;
 }
