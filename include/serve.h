@@ -106,14 +106,4 @@ serve_ingest(const ServeRequest *const *requests, ServeReply *const *replies, in
 extern void
 serve_error_reply(const ServeRequest *request, const ErrorData *error, ServeReply *reply);
 
-/* ---- time (worker_run.c) ---- */
-
-/*
- * What runs may run so long, counted from when its request came; this can only shorten
- * mytsdb.query_timeout. Not for writes.
- */
-extern void serve_set_timeout(int64 ms);
-/* Of a request that was canceled (ERRCODE_QUERY_CANCELED): whether its time was up. */
-extern bool serve_timed_out(void);
-
 #endif /* SERVE_H */
