@@ -16,6 +16,7 @@
 
 #include "lib/stringinfo.h"
 #include "port/atomics.h"
+#include "portability/instr_time.h"
 
 #include "serve_route.h"
 
@@ -37,11 +38,11 @@ typedef enum ServeStat
 	STAT_WRITE_DECODE_US,
 	STAT_WRITE_APPEND_US, /* mytsdb_write_sample_append_seconds_total */
 	STAT_WRITE_COMMIT_US,
-	STAT_WRITE_NEW_SERIES,
 	STAT_WRITE_QUEUE_REQUESTS, /* gauge */
 	STAT_WRITE_QUEUE_BYTES,    /* gauge */
 	STAT_WRITE_PUSHED_BACK,    /* refused with 429 or 503 */
 	/* the engine, in all processes */
+	STAT_NEW_SERIES,
 	STAT_LOG_RECORDS,
 	STAT_LOG_BYTES,
 	STAT_SEALS,
@@ -53,13 +54,11 @@ typedef enum ServeStat
 	STAT_RETAINED_BLOCKS, /* that were dropped for their age */
 	STAT_INDEX_SEARCHES,
 	STAT_INDEX_SEARCH_US, /* mytsdb_read_index_search_seconds_total */
+	STAT_BLOCKS_READ,
 	STAT_CHUNKS_READ,
-	STAT_CHUNK_BYTES_READ,
 	STAT_ROWS_READ,
 	STAT_SERIES_CACHE_HITS,
 	STAT_SERIES_CACHE_MISSES,
-	STAT_MATCHER_CACHE_HITS,
-	STAT_MATCHER_CACHE_MISSES,
 	/* queries, over HTTP */
 	STAT_QUERIES,
 	STAT_QUERIES_FAILED,
@@ -102,6 +101,9 @@ typedef enum ServeTiming
 extern void serve_count(ServeStat stat, int64 n);
 /* For a gauge, by the one process that knows it: what others have counted is forgotten. */
 extern void serve_set(ServeStat stat, int64 value);
+/* The microseconds since a time taken by INSTR_TIME_SET_CURRENT(). */
+extern void serve_count_since(ServeStat stat, instr_time start);
+extern int64 serve_elapsed(instr_time start);
 extern void serve_time(ServeTiming timing, int64 microseconds);
 /* An answer: by route and status, from the request's head to the answer's end. */
 extern void serve_count_reply(ServeRoute route, int status, int64 microseconds);

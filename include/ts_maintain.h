@@ -15,6 +15,7 @@
 
 #include "utils/relcache.h"
 
+#include "serve_stats.h"
 #include "ts_log.h"
 #include "ts_shared.h"
 #include "ts_table.h"
@@ -71,6 +72,8 @@ extern void ts_free_pages(Relation rel, const TsTable *table);
  * when the transaction commits.
  */
 extern void ts_maintain_count(const TsTable *table, int shard, uint64 amount);
+/* The same, among what the server counts of all tables. */
+extern void ts_maintain_count_stat(ServeStat stat, int64 n);
 /*
  * What has been counted. It is kept in shared memory only: since the server started at the
  * most, and less when the slot had to make room; a new storage begins with nothing.

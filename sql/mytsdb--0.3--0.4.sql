@@ -23,7 +23,6 @@ CREATE VIEW mytsdb.stat_ingest AS SELECT
     sum(value) FILTER (WHERE name = 'mytsdb_write_exemplars_total')::bigint AS exemplars,
     sum(value) FILTER (WHERE name = 'mytsdb_write_metadata_total')::bigint AS metadata,
     sum(value) FILTER (WHERE name = 'mytsdb_write_refused_samples_total')::bigint AS refused_samples,
-    sum(value) FILTER (WHERE name = 'mytsdb_write_new_series_total')::bigint AS new_series,
     sum(value) FILTER (WHERE name = 'mytsdb_write_received_bytes_total')::bigint AS received_bytes,
     sum(value) FILTER (WHERE name = 'mytsdb_write_decoded_bytes_total')::bigint AS decoded_bytes,
     sum(value) FILTER (WHERE name = 'mytsdb_write_decode_seconds_total') AS decode_seconds,
@@ -52,6 +51,7 @@ CREATE VIEW mytsdb.stat_queries AS SELECT
 COMMENT ON VIEW mytsdb.stat_queries IS 'queries and remote read over HTTP';
 
 CREATE VIEW mytsdb.stat_engine AS SELECT
+    sum(value) FILTER (WHERE name = 'mytsdb_new_series_total')::bigint AS new_series,
     sum(value) FILTER (WHERE name = 'mytsdb_log_records_total')::bigint AS log_records,
     sum(value) FILTER (WHERE name = 'mytsdb_log_bytes_total')::bigint AS log_bytes,
     sum(value) FILTER (WHERE name = 'mytsdb_write_mutex_lock_waits_total')::bigint AS lock_waits,
@@ -65,13 +65,11 @@ CREATE VIEW mytsdb.stat_engine AS SELECT
     sum(value) FILTER (WHERE name = 'mytsdb_retention_dropped_blocks_total')::bigint AS retained_blocks,
     sum(value) FILTER (WHERE name = 'mytsdb_read_index_searches_total')::bigint AS index_searches,
     sum(value) FILTER (WHERE name = 'mytsdb_read_index_search_seconds_total') AS index_search_seconds,
+    sum(value) FILTER (WHERE name = 'mytsdb_read_blocks_total')::bigint AS blocks_read,
     sum(value) FILTER (WHERE name = 'mytsdb_read_chunks_total')::bigint AS chunks_read,
-    sum(value) FILTER (WHERE name = 'mytsdb_read_chunk_bytes_total')::bigint AS chunk_bytes_read,
     sum(value) FILTER (WHERE name = 'mytsdb_read_rows_total')::bigint AS rows_read,
     sum(value) FILTER (WHERE name = 'mytsdb_series_cache_hits_total')::bigint AS series_cache_hits,
-    sum(value) FILTER (WHERE name = 'mytsdb_series_cache_misses_total')::bigint AS series_cache_misses,
-    sum(value) FILTER (WHERE name = 'mytsdb_matcher_cache_hits_total')::bigint AS matcher_cache_hits,
-    sum(value) FILTER (WHERE name = 'mytsdb_matcher_cache_misses_total')::bigint AS matcher_cache_misses
+    sum(value) FILTER (WHERE name = 'mytsdb_series_cache_misses_total')::bigint AS series_cache_misses
     FROM mytsdb.server_stats();
 COMMENT ON VIEW mytsdb.stat_engine IS 'the engine, in all processes and all databases';
 

@@ -44,6 +44,7 @@
 #include "utils/rel.h"
 
 #include "log_internal.h"
+#include "serve_stats.h"
 #include "ts_hot.h"
 #include "ts_series.h"
 #include "ts_stop.h"
@@ -73,6 +74,8 @@ typedef struct Append
 	const char *end;
 	char *hot;     /* its entry of hot memory; NULL: records have none */
 	bool reserved; /* there is memory for the entries of the next edit */
+	int64 records; /* appended so far, to be counted ... */
+	int64 bytes;   /* ... and their bytes */
 } Append;
 
 /* The pages for the next edit, pinned. */
@@ -412,6 +415,7 @@ fill_pages(Append *append, TsSlot *slot, TsEdit *edit, const Target *target)
 				append->hot = ts_hot_place(append->hot, end);
 			end += space;
 			next += space;
+			append->records++;
 		}
 		fill_page(append, slot, edit, target, place, next);
 		append->next = next;
@@ -562,7 +566,10 @@ append_rows(Relation rel, const TsTable *table, int shard, Batch *batch,
 		from += encode_slice(batch, order + from, n - from);
 		if (!append_slice(&append, batch, wait))
 			return false;
+		append.bytes += batch->bytes.len;
 	}
+	serve_count(STAT_LOG_RECORDS, append.records);
+	serve_count(STAT_LOG_BYTES, append.bytes);
 	return true;
 }
 

@@ -164,6 +164,7 @@ ts_drop_before(Relation rel, const TsTable *table, int64 time)
 	TsBlockInfo *blocks;
 	int nblocks;
 	int64 rows = 0;
+	int dropped = 0;
 
 	if (time == PG_INT64_MIN)
 		return 0;
@@ -176,7 +177,10 @@ ts_drop_before(Relation rel, const TsTable *table, int64 time)
 			continue;
 		ts_catalog_delete_block(&blocks[i]);
 		rows += blocks[i].rows;
+		dropped++;
 	}
+	if (dropped > 0)
+		ts_maintain_count_stat(STAT_RETAINED_BLOCKS, dropped);
 	UnregisterSnapshot(snapshot);
 	pfree(blocks);
 	return rows;

@@ -6,8 +6,9 @@
  * merging in that of the storage. They begin anew when the slot does; no more is promised
  * of them.
  *
- * What a (sub)transaction does counts when it has committed. Until then the backend keeps
- * it. A prepared transaction's work is not counted.
+ * What a (sub)transaction does counts when it has committed, there and among what the
+ * server counts of all storages. Until then the backend keeps it. A prepared transaction's
+ * work is not counted.
  */
 #include "postgres.h"
 
@@ -21,8 +22,13 @@
 typedef struct PendingCount
 {
 	SubTransactionId subid;
+	bool in_slot;
+	/* then: */
 	TsSlotKey key;
 	uint64 times;
+	/* else: */
+	ServeStat stat;
+	/* always: */
 	uint64 amount;
 } PendingCount;
 
@@ -39,21 +45,30 @@ count_key(TsSlotKey *key, const TsTable *table, int shard)
 /* ---- the ends of transactions ---- */
 
 static void
+publish_in_slot(const PendingCount *count)
+{
+	uint64 ticket;
+	TsSlot *slot = ts_shared_lock(&count->key, LW_EXCLUSIVE, &ticket);
+
+	slot->counts.times += count->times;
+	slot->counts.amount += count->amount;
+	slot->counts.last = GetCurrentTransactionStopTimestamp();
+	ts_shared_unlock(slot);
+}
+
+static void
 publish(void)
 {
-	TimestampTz now = GetCurrentTransactionStopTimestamp();
 	ListCell *lc;
 
 	foreach (lc, pending)
 	{
 		const PendingCount *count = lfirst(lc);
-		uint64 ticket;
-		TsSlot *slot = ts_shared_lock(&count->key, LW_EXCLUSIVE, &ticket);
 
-		slot->counts.times += count->times;
-		slot->counts.amount += count->amount;
-		slot->counts.last = now;
-		ts_shared_unlock(slot);
+		if (count->in_slot)
+			publish_in_slot(count);
+		else
+			serve_count(count->stat, (int64) count->amount);
 	}
 }
 
@@ -110,28 +125,53 @@ register_callbacks(void)
 
 /* ---- counting ---- */
 
+static bool
+is_same(const PendingCount *a, const PendingCount *b)
+{
+	return a->subid == b->subid && a->in_slot == b->in_slot && a->stat == b->stat &&
+		   memcmp(&a->key, &b->key, sizeof(TsSlotKey)) == 0;
+}
+
+/* One of the last that are kept, if it is for the same as this; else this one. */
+static PendingCount *
+keep(const PendingCount *wanted)
+{
+	PendingCount *count;
+	MemoryContext old;
+
+	for (int i = list_length(pending) - 1; i >= 0 && i >= list_length(pending) - 8; i--)
+	{
+		count = list_nth(pending, i);
+		if (is_same(count, wanted))
+			return count;
+	}
+	register_callbacks();
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	count = palloc(sizeof(PendingCount));
+	*count = *wanted;
+	pending = lappend(pending, count);
+	MemoryContextSwitchTo(old);
+	return count;
+}
+
 void
 ts_maintain_count(const TsTable *table, int shard, uint64 amount)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
-	PendingCount *count = pending == NIL ? NULL : llast(pending);
-	TsSlotKey key;
+	PendingCount wanted = {.subid = GetCurrentSubTransactionId(), .in_slot = true};
+	PendingCount *count;
 
-	count_key(&key, table, shard);
-	if (count == NULL || count->subid != subid ||
-		memcmp(&count->key, &key, sizeof(key)) != 0)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-
-		register_callbacks();
-		count = palloc0(sizeof(PendingCount));
-		count->subid = subid;
-		count->key = key;
-		pending = lappend(pending, count);
-		MemoryContextSwitchTo(old);
-	}
+	count_key(&wanted.key, table, shard);
+	count = keep(&wanted);
 	count->times++;
 	count->amount += amount;
+}
+
+void
+ts_maintain_count_stat(ServeStat stat, int64 n)
+{
+	PendingCount wanted = {.subid = GetCurrentSubTransactionId(), .stat = stat};
+
+	keep(&wanted)->amount += (uint64) n;
 }
 
 void

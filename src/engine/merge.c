@@ -267,6 +267,8 @@ ts_merge_window(Relation rel, const TsTable *table, bool all)
 	TsBlockInfo *blocks = ts_catalog_blocks(table->storage, PG_INT64_MIN, PG_INT64_MAX,
 											snapshot, &nblocks);
 	Window *windows = palloc(sizeof(Window) * (nblocks + 1));
+	instr_time start;
+	int64 rows = 0;
 	int merged = 0;
 
 	for (int i = 0; i < nblocks; i++)
@@ -285,15 +287,22 @@ ts_merge_window(Relation rel, const TsTable *table, bool all)
 		merged = worth_merging(windows + first, end - first, all);
 		if (merged == 0)
 			continue;
+		INSTR_TIME_SET_CURRENT(start);
 		inputs = palloc(sizeof(TsBlockInfo) * merged);
 		for (int i = 0; i < merged; i++)
+		{
 			inputs[i] = *windows[first + i].block;
+			rows += inputs[i].rows;
+		}
 		merge_blocks(rel, table, inputs, merged, snapshot);
 		TS_STOP("merge-written");
 		for (int i = 0; i < merged; i++)
 			ts_catalog_delete_block(&inputs[i]);
 		TS_STOP("merge-deleted");
 		ts_maintain_count(table, -1, merged);
+		ts_maintain_count_stat(STAT_MERGES, 1);
+		ts_maintain_count_stat(STAT_MERGED_ROWS, rows);
+		ts_maintain_count_stat(STAT_MERGE_US, serve_elapsed(start));
 		pfree(inputs);
 	}
 	UnregisterSnapshot(snapshot);

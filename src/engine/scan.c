@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 
 #include "scan_internal.h"
+#include "serve_stats.h"
 
 static void set_spec(TsScan *scan, const TsScanSpec *spec);
 static void reuse_retired(TsScan *scan);
@@ -113,9 +114,23 @@ ts_scan_narrow(TsScan *scan, int64 time_min, int64 time_max)
 	}
 }
 
+/* What merges read is not what somebody asked for. */
+static void
+count_stats(const TsScan *scan)
+{
+	const TsScanStats *stats = &scan->stats;
+
+	if (scan->spec.only_blocks != NULL)
+		return;
+	serve_count(STAT_BLOCKS_READ, stats->blocks_read);
+	serve_count(STAT_CHUNKS_READ, stats->chunks_read);
+	serve_count(STAT_ROWS_READ, stats->rows_sealed + stats->rows_log + stats->rows_own);
+}
+
 void
 ts_scan_end(TsScan *scan)
 {
+	count_stats(scan);
 	if (scan->in_group)
 		ts_scan_end_group(scan);
 	ts_scan_free_log(scan);

@@ -131,7 +131,11 @@ seal_logs(Relation rel, const TsTable *table, int shard, const TsLogPos *covered
 		ts_hot_seal_ends(table, log, upto[log]);
 	}
 	if (advanced)
+	{
 		ts_maintain_count(table, shard, sealed);
+		ts_maintain_count_stat(STAT_SEALS, 1);
+		ts_maintain_count_stat(STAT_SEALED_ROWS, sealed);
+	}
 	ts_rows_free(rows);
 	return sealed;
 }
@@ -140,11 +144,16 @@ int64
 ts_seal_shard(Relation rel, const TsTable *table, int shard, bool *more)
 {
 	TsLogPos covered[TS_MAX_LOGS];
+	instr_time start;
+	int64 sealed;
 
 	*more = false;
 	if (!ts_catalog_covered_now(table, covered))
 		return 0;
-	return seal_logs(rel, table, shard, covered, more);
+	INSTR_TIME_SET_CURRENT(start);
+	sealed = seal_logs(rel, table, shard, covered, more);
+	ts_maintain_count_stat(STAT_SEAL_US, serve_elapsed(start));
+	return sealed;
 }
 
 uint64

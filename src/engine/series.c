@@ -6,6 +6,7 @@
 
 #include "utils/rel.h"
 
+#include "serve_stats.h"
 #include "series_format.h"
 #include "series_internal.h"
 
@@ -131,6 +132,7 @@ ts_series_find(Relation rel, const TsTable *table, const char *key, Size length,
 		return false;
 	if (series_map_get(map, table, key, length, &hash, id))
 		return true;
+	serve_count(STAT_SERIES_CACHE_MISSES, 1);
 	if (!series_lookup(rel, table, series_map_pages(map), (uint32) hash, key, length, id))
 		return false;
 	series_map_put(map, hash, key, length, *id);

@@ -16,12 +16,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "lib/ilist.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "mytsdb.h"
+#include "serve_stats.h"
 
 #include "series_internal.h"
 
@@ -75,6 +77,7 @@ static HTAB *maps = NULL;
 static dlist_head maps_by_use = DLIST_STATIC_INIT(maps_by_use); /* newest first */
 static SeriesMap *last_map = NULL;
 static Size total_bytes = 0;
+static int64 hits = 0; /* of this transaction, not yet counted in shared memory */
 
 static void
 define_settings(void)
@@ -94,6 +97,14 @@ const MytsdbModule series_module = {
 /* ---- maps ---- */
 
 static void
+count_hits(XactEvent event, void *arg)
+{
+	if (hits > 0)
+		serve_count(STAT_SERIES_CACHE_HITS, hits);
+	hits = 0;
+}
+
+static void
 make_cache(void)
 {
 	HASHCTL ctl = {
@@ -107,6 +118,7 @@ make_cache(void)
 	ctl.hcxt = cache_context;
 	maps = hash_create("mytsdb series maps", 16, &ctl,
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	RegisterXactCallback(count_hits, NULL);
 }
 
 static void
@@ -253,6 +265,7 @@ series_map_get(SeriesMap *map, const TsTable *table, const char *key, Size lengt
 	if (map->last && key_equals(map->last, key, length))
 	{
 		*id = map->last->id;
+		hits++;
 		return true;
 	}
 	*hash = series_hash_key(table, key, length);
@@ -266,6 +279,7 @@ series_map_get(SeriesMap *map, const TsTable *table, const char *key, Size lengt
 		{
 			map->last = slot->key;
 			map->found++;
+			hits++;
 			*id = slot->key->id;
 			return true;
 		}

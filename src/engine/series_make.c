@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "serve_stats.h"
 #include "ts_shared.h"
 #include "ts_stop.h"
 
@@ -539,6 +540,7 @@ make_some(Relation rel, const TsTable *table, SeriesPages *pages, const TsSlotKe
 	if (slot)
 		ts_shared_unlock(slot);
 	unpin_plan(&plan);
+	serve_count(STAT_NEW_SERIES, made);
 	return made;
 }
 
@@ -555,6 +557,7 @@ series_find_or_make(Relation rel, const TsTable *table, SeriesPages *pages,
 		if (wanted[i].length > TS_MAX_KEY_SIZE)
 			elog(ERROR, "series key of %u bytes", wanted[i].length);
 	}
+	serve_count(STAT_SERIES_CACHE_MISSES, count);
 	while (count > 0)
 	{
 		uint32 missing = 0;

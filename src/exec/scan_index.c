@@ -27,6 +27,7 @@
 #include "utils/rel.h"
 
 #include "labels_type.h"
+#include "serve_stats.h"
 #include "sql_scan.h"
 #include "ts_index.h"
 
@@ -320,8 +321,11 @@ sqlscan_index_find(SqlScanIndex *index, ExprContext *econtext, MemoryContext con
 	MemoryContext work = AllocSetContextCreate(context, "mytsdb conditions of index",
 											   ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(work);
-	TsIndex *set = ts_index_open(index->rel, index->table, index->snapshot);
+	TsIndex *set;
+	instr_time start;
 
+	INSTR_TIME_SET_CURRENT(start);
+	set = ts_index_open(index->rel, index->table, index->snapshot);
 	index->segments = 0;
 	index->covered = 0;
 	if (set != NULL)
@@ -340,6 +344,8 @@ sqlscan_index_find(SqlScanIndex *index, ExprContext *econtext, MemoryContext con
 											sizeof(uint32) * Max(found->nids, 64));
 		ts_index_ids(set, found->ids);
 		ts_index_close(set);
+		serve_count(STAT_INDEX_SEARCHES, 1);
+		serve_count_since(STAT_INDEX_SEARCH_US, start);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(work);

@@ -14,6 +14,7 @@
 
 #include "exec_internal.h"
 #include "labels_type.h"
+#include "serve_stats.h"
 #include "ts_index.h"
 #include "ts_series.h"
 
@@ -143,10 +144,14 @@ pq_select_series(Relation rel, const TsTable *table, Snapshot snapshot,
 	MemoryContext compiled = AllocSetContextCreate(work, "PromQL selector for series",
 												   ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(work);
-	const TsSelector *selector = compile(matchers, nmatchers, compiled);
-	TsIndex *index = ts_index_open(rel, table, snapshot);
+	const TsSelector *selector;
+	TsIndex *index;
 	uint32 from = 0;
+	instr_time start;
 
+	INSTR_TIME_SET_CURRENT(start);
+	selector = compile(matchers, nmatchers, compiled);
+	index = ts_index_open(rel, table, snapshot);
 	if (index != NULL && find_indexed(index, selector, &found))
 		from = ts_index_covered(index);
 	else
@@ -154,6 +159,8 @@ pq_select_series(Relation rel, const TsTable *table, Snapshot snapshot,
 	if (index != NULL)
 		ts_index_close(index);
 	find_by_keys(rel, table, selector, from, &found);
+	serve_count(STAT_INDEX_SEARCHES, 1);
+	serve_count_since(STAT_INDEX_SEARCH_US, start);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(work);
 	*count = found.count;

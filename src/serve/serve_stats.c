@@ -97,6 +97,22 @@ serve_set(ServeStat stat, int64 value)
 							i == 0 ? (uint64) value : 0);
 }
 
+int64
+serve_elapsed(instr_time start)
+{
+	instr_time now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return (int64) INSTR_TIME_GET_MICROSEC(now);
+}
+
+void
+serve_count_since(ServeStat stat, instr_time start)
+{
+	serve_count(stat, serve_elapsed(start));
+}
+
 static int
 bucket_of(int64 microseconds)
 {

@@ -98,8 +98,6 @@ static const Figure stat_figures[SERVE_STATS] = {
 		"Time in which samples of write requests were appended."),
 	[STAT_WRITE_COMMIT_US] = SECONDS("mytsdb_write_commit",
 									 "Time in which write requests were committed."),
-	[STAT_WRITE_NEW_SERIES] = COUNT("mytsdb_write_new_series",
-									"Series that were new to their table."),
 	[STAT_WRITE_QUEUE_REQUESTS] = GAUGE("mytsdb_write_queue_requests",
 										"Write requests that wait for a worker."),
 	[STAT_WRITE_QUEUE_BYTES] = GAUGE_BYTES(
@@ -108,6 +106,8 @@ static const Figure stat_figures[SERVE_STATS] = {
 		"mytsdb_write_pushed_back_requests",
 		"Write requests whose senders were asked to come again."),
 
+	[STAT_NEW_SERIES] = COUNT("mytsdb_new_series",
+							  "Series that were new to their table."),
 	[STAT_LOG_RECORDS] = COUNT("mytsdb_log_records",
 							   "Records that were appended to logs."),
 	[STAT_LOG_BYTES] = BYTES("mytsdb_log", "Bytes that were appended to logs."),
@@ -123,20 +123,14 @@ static const Figure stat_figures[SERVE_STATS] = {
 								  "Searches for the series of a selector."),
 	[STAT_INDEX_SEARCH_US] = SECONDS("mytsdb_read_index_search",
 									 "Time of searches for the series of a selector."),
-	[STAT_CHUNKS_READ] = COUNT("mytsdb_read_chunks",
-							   "Chunks of blocks that scans decoded."),
-	[STAT_CHUNK_BYTES_READ] = BYTES("mytsdb_read_chunk",
-									"Bytes of chunks that scans decoded."),
+	[STAT_BLOCKS_READ] = COUNT("mytsdb_read_blocks", "Blocks that scans read from."),
+	[STAT_CHUNKS_READ] = COUNT("mytsdb_read_chunks", "Chunks of blocks that scans read."),
 	[STAT_ROWS_READ] = COUNT("mytsdb_read_rows", "Rows that scans returned."),
 	[STAT_SERIES_CACHE_HITS] = COUNT("mytsdb_series_cache_hits",
 									 "Series that were found in a session's cache."),
 	[STAT_SERIES_CACHE_MISSES] = COUNT(
 		"mytsdb_series_cache_misses",
 		"Series that had to be looked up in the dictionary, or made."),
-	[STAT_MATCHER_CACHE_HITS] = COUNT("mytsdb_matcher_cache_hits",
-									  "Selectors that were compiled already."),
-	[STAT_MATCHER_CACHE_MISSES] = COUNT("mytsdb_matcher_cache_misses",
-										"Selectors that had to be compiled."),
 
 	[STAT_QUERIES] = COUNT("mytsdb_queries", "Queries over HTTP that were begun."),
 	[STAT_QUERIES_FAILED] = COUNT("mytsdb_queries_failed",
@@ -457,8 +451,9 @@ tell_server(MetricsSink *sink)
 	static const Figure ingest = GAUGE_OF(
 		"mytsdb_workers_configured", "kind", "ingest",
 		"Workers that the settings want; none while HTTP is not served.");
-	static const Figure query = GAUGE_OF("mytsdb_workers_configured", "kind", "query",
-										 "");
+	static const Figure query = GAUGE_OF(
+		"mytsdb_workers_configured", "kind", "query",
+		"Workers that the settings want; none while HTTP is not served.");
 	static const Figure queue_size = GAUGE_BYTES("mytsdb_write_queue_size",
 												 "How much of write requests may wait.");
 	static const Figure connections = GAUGE("mytsdb_http_connections_limit",
