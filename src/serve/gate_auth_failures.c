@@ -16,9 +16,9 @@
 #include <math.h>
 
 #include "common/hashfn.h"
-#include "mb/pg_wchar.h"
 
 #include "gate_auth.h"
+#include "serve_log.h"
 #include "serve_settings.h"
 #include "serve_stats.h"
 
@@ -132,25 +132,19 @@ may_log(void)
 static void
 log_failure(const GateRequest *request, const char *role, const char *why, bool last)
 {
-	int length = pg_mbcliplen(role, strlen(role), NAMEDATALEN - 1);
-	const char *rest = last ? " The address has failed too often, and must wait now."
-							: "";
+	StringInfoData line;
 
+	log_audit_begin(&line, "login refused");
+	appendStringInfo(&line, " id=" UINT64_FORMAT, request->id);
+	log_text(&line, "role", role);
+	log_text(&line, "client", request->client);
+	log_text(&line, "why", why);
+	if (last)
+		log_text(&line, "address_must_wait", "true");
 	if (unlogged > 0)
-		ereport(LOG, (errmsg("HTTP logins were refused %llu times without being logged",
-							 (unsigned long long) unlogged)));
+		log_number(&line, "others_not_logged", (int64) unlogged);
 	unlogged = 0;
-	if (length > 0)
-		ereport(LOG, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-					  errmsg("HTTP login as role \"%.*s\" from %s was refused", length,
-							 role, request->client),
-					  errdetail_internal("Request %llu: %s%s",
-										 (unsigned long long) request->id, why, rest)));
-	else
-		ereport(LOG, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-					  errmsg("HTTP login from %s was refused", request->client),
-					  errdetail_internal("Request %llu: %s%s",
-										 (unsigned long long) request->id, why, rest)));
+	log_audit_end(&line);
 }
 
 void

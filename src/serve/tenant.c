@@ -25,6 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "serve_log.h"
 #include "tenant.h"
 
 PG_FUNCTION_INFO_V1(mytsdb_create_tenant);
@@ -136,6 +137,17 @@ tenant_find_metrics(TsString name)
 /* ---- creating and dropping ---- */
 
 static void
+audit(const char *action, const char *tenant)
+{
+	StringInfoData line;
+
+	log_audit_begin(&line, action);
+	log_text(&line, "tenant", tenant);
+	log_text(&line, "by", GetUserNameFromId(GetUserId(), false));
+	log_audit_end(&line);
+}
+
+static void
 run(const char *sql)
 {
 	int result = SPI_execute(sql, false, 0);
@@ -208,9 +220,7 @@ mytsdb_create_tenant(PG_FUNCTION_ARGS)
 	CatalogTupleInsert(catalog,
 					   heap_form_tuple(RelationGetDescr(catalog), values, isnull));
 	table_close(catalog, NoLock);
-	ereport(LOG, (errmsg("role \"%s\" creates tenant \"%s\"",
-						 GetUserNameFromId(GetUserId(), false), name),
-				  errhidestmt(true)));
+	audit("tenant created", name);
 	PG_RETURN_VOID();
 }
 
@@ -243,8 +253,6 @@ mytsdb_drop_tenant(PG_FUNCTION_ARGS)
 	drop_tables(metrics);
 	CatalogTupleDelete(catalog, &tid);
 	table_close(catalog, NoLock);
-	ereport(LOG, (errmsg("role \"%s\" drops tenant \"%s\"",
-						 GetUserNameFromId(GetUserId(), false), name),
-				  errhidestmt(true)));
+	audit("tenant dropped", name);
 	PG_RETURN_VOID();
 }

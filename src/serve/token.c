@@ -38,6 +38,7 @@
 
 #include <openssl/sha.h>
 
+#include "serve_log.h"
 #include "token.h"
 
 PG_FUNCTION_INFO_V1(mytsdb_create_token);
@@ -170,6 +171,19 @@ check_member(Oid role)
 }
 
 static void
+audit(const char *action, const char *id, const char *role)
+{
+	StringInfoData line;
+
+	log_audit_begin(&line, action);
+	log_text(&line, "token", id);
+	if (role != NULL)
+		log_text(&line, "role", role);
+	log_text(&line, "by", GetUserNameFromId(GetUserId(), false));
+	log_audit_end(&line);
+}
+
+static void
 make_random(uint8 *bytes, size_t size)
 {
 	if (!pg_strong_random(bytes, size))
@@ -229,10 +243,7 @@ mytsdb_create_token(PG_FUNCTION_ARGS)
 	insert_row(id_text, role, secret, PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1),
 			   PG_ARGISNULL(1), PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2),
 			   PG_ARGISNULL(2));
-	ereport(LOG, (errmsg("role \"%s\" creates token %s of role \"%s\"",
-						 GetUserNameFromId(GetUserId(), false), id_text,
-						 GetUserNameFromId(role, false)),
-				  errhidestmt(true)));
+	audit("token created", id_text, GetUserNameFromId(role, false));
 	PG_RETURN_TEXT_P(cstring_to_text(text));
 }
 
@@ -253,9 +264,7 @@ mytsdb_revoke_token(PG_FUNCTION_ARGS)
 						errhint("The view mytsdb.tokens lists your roles' tokens.")));
 	CatalogTupleDelete(rel, &row->t_self);
 	table_close(rel, NoLock);
-	ereport(LOG, (errmsg("role \"%s\" revokes token %s",
-						 GetUserNameFromId(GetUserId(), false), id),
-				  errhidestmt(true)));
+	audit("token revoked", id, NULL);
 	PG_RETURN_VOID();
 }
 
