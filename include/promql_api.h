@@ -82,4 +82,17 @@ extern void api_metadata(ApiOut *out, const ApiMetadata *request);
 extern void api_exemplars(ApiOut *out, TsString query, TimestampTz start, TimestampTz end,
 						  Oid source);
 
+/* How many series there are by their labels, the `limit` largest of each: api_tsdb.c */
+extern void api_tsdb_status(ApiOut *out, Oid source, int limit);
+
+/* ---- documents of others: api_json.c ---- */
+
+/* An error's document. */
+extern void api_error(ApiOut *out, const char *type, const char *text);
+/* A document whose data is one object: members with a text, or with what is JSON already. */
+extern void api_object_begin(ApiOut *out);
+extern void api_object_text(ApiOut *out, const char *name, const char *text);
+extern void api_object_literal(ApiOut *out, const char *name, const char *json);
+extern void api_object_end(ApiOut *out);
+
 #endif /* PROMQL_API_H */

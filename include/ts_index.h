@@ -87,6 +87,13 @@ extern void ts_index_ids(const TsIndex *index, uint32 *ids);
 typedef void (*TsIndexTell)(void *arg, TsString string);
 extern void ts_index_names(TsIndex *index, TsIndexTell tell, void *arg);
 extern void ts_index_values(TsIndex *index, TsString name, TsIndexTell tell, void *arg);
+/*
+ * Tells the values of a label with the number of series that have each, of all that the
+ * index covers, whatever the set is. One may be told again, for other series.
+ */
+typedef void (*TsIndexCount)(void *arg, TsString value, uint32 series);
+extern void
+ts_index_count_values(TsIndex *index, TsString name, TsIndexCount tell, void *arg);
 extern void ts_index_close(TsIndex *index);
 
 /* ---- keeping it in shape ---- */

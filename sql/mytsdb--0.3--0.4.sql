@@ -183,3 +183,23 @@ CREATE VIEW mytsdb.tenants WITH (security_barrier) AS
     WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE');
 GRANT SELECT ON mytsdb.tenants TO PUBLIC;
 COMMENT ON VIEW mytsdb.tenants IS 'the tenants whose schemas one may use';
+
+---------------------------------------------------------------------------------------
+-- The API's documents about the server
+---------------------------------------------------------------------------------------
+
+CREATE FUNCTION mytsdb.tsdb_status("limit" integer DEFAULT 10, source regclass DEFAULT 'mytsdb.metrics') RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_tsdb_status' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.tsdb_status(integer, regclass) IS 'the API''s /api/v1/status/tsdb';
+
+CREATE FUNCTION mytsdb.build_info() RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_build_info' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION mytsdb.build_info() IS 'the API''s /api/v1/status/buildinfo';
+
+CREATE FUNCTION mytsdb.runtime_info(source regclass DEFAULT 'mytsdb.metrics') RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_runtime_info' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION mytsdb.runtime_info(regclass) IS 'the API''s /api/v1/status/runtimeinfo';
+
+CREATE FUNCTION mytsdb.flags() RETURNS json
+    AS 'MODULE_PATHNAME', 'mytsdb_api_flags' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION mytsdb.flags() IS 'the API''s /api/v1/status/flags';

@@ -255,6 +255,27 @@ ts_index_values(TsIndex *index, TsString name, TsIndexTell tell, void *arg)
 	MemoryContextSwitchTo(caller);
 }
 
+void
+ts_index_count_values(TsIndex *index, TsString name, TsIndexCount tell, void *arg)
+{
+	for (int i = 0; i < index->count; i++)
+	{
+		IndexReader *reader = &index->readers[i];
+		IndexName entry;
+
+		if (!index_reader_find_name(reader, name, &entry))
+			continue;
+		for (uint32 k = 0; k < entry.values; k++)
+		{
+			IndexValue value;
+
+			CHECK_FOR_INTERRUPTS();
+			index_reader_value(reader, entry.first_value + k, &value);
+			tell(arg, index_reader_string(reader, &value), value.count);
+		}
+	}
+}
+
 /* ---- matchers ---- */
 
 static bool

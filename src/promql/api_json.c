@@ -138,6 +138,48 @@ api_finish_list(ApiOut *out, bool truncated)
 	api_finish(out, warning, truncated ? 1 : 0, NULL, 0);
 }
 
+void
+api_error(ApiOut *out, const char *type, const char *text)
+{
+	api_text(out, "{\"status\":\"error\",\"errorType\":");
+	api_string(out, type, strlen(type));
+	api_text(out, ",\"error\":");
+	api_string(out, text, strlen(text));
+	api_text(out, "}");
+	api_flush(out);
+}
+
+void
+api_object_begin(ApiOut *out)
+{
+	api_begin(out);
+	api_text(out, "{");
+}
+
+void
+api_object_literal(ApiOut *out, const char *name, const char *json)
+{
+	if (out->data[out->len - 1] != '{')
+		api_text(out, ",");
+	api_string(out, name, strlen(name));
+	api_text(out, ":");
+	api_text(out, json);
+}
+
+void
+api_object_text(ApiOut *out, const char *name, const char *text)
+{
+	api_object_literal(out, name, "");
+	api_string(out, text, strlen(text));
+}
+
+void
+api_object_end(ApiOut *out)
+{
+	api_text(out, "}");
+	api_finish(out, NULL, 0, NULL, 0);
+}
+
 /* ---- strings ---- */
 
 void
