@@ -36,6 +36,13 @@ ts_string_is(TsString string, const char *text)
 	return ts_string_equal(string, (TsString){text, strlen(text)});
 }
 
+/* A hash of bytes that stands for them (ts_series.h says when that may be). */
+typedef struct TsFingerprint
+{
+	uint64_t low;
+	uint64_t high;
+} TsFingerprint;
+
 /* ---- errors ---- */
 
 typedef enum TsErrorCode

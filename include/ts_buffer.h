@@ -38,9 +38,19 @@
  */
 extern void
 ts_buffer_insert(Relation rel, CommandId cid, const Datum *values, const bool *isnull);
-/* The same for a row whose series is known (ts_series.h); its key is not looked at. */
-extern void ts_buffer_insert_series(Relation rel, CommandId cid, uint32 series,
-									const Datum *values, const bool *isnull);
+/*
+ * The same for many rows whose series are known (ts_series.h), in a table whose time is a
+ * timestamp: vectors as ts_rows_put_vectors() takes them, of all the table's
+ * columns (values[attnum - 1]; those of key and time columns are not looked at).
+ */
+extern void ts_buffer_insert_vectors(Relation rel, CommandId cid, const uint32 *series,
+									 const int64 *times, Datum *const *values,
+									 bool *const *nulls, uint32 count);
+/*
+ * Appends everything unless there is room for so many bytes. Who asks before he inserts
+ * has no bulk runs.
+ */
+extern void ts_buffer_make_room(Size bytes);
 /* The command that filled a bulk run ends (COPY, rewrites: finish_bulk_insert;
  * the end of an executor run): bulk runs of this command leave as sealed blocks. The rows
  * of a rewrite's new relation leave in any case. */

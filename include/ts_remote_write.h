@@ -57,7 +57,7 @@ ts_write_decompress(TsWriteEncoding encoding, const void *body, size_t size, siz
 					const TsAllocator *allocator, const void **data, size_t *data_size,
 					TsError *err);
 
-/* ---- the message (remote_write_read.c) ---- */
+/* ---- the message (remote_write_read.c; fingerprints in remote_write_print.c) ---- */
 
 /* Type, unit and help of a metric. */
 typedef struct TsWriteMetadata
@@ -70,14 +70,12 @@ typedef struct TsWriteMetadata
 
 typedef struct TsWriteSeries
 {
-	TsString label_bytes; /* of the message, where its labels lie together; else empty */
-	LabelsPair *labels;   /* when they were read: not normalized, nothing checked */
+	LabelsPair *labels; /* when they were read: not normalized, nothing checked */
 	uint32_t nlabels;
 	uint64_t nsamples;
 	uint64_t nhistograms;
 	uint64_t nexemplars;
-	bool has_metadata; /* and says something in it */
-	TsWriteMetadata metadata;
+	bool has_metadata; /* 2.0 */
 } TsWriteSeries;
 
 /* Times are milliseconds since 1970; a start time of 0 means that none is known. */
@@ -93,7 +91,7 @@ typedef enum TsWriteKind
 {
 	TS_WRITE_END,
 	TS_WRITE_SERIES,    /* reader->series; its items come by ts_write_next_item() */
-	TS_WRITE_METADATA,  /* reader->metadata; 1.0 only */
+	TS_WRITE_METADATA,  /* of a metric, by ts_write_read_metadata(); 1.0 only */
 	TS_WRITE_SAMPLE,    /* time, start, value */
 	TS_WRITE_HISTOGRAM, /* time, start, histogram */
 	TS_WRITE_EXEMPLAR   /* exemplar */
@@ -129,13 +127,17 @@ typedef struct TsWriteReader
 	TsWriteVersion version;
 	const uint8_t *start;
 	TsWire message;
-	TsWire body;     /* of the series */
-	TsWire items;    /* what is left of it */
-	int64_t created; /* 2.0: start time of samples that have none of their own */
+	TsWire body;        /* of the series */
+	TsWire label_run;   /* its labels, where they lie together; else empty */
+	TsWire items;       /* from the next of its samples on */
+	TsWire metadata_in; /* its metadata, or that of a metric */
+	int64_t created;    /* 2.0: start time of samples that have none of their own */
 	TsWriteSeries series;
-	TsWriteMetadata metadata;
+	TsWriteMetadata metadata;     /* when it was read */
 	size_t label_size;            /* of the labels being read */
 	TsWriteArray symbols;         /* uint32_t: where each begins, with its length */
+	TsWriteArray symbol_prints;   /* TsFingerprint, of each, when one was asked for */
+	TsWriteArray prints;          /* TsFingerprint: those of a series' references */
 	TsWriteArray labels;          /* LabelsPair */
 	TsWriteArray exemplar_labels; /* LabelsPair */
 	TsWriteArray spans[2];        /* TsSpan: positive, negative */
@@ -150,10 +152,17 @@ ts_write_open(TsWriteReader *reader, TsWriteVersion version, const void *data,
 /* The next series or metadata of a message, or its end. */
 extern TsErrorCode ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsError *err);
 /*
- * Reads the labels of the series. Who knows a series of 1.0 by its label_bytes, which say
- * all of it, need not.
+ * A fingerprint of what the message says of the labels of the series, with a secret of
+ * TS_WRITE_SECRET bytes: the same labels in another order have another one, and so have
+ * they in the other version. Who knows a series by it need not read its labels.
  */
+#define TS_WRITE_SECRET 192
+extern TsErrorCode ts_write_fingerprint(TsWriteReader *reader, const void *secret,
+										TsFingerprint *print, TsError *err);
+/* Reads the labels of the series. */
 extern TsErrorCode ts_write_read_labels(TsWriteReader *reader, TsError *err);
+/* Reads the metadata of the series, if it has some (2.0), or of a metric (1.0). */
+extern TsErrorCode ts_write_read_metadata(TsWriteReader *reader, TsError *err);
 /* The next sample, histogram or exemplar of the series, or its end. */
 extern TsErrorCode ts_write_next_item(TsWriteReader *reader, TsWriteKind *kind,
 									  TsWriteItem *item, TsError *err);

@@ -23,8 +23,7 @@
 #include "ts_base.h"
 #include "ts_table.h"
 
-#define TS_MAX_KEY_SIZE   7900 /* bytes of a key */
-#define TS_MAX_ALIAS_SIZE (2 * TS_MAX_KEY_SIZE)
+#define TS_MAX_KEY_SIZE 7900 /* bytes of a key */
 
 #define ts_series_shard(table, series) ((int) ((series) % (uint32) (table)->shards))
 
@@ -53,16 +52,23 @@ ts_series_id(Relation rel, const TsTable *table, const char *key, Size length);
 extern void ts_series_ids(Relation rel, const TsTable *table, const TsString *keys,
 						  uint32 count, uint32 *ids);
 /*
- * Who meets series by other bytes than their keys (remote write: the labels as the message
- * has them) can have the backend remember these as well: *alias*, which must say as much
- * as the key does and begin with a byte above 1, as no key does. Those longer than
- * TS_MAX_ALIAS_SIZE are not remembered. The first looks only
- * there; the other finds or makes the key, and remembers the alias instead of it.
+ * The same for a writer who knows series by fingerprints, and remembers these instead of
+ * the keys.
  */
-extern bool
-ts_series_by_alias(const TsTable *table, const char *alias, Size length, uint32 *id);
-extern uint32 ts_series_id_with_alias(Relation rel, const TsTable *table, const char *key,
-									  Size length, const char *alias, Size alias_length);
+extern void ts_series_make(Relation rel, const TsTable *table, const TsString *keys,
+						   uint32 count, uint32 *ids);
+
+/*
+ * Who meets series by other bytes than their keys, which say as much (remote write: the
+ * labels as the message has them), can have the backend remember them by a fingerprint of
+ * these bytes: XXH3, 128 bits, with the secret below, which is this process's own and
+ * random. 96 bits are compared, so that a billion series of a table are taken for what they
+ * are not with a probability of 1 : 10^11; and nobody can look for two that are alike.
+ */
+#define TS_FINGERPRINT_SECRET 192
+extern const void *ts_series_secret(void);
+extern bool ts_series_known(const TsTable *table, TsFingerprint print, uint32 *id);
+extern void ts_series_remember(const TsTable *table, TsFingerprint print, uint32 id);
 /* The id of a key, or false when there is no such series. */
 extern bool ts_series_find(Relation rel, const TsTable *table, const char *key,
 						   Size length, uint32 *id);

@@ -11,7 +11,7 @@
  *	 belong to it or to subtransactions of it.
  * - A run that a scan has pinned gets no more rows, and its memory stays when it leaves.
  * - small_bytes is at most mytsdb.buffer_memory and bulk_bytes at most
- *	 mytsdb.bulk_memory, after each row.
+ *	 mytsdb.bulk_memory, after each row, or the rows of one call.
  *
  * All memory goes when the transaction ends.
  */
@@ -19,6 +19,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "storage/predicate.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -329,14 +330,73 @@ ts_buffer_insert(Relation rel, CommandId cid, const Datum *values, const bool *i
 	put_row(run, series_of_row(rel, run->entry, values, isnull), values, isnull);
 }
 
+/* Whether any row of these has a value by reference: only they differ in their size. */
+static bool
+any_references(const TsTable *table, Datum *const *values)
+{
+	for (int i = 0; i < table->natts; i++)
+	{
+		const TsColumn *column = &table->columns[i];
+
+		if (values[i] != NULL && column->role == TS_ROLE_VALUE && !column->byval)
+			return true;
+	}
+	return false;
+}
+
+/* Rows of vectors, one by one. */
+static void
+insert_each(Relation rel, CommandId cid, const uint32 *series, const int64 *times,
+			Datum *const *values, bool *const *nulls, uint32 count)
+{
+	int natts = RelationGetNumberOfAttributes(rel);
+	Datum *row = palloc(natts * sizeof(Datum));
+	bool *isnull = palloc(natts * sizeof(bool));
+
+	for (uint32 k = 0; k < count; k++)
+	{
+		BufferRun *run = run_for_row(rel, cid);
+
+		for (int i = 0; i < natts; i++)
+		{
+			isnull[i] = values[i] == NULL || (nulls[i] != NULL && nulls[i][k]);
+			row[i] = isnull[i] ? (Datum) 0 : values[i][k];
+		}
+		row[run->entry->table->time_column - 1] = Int64GetDatum(times[k]);
+		put_row(run, series[k], row, isnull);
+	}
+	pfree(row);
+	pfree(isnull);
+}
+
 void
-ts_buffer_insert_series(Relation rel, CommandId cid, uint32 series, const Datum *values,
-						const bool *isnull)
+ts_buffer_insert_vectors(Relation rel, CommandId cid, const uint32 *series,
+						 const int64 *times, Datum *const *values, bool *const *nulls,
+						 uint32 count)
 {
 	BufferRun *run = run_for_row(rel, cid);
+	const TsTable *table = run->entry->table;
 
-	check_time(rel, run->entry->table, isnull);
-	put_row(run, series, values, isnull);
+	Assert(count > 0 && table->time_type != DATEOID);
+	if (any_references(table, values) || ts_buffer.committing)
+	{
+		insert_each(rel, cid, series, times, values, nulls, count);
+		return;
+	}
+	ts_rows_put_vectors(run->rows, series, 0, times, NULL, 0, values, nulls, table->natts,
+						count);
+	if (unlikely(!run->entry->always_fits &&
+				 !ts_log_fits(table, run->rows, run->rows->n - 1)))
+		elog(ERROR, "rows of numbers do not fit a log record");
+	check_budget(run);
+}
+
+void
+ts_buffer_make_room(Size bytes)
+{
+	if (ts_buffer.small_bytes + BUFFER_RUN_OVERHEAD + bytes >
+		(Size) buffer_memory_kb * 1024)
+		ts_buffer_flush();
 }
 
 void

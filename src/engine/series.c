@@ -28,37 +28,6 @@ ts_series_id(Relation rel, const TsTable *table, const char *key, Size length)
 	return id;
 }
 
-bool
-ts_series_by_alias(const TsTable *table, const char *alias, Size length, uint32 *id)
-{
-	uint64 hash;
-
-	Assert(length > 0 && (uint8) alias[0] > KEY_VALUE);
-	return series_map_get(series_map(table), table, alias, length, &hash, id);
-}
-
-uint32
-ts_series_id_with_alias(Relation rel, const TsTable *table, const char *key, Size length,
-						const char *alias, Size alias_length)
-{
-	SeriesMap *map = series_map(table);
-	uint64 hash;
-	uint32 id;
-	uint32 remembered;
-
-	Assert(length <= TS_MAX_KEY_SIZE && alias_length > 0 && (uint8) alias[0] > KEY_VALUE);
-	if (!series_map_get(map, table, key, length, &hash, &id))
-	{
-		SeriesWanted wanted = {key, (uint32) length, (uint32) hash, &id};
-
-		series_find_or_make(rel, table, series_map_pages(map), &wanted, 1);
-	}
-	if (alias_length <= TS_MAX_ALIAS_SIZE &&
-		!series_map_get(map, table, alias, alias_length, &hash, &remembered))
-		series_map_put(map, hash, alias, alias_length, id);
-	return id;
-}
-
 /* Keys that are looked for in pages at once. */
 #define WANTED_KEYS 256
 
@@ -119,6 +88,24 @@ ts_series_ids(Relation rel, const TsTable *table, const TsString *keys, uint32 c
 	}
 	if (wanted.count > 0)
 		resolve_wanted(rel, table, map, keys, ids, &wanted);
+}
+
+void
+ts_series_make(Relation rel, const TsTable *table, const TsString *keys, uint32 count,
+			   uint32 *ids)
+{
+	SeriesPages *pages = series_map_pages(series_map(table));
+	SeriesWanted *wanted = palloc(count * sizeof(SeriesWanted));
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		uint64 hash = series_hash_key(table, keys[i].data, keys[i].len);
+
+		wanted[i] = (SeriesWanted){keys[i].data, (uint32) keys[i].len, (uint32) hash,
+								   &ids[i]};
+	}
+	series_find_or_make(rel, table, pages, wanted, count);
+	pfree(wanted);
 }
 
 bool

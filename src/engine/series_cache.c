@@ -53,12 +53,13 @@ struct SeriesMap
 	SeriesPages pages;
 	MemoryContext context; /* of pages; parent of keys */
 	MemoryContext keys;    /* of slots and chunks */
-	Size bytes;            /* of both */
+	Size bytes;            /* of all */
 	KeySlot *slots;
 	uint32 nslots; /* a power of two, or 0 */
 	uint32 nkeys;
 	uint64 found;    /* since it was judged last: keys that were here, and ... */
 	uint64 rejected; /* ... those that found no room */
+	SeriesPrints prints;
 	const KnownKey *last;
 	char *chunk; /* free part of the newest one */
 	Size chunk_left;
@@ -206,12 +207,15 @@ new_map(const MapKey *key)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext keys = AllocSetContextCreate(context, "mytsdb series keys",
 											   ALLOCSET_SMALL_SIZES);
+	MemoryContext prints = AllocSetContextCreate(context, "mytsdb series fingerprints",
+												 ALLOCSET_SMALL_SIZES);
 	SeriesMap *map = hash_search(maps, key, HASH_ENTER, NULL);
 
 	/* From here on nothing fails. */
 	memset((char *) map + sizeof(MapKey), 0, sizeof(*map) - sizeof(MapKey));
 	map->context = context;
 	map->keys = keys;
+	map->prints.context = prints;
 	map->pages.context = context;
 	dlist_push_head(&maps_by_use, &map->link);
 	account(map);
@@ -246,6 +250,18 @@ SeriesPages *
 series_map_pages(SeriesMap *map)
 {
 	return &map->pages;
+}
+
+SeriesPrints *
+series_map_prints(SeriesMap *map)
+{
+	return &map->prints;
+}
+
+bool
+series_map_reserve(SeriesMap *map, Size more)
+{
+	return make_room(map, more);
 }
 
 /* ---- keys ---- */

@@ -122,4 +122,32 @@ extern bool series_map_get(SeriesMap *map, const TsTable *table, const char *key
 extern void
 series_map_put(SeriesMap *map, uint64 hash, const char *key, Size length, uint32 id);
 
+/* ---- series_prints.c: the backend's fingerprints of series it met ---- */
+
+/*
+ * An open-addressed table. A slot keeps 96 bits of the fingerprint; its place follows from
+ * the lower ones.
+ */
+typedef struct PrintSlot
+{
+	uint64 low;
+	uint32 high;
+	uint32 id; /* PG_UINT32_MAX, which no series has: empty */
+} PrintSlot;
+
+typedef struct SeriesPrints
+{
+	MemoryContext context; /* of slots alone */
+	PrintSlot *slots;
+	uint32 nslots; /* a power of two, or 0 */
+	uint32 n;
+	uint64 found;    /* since they were judged last: those that were here, and ... */
+	uint64 rejected; /* ... those that found no room */
+} SeriesPrints;
+
+/* A map's fingerprints, whose memory counts as the map's. */
+extern SeriesPrints *series_map_prints(SeriesMap *map);
+/* Whether the map may take so many bytes more; other maps may go for it. */
+extern bool series_map_reserve(SeriesMap *map, Size more);
+
 #endif /* SERIES_INTERNAL_H */

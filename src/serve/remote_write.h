@@ -1,17 +1,33 @@
 /*
  * remote_write.h
- *	  What the parts of mytsdb.remote_write() (remote_write*.c) offer each other.
+ *	  What the parts of remote write (remote_write*.c, ingest*.c) offer each other.
+ *
+ * A request is written in two steps. *Parsing* reads all of it, as the role that sends it:
+ * privileges, labels, times and histograms are looked at, series are found or made, and
+ * what is to be written is collected as columns. Whatever is wrong with a request comes
+ * out there, with nothing written (a series that was made stays, but without rows nobody
+ * sees it). *Applying* puts these columns into the private buffer. In between a
+ * subtransaction may end: a parsed request has relations locked, but none open.
+ *
+ * What a message says, but is not allowed, is an error; or, where a request is to be
+ * written in part, it is *refused* and the rest is written: a series for its labels, a
+ * sample for its time or its histogram, an exemplar, metadata. Bytes that are no such
+ * message, and limits of the request as a whole, are errors in any case.
  */
 #ifndef REMOTE_WRITE_H
 #define REMOTE_WRITE_H
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+#include "nodes/parsenodes.h"
 #include "utils/relcache.h"
+#include "utils/timestamp.h"
 
 #include "ts_remote_write.h"
+#include "ts_table.h"
 
-/* ---- remote_write_table.c: rows into a table USING mytsdb ---- */
+/* ---- remote_write_target.c: which columns a table has, and whether it may be written ---- */
 
 typedef enum WriteColumn
 {
@@ -25,36 +41,102 @@ typedef enum WriteColumn
 	WRITE_COLUMNS
 } WriteColumn;
 
-typedef struct WriteTable WriteTable;
+typedef struct WriteTarget
+{
+	Oid relid;
+	AttrNumber attnums[WRITE_COLUMNS]; /* Invalid: the table does not have it */
+	/*
+	 * Set when rows need no more than to be written and their labels are all of their key:
+	 * then labels need not be known where the series is. Else rows are put one by one.
+	 */
+	TsTable *plain;
+} WriteTarget;
+
+static inline bool
+write_target_has(const WriteTarget *target, WriteColumn column)
+{
+	return target->attnums[column] != InvalidAttrNumber;
+}
 
 /*
  * Opens a table for rows of samples, or of exemplars, and keeps it locked until the end of
- * the transaction. Raises an error when the caller may not insert into it, or when it has
- * what a row that comes this way would pass by.
+ * the transaction. Raises an error when the current role may not insert into it, or when
+ * it has what a row that comes this way would pass by.
  */
-extern WriteTable *write_table_open(Oid relid, bool exemplars);
-extern bool write_table_has(const WriteTable *table, WriteColumn column);
-/* Sets a column of the rows that follow, if the table has it; it must not be freed. */
-extern void write_table_set(WriteTable *table, WriteColumn column, Datum value);
-extern void write_table_set_null(WriteTable *table, WriteColumn column);
-/*
- * The rows that follow are of a series that the backend knows by these bytes, which say
- * what its labels are (see ts_series_by_alias()): false if it does not, or if the table
- * wants labels in its rows. Then the labels are to be set.
- */
-extern bool write_table_find_series(WriteTable *table, TsString alias);
-/* Sets the labels of the rows that follow, and has them known by these bytes. */
-extern void write_table_set_series(WriteTable *table, Datum labels, TsString alias);
-extern void write_table_put(WriteTable *table);
-extern void write_table_close(WriteTable *table);
+extern Relation write_target_open(Oid relid, bool exemplars, WriteTarget *target);
+/* The table as an INSERT's range table has it. */
+extern RangeTblEntry *write_target_entry(const WriteTarget *target);
+/* What is written into a column, or -1. */
+extern int write_column_of(const WriteTarget *target, AttrNumber attnum);
+/* What a column that nothing is written into gets; NULL: NULL, which is fine. */
+extern Expr *write_column_default(Relation rel, Form_pg_attribute att);
 
 /* Whether a relation can take exemplars: a table of another kind may have the name. */
 extern bool write_is_exemplars(Oid relid);
 
-/* What opens them: locked for writing until the end of the transaction. */
+/* A relation by a number that may be anybody's, locked until the end of the transaction. */
 extern Relation write_relation_open(Oid relid);
 /* Raises an error if a row that comes in past the executor would miss a trigger or a rule. */
 extern void write_refuse_what_fires(Relation rel);
+
+/* ---- remote_write_rows.c: rows of a request, collected ---- */
+
+/* Rows of a series that is not known yet: its id, when there is one, goes to all of them. */
+typedef struct WritePending
+{
+	TsString key;
+	TsFingerprint print;
+	uint32 first;
+	uint32 end;
+} WritePending;
+
+/*
+ * Rows for a table, as columns. A column has an array from its first value on, and flags
+ * from its first null on.
+ */
+typedef struct WriteRows
+{
+	WriteTarget target;
+	Relation rel; /* while being collected */
+	MemoryContext context;
+	uint32 n;
+	uint32 room;
+	uint32 *series; /* of plain targets ... */
+	Datum *labels;  /* ... of others */
+	TimestampTz *times;
+	Datum *values[WRITE_COLUMNS];
+	bool *nulls[WRITE_COLUMNS];
+	uint32 used;    /* columns that have values: bits */
+	bool any_nulls; /* one of them has flags */
+	/* of the rows that follow */
+	uint32 series_now;
+	Datum labels_now;
+	WritePending *pending;
+	uint32 npending;
+	uint32 pending_room;
+	bool is_pending; /* the last one is the series that rows come for */
+} WriteRows;
+
+/* Opens the table. All memory is of the current context. */
+extern void write_rows_begin(WriteRows *rows, Oid relid, bool exemplars);
+/* The rows that follow are of the series of this fingerprint; false: it is not known. */
+extern bool write_rows_find_series(WriteRows *rows, TsFingerprint print);
+/* They are of a series with these labels, which are copied; false: it cannot be a key. */
+extern bool
+write_rows_set_series(WriteRows *rows, struct varlena *labels, TsFingerprint print);
+/* Adds a row; values[] has those of the columns whose bits are set. */
+extern void
+write_rows_put(WriteRows *rows, TimestampTz time, const Datum *values, uint32 columns);
+/* All rows are there: finds or makes the series that are not known; closes the table. */
+extern void write_rows_end(WriteRows *rows);
+
+/* ---- remote_write_table.c ---- */
+
+/*
+ * Puts rows into their table, as the current role. Unless bulk is allowed, they go to its
+ * logs however many they are.
+ */
+extern void write_rows_apply(const WriteRows *rows, bool bulk);
 
 /* ---- remote_write_metadata.c ---- */
 
@@ -65,9 +147,55 @@ typedef struct WriteMetadata WriteMetadata;
 extern WriteMetadata *write_metadata_begin(Size limit);
 extern void
 write_metadata_add(WriteMetadata *all, TsString metric, const TsWriteMetadata *metadata);
+/* How many metrics something is said of. */
+extern int64 write_metadata_count(const WriteMetadata *all);
 /* Whether a relation can take it: (metric, type, unit, help text, updated timestamptz). */
 extern bool write_is_metadata(Oid relid);
+/* Raises an error unless the current role may write there. Stays locked. */
+extern void write_metadata_check(Oid relid);
 /* Writes to it what has changed. */
-extern void write_metadata_end(WriteMetadata *all, Oid relid);
+extern void write_metadata_apply(WriteMetadata *all, Oid relid);
+
+/* ---- remote_write_parse.c: requests ---- */
+
+/* What of a request was not written, although the rest was. */
+typedef struct WriteRefusals
+{
+	int64 samples;       /* histograms, too */
+	int64 others;        /* exemplars and metadata; series without samples */
+	StringInfoData text; /* the first few, a line each */
+	int shown;
+} WriteRefusals;
+
+typedef struct WriteRequest
+{
+	/* given */
+	Oid target;
+	TimestampTz received;
+	bool partial; /* what is valid is to be written where not all is */
+	/* parsed */
+	WriteRows samples;
+	WriteRows exemplars;
+	bool has_exemplars; /* there are some, and a table for them */
+	WriteMetadata *metadata;
+	Oid metadata_table; /* InvalidOid: none for it, or there is none */
+	int64 nsamples;
+	int64 nhistograms;
+	int64 nexemplars;
+	WriteRefusals refused;
+} WriteRequest;
+
+/* The largest size of a request when decompressed, in bytes. */
+extern Size write_max_size(void);
+/*
+ * Parses a message, as the current role. All memory is of the current context; the
+ * message must stay until the request is applied.
+ */
+extern void
+write_parse(WriteRequest *request, TsWriteVersion version, const void *data, size_t size);
+/* Whether the request has been refused in part. */
+extern bool write_was_refused(const WriteRequest *request);
+/* Writes a parsed request, as the current role. */
+extern void write_apply(const WriteRequest *request, bool bulk);
 
 #endif /* REMOTE_WRITE_H */

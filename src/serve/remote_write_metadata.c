@@ -137,8 +137,14 @@ write_is_metadata(Oid relid)
 	return true;
 }
 
+int64
+write_metadata_count(const WriteMetadata *all)
+{
+	return all->metrics == NULL ? 0 : hash_get_num_entries(all->metrics);
+}
+
 static void
-check_table(Oid relid)
+check_privileges(Oid relid)
 {
 	AclResult result = pg_class_aclcheck(relid, GetUserId(), ACL_INSERT);
 
@@ -205,7 +211,17 @@ write_changes(const char *table, Datum *arrays)
 }
 
 void
-write_metadata_end(WriteMetadata *all, Oid relid)
+write_metadata_check(Oid relid)
+{
+	Relation rel = write_relation_open(relid);
+
+	check_privileges(relid);
+	write_refuse_what_fires(rel);
+	relation_close(rel, NoLock);
+}
+
+void
+write_metadata_apply(WriteMetadata *all, Oid relid)
 {
 	Relation rel;
 	Datum arrays[TEXTS];
@@ -213,11 +229,7 @@ write_metadata_end(WriteMetadata *all, Oid relid)
 	int context;
 	int level;
 
-	if (all->metrics == NULL)
-		return;
-	rel = write_relation_open(relid);
-	check_table(relid);
-	write_refuse_what_fires(rel);
+	rel = relation_open(relid, NoLock);
 	make_arrays(all, arrays);
 
 	/* As the owner, and with names that nobody else can give a meaning to. */

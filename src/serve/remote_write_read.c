@@ -14,7 +14,6 @@
  */
 #define MAX_LABELS_SIZE  (4 * LABELS_MAX_SIZE)
 #define MAX_TEXT_SIZE    LABELS_MAX_SIZE
-#define MAX_SYMBOLS      (64 * 1024 * 1024)
 #define FIRST_ARRAY_ROOM 16
 
 static const TsString no_text = {"", 0};
@@ -64,6 +63,14 @@ write_array_reserve(TsWriteReader *reader, TsWriteArray *array, size_t element_s
 
 /* ---- strings ---- */
 
+TsErrorCode
+write_no_symbol(const TsWriteReader *reader, uint64_t ref, TsError *err)
+{
+	return ts_error_set(err, TS_ERR_INVALID, -1,
+						"reference to symbol %llu, but there are only %zu",
+						(unsigned long long) ref, reader->symbols.n);
+}
+
 static TsErrorCode
 find_symbol(const TsWriteReader *reader, uint64_t ref, TsString *string, TsError *err)
 {
@@ -75,9 +82,7 @@ find_symbol(const TsWriteReader *reader, uint64_t ref, TsString *string, TsError
 		return TS_OK;
 	}
 	if (ref >= reader->symbols.n)
-		return ts_error_set(err, TS_ERR_INVALID, -1,
-							"reference to symbol %llu, but there are only %zu",
-							(unsigned long long) ref, reader->symbols.n);
+		return write_no_symbol(reader, ref, err);
 	symbol.next = reader->start + ((const uint32_t *) reader->symbols.data)[ref];
 	symbol.end = reader->message.end;
 	if (!wire_string(&symbol, string))
@@ -232,13 +237,11 @@ read_label_field(TsWriteReader *reader, RefReader *refs, TsWire *wire, uint32_t 
 	return read_label(reader, inner, array, err);
 }
 
-static TsErrorCode
-check_refs(const RefReader *refs, TsError *err)
+TsErrorCode
+write_odd_refs(TsError *err)
 {
-	if (refs->has_name)
-		return ts_error_set(err, TS_ERR_INVALID, -1,
-							"odd number of label references: a label has no value");
-	return TS_OK;
+	return ts_error_set(err, TS_ERR_INVALID, -1,
+						"odd number of label references: a label has no value");
 }
 
 /* ---- metadata ---- */
@@ -281,9 +284,9 @@ read_metadata_1(TsWire *wire, TsWriteMetadata *metadata)
 }
 
 static TsErrorCode
-read_metadata_2(TsWriteReader *reader, TsWire wire, TsWriteSeries *series, TsError *err)
+read_metadata_2(TsWriteReader *reader, TsWire wire, TsError *err)
 {
-	TsWriteMetadata *metadata = &series->metadata;
+	TsWriteMetadata *metadata = &reader->metadata;
 	uint64_t type = 0;
 	uint64_t help = 0;
 	uint64_t unit = 0;
@@ -309,8 +312,21 @@ read_metadata_2(TsWriteReader *reader, TsWire wire, TsWriteSeries *series, TsErr
 	code = find_symbol(reader, help, &metadata->help, err);
 	if (code == TS_OK)
 		code = find_symbol(reader, unit, &metadata->unit, err);
-	series->has_metadata = type != 0 || metadata->help.len > 0 || metadata->unit.len > 0;
-	return code == TS_OK ? check_metadata(metadata, err) : code;
+	return code;
+}
+
+TsErrorCode
+ts_write_read_metadata(TsWriteReader *reader, TsError *err)
+{
+	TsErrorCode code = TS_OK;
+
+	if (reader->version == TS_WRITE_2)
+		code = read_metadata_2(reader, reader->metadata_in, err);
+	else if (!read_metadata_1(&reader->metadata_in, &reader->metadata))
+		code = write_damaged(reader, &reader->metadata_in, "metadata", err);
+	else if (reader->metadata.metric.len == 0)
+		code = ts_error_set(err, TS_ERR_INVALID, -1, "metadata without a metric name");
+	return code == TS_OK ? check_metadata(&reader->metadata, err) : code;
 }
 
 /* ---- series ---- */
@@ -355,7 +371,9 @@ read_series_field(TsWriteReader *reader, TsWire *wire, uint32_t tag, TsError *er
 	{
 		if (!wire_message(wire, &inner))
 			return write_damaged(reader, wire, "metadata", err);
-		return read_metadata_2(reader, inner, &reader->series, err);
+		reader->metadata_in = inner;
+		reader->series.has_metadata = true;
+		return TS_OK;
 	}
 	if (two && tag == WIRE_TAG(6, WIRE_VARINT))
 	{
@@ -374,29 +392,27 @@ read_series_field(TsWriteReader *reader, TsWire *wire, uint32_t tag, TsError *er
 
 /* A label was passed over: do all that were lie together so far? */
 static void
-extend_label_bytes(TsString *bytes, const uint8_t *from, const uint8_t *to,
-				   bool *together)
+extend_labels(TsWire *run, const uint8_t *from, const uint8_t *to, bool *together)
 {
-	if (bytes->len == 0)
-		bytes->data = (const char *) from;
-	else if (bytes->data + bytes->len != (const char *) from)
+	if (run->next == NULL)
+		run->next = from;
+	else if (run->end != from)
 		*together = false;
-	bytes->len = (size_t) ((const char *) to - bytes->data);
+	run->end = to;
 }
 
 /* Everything but the labels and the items. */
 static TsErrorCode
 read_series(TsWriteReader *reader, TsWire wire, TsError *err)
 {
-	TsWriteSeries *series = &reader->series;
-	bool together = reader->version == TS_WRITE_1; /* references say nothing alone */
+	bool together = true;
 	TsErrorCode code = TS_OK;
 	uint32_t tag;
 
-	memset(series, 0, sizeof(*series));
-	series->label_bytes = no_text;
+	memset(&reader->series, 0, sizeof(reader->series));
 	reader->body = wire;
-	reader->items = wire;
+	reader->label_run = (TsWire){NULL, NULL};
+	reader->items = (TsWire){wire.end, wire.end};
 	reader->created = 0;
 	while (code == TS_OK && wire_more(&wire))
 	{
@@ -404,19 +420,22 @@ read_series(TsWriteReader *reader, TsWire wire, TsError *err)
 
 		if (!wire_tag(&wire, &tag))
 			return write_damaged(reader, &wire, "series", err);
+		if (tag >> 3 != 1 && reader->items.next == reader->items.end &&
+			item_kind(reader->version, tag) != TS_WRITE_END)
+			reader->items.next = from;
 		code = read_series_field(reader, &wire, tag, err);
 		if (tag >> 3 == 1)
-			extend_label_bytes(&series->label_bytes, from, wire.next, &together);
+			extend_labels(&reader->label_run, from, wire.next, &together);
 	}
 	if (!together)
-		series->label_bytes = no_text;
+		reader->label_run = (TsWire){NULL, NULL};
 	return code;
 }
 
 TsErrorCode
 ts_write_read_labels(TsWriteReader *reader, TsError *err)
 {
-	TsWire wire = reader->body;
+	TsWire wire = wire_more(&reader->label_run) ? reader->label_run : reader->body;
 	RefReader refs = {.has_name = false};
 	TsErrorCode code = TS_OK;
 	uint32_t tag;
@@ -433,7 +452,7 @@ ts_write_read_labels(TsWriteReader *reader, TsError *err)
 			return write_damaged(reader, &wire, "series", err);
 	}
 	if (code == TS_OK)
-		code = check_refs(&refs, err);
+		code = refs.has_name ? write_odd_refs(err) : TS_OK;
 	reader->series.labels = reader->labels.data;
 	reader->series.nlabels = (uint32_t) reader->labels.n;
 	return code;
@@ -508,7 +527,7 @@ read_exemplar(TsWriteReader *reader, TsWire wire, TsWriteExemplar *exemplar, TsE
 			return write_damaged(reader, &wire, "exemplar", err);
 	}
 	if (code == TS_OK)
-		code = check_refs(&refs, err);
+		code = refs.has_name ? write_odd_refs(err) : TS_OK;
 	exemplar->labels = labels->data;
 	exemplar->nlabels = (uint32_t) labels->n;
 	return code;
@@ -568,8 +587,8 @@ add_symbol(TsWriteReader *reader, TsWire *wire, TsError *err)
 	if (reader->symbols.n == 0 && symbol.len > 0)
 		return ts_error_set(err, TS_ERR_INVALID, -1,
 							"the first symbol is not the empty string");
-	code = write_array_reserve(reader, &reader->symbols, sizeof(uint32_t), 1, MAX_SYMBOLS,
-							   "symbols", err);
+	code = write_array_reserve(reader, &reader->symbols, sizeof(uint32_t), 1,
+							   WRITE_MAX_SYMBOLS, "symbols", err);
 	if (code == TS_OK)
 		((uint32_t *) reader->symbols.data)[reader->symbols.n++] = begins;
 	return code;
@@ -639,14 +658,10 @@ ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsError *err)
 		}
 		if (reader->version == TS_WRITE_1 && tag == WIRE_TAG(3, WIRE_BYTES))
 		{
-			if (!wire_message(wire, &inner) ||
-				!read_metadata_1(&inner, &reader->metadata))
+			if (!wire_message(wire, &reader->metadata_in))
 				return write_damaged(reader, wire, "metadata", err);
 			*kind = TS_WRITE_METADATA;
-			if (reader->metadata.metric.len == 0)
-				return ts_error_set(err, TS_ERR_INVALID, -1,
-									"metadata without a metric name");
-			return check_metadata(&reader->metadata, err);
+			return TS_OK;
 		}
 		if (tag >> 3 == series_field || !wire_skip(wire, tag))
 			return write_damaged(reader, wire, "request", err);
@@ -658,9 +673,10 @@ void
 ts_write_close(TsWriteReader *reader)
 {
 	TsWriteArray *const arrays[] = {
-		&reader->symbols,   &reader->labels,   &reader->exemplar_labels,
-		&reader->spans[0],  &reader->spans[1], &reader->counts[0],
-		&reader->counts[1], &reader->bounds,
+		&reader->symbols,  &reader->symbol_prints,   &reader->prints,
+		&reader->labels,   &reader->exemplar_labels, &reader->spans[0],
+		&reader->spans[1], &reader->counts[0],       &reader->counts[1],
+		&reader->bounds,
 	};
 
 	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)

@@ -134,6 +134,13 @@ wire_zigzag(uint64_t value)
 
 /* ---- what the readers share ---- */
 
+#define WRITE_MAX_SYMBOLS (64 * 1024 * 1024)
+
+/* "reference to symbol ... ", and "odd number of label references ...". */
+extern TsErrorCode
+write_no_symbol(const TsWriteReader *reader, uint64_t ref, TsError *err);
+extern TsErrorCode write_odd_refs(TsError *err);
+
 /* "... is cut short or damaged": the message cannot be read on from where it is. */
 extern TsErrorCode write_damaged(const TsWriteReader *reader, const TsWire *wire,
 								 const char *what, TsError *err);

@@ -15,6 +15,7 @@
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static size_t touched;
+static const uint8_t secret[TS_WRITE_SECRET];
 
 static void
 touch(TsString string)
@@ -61,9 +62,14 @@ touch_series(TsWriteReader *reader, TsError *err)
 {
 	TsWriteKind kind;
 	TsWriteItem item;
+	TsFingerprint print;
 	uint64_t counts[3] = {0, 0, 0};
 
-	touch(reader->series.label_bytes);
+	if (ts_write_fingerprint(reader, secret, &print, err) != TS_OK)
+		return;
+	touched += print.low;
+	if (reader->series.has_metadata && ts_write_read_metadata(reader, err) == TS_OK)
+		touch(reader->metadata.help);
 	if (ts_write_read_labels(reader, err) != TS_OK)
 		return;
 	touch_labels(reader->series.labels, reader->series.nlabels);
@@ -100,7 +106,7 @@ read_message(TsWriteVersion version, const void *data, size_t size)
 			break;
 		if (kind == TS_WRITE_SERIES)
 			touch_series(&reader, &err);
-		else
+		else if (ts_write_read_metadata(&reader, &err) == TS_OK)
 			touch(reader.metadata.help);
 	}
 	if (code != TS_OK && err.message[0] == '\0')

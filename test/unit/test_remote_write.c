@@ -116,6 +116,31 @@ is_text(TsString string, const char *text)
 	return string.len == strlen(text) && memcmp(string.data, text, string.len) == 0;
 }
 
+static uint8_t secret[TS_WRITE_SECRET];
+
+/* Of the first series of a message. */
+static TsFingerprint
+fingerprint(TsWriteVersion version, const Bytes *message)
+{
+	TsWriteReader reader;
+	TsWriteKind kind;
+	TsFingerprint print = {0, 0};
+	TsError err;
+
+	CHECK(ts_write_open(&reader, version, message->data, message->n, &ts_malloc_allocator,
+						&err) == TS_OK);
+	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_SERIES);
+	CHECK(ts_write_fingerprint(&reader, secret, &print, &err) == TS_OK);
+	ts_write_close(&reader);
+	return print;
+}
+
+static bool
+is_same(TsFingerprint a, TsFingerprint b)
+{
+	return a.low == b.low && a.high == b.high;
+}
+
 /* Reads all of a message; the first error ends it. */
 static TsErrorCode
 read_all(TsWriteVersion version, const void *data, size_t size, TsError *err)
@@ -123,6 +148,7 @@ read_all(TsWriteVersion version, const void *data, size_t size, TsError *err)
 	TsWriteReader reader;
 	TsWriteKind kind = TS_WRITE_SERIES;
 	TsWriteItem item;
+	TsFingerprint print;
 	TsErrorCode code;
 
 	err->message[0] = '\0';
@@ -133,7 +159,11 @@ read_all(TsWriteVersion version, const void *data, size_t size, TsError *err)
 
 		code = ts_write_next(&reader, &kind, err);
 		if (code == TS_OK && kind == TS_WRITE_SERIES)
+			code = ts_write_fingerprint(&reader, secret, &print, err);
+		if (code == TS_OK && kind == TS_WRITE_SERIES)
 			code = ts_write_read_labels(&reader, err);
+		if (code == TS_OK && (kind == TS_WRITE_METADATA || reader.series.has_metadata))
+			code = ts_write_read_metadata(&reader, err);
 		for (inner = kind;
 			 code == TS_OK && kind == TS_WRITE_SERIES && inner != TS_WRITE_END;)
 			code = ts_write_next_item(&reader, &inner, &item, err);
@@ -206,7 +236,6 @@ test_one(void)
 	CHECK(ts_write_open(&reader, TS_WRITE_1, request.data, request.n,
 						&ts_malloc_allocator, &err) == TS_OK);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_SERIES);
-	CHECK(is_text(reader.series.label_bytes, "") == false, "labels lie together");
 	CHECK(ts_write_read_labels(&reader, &err) == TS_OK);
 	CHECK(reader.series.nlabels == 2 && is_text(reader.series.labels[0].name, "job") &&
 		  is_text(reader.series.labels[0].value, "a") &&
@@ -227,6 +256,7 @@ test_one(void)
 	CHECK(ts_write_next_item(&reader, &kind, &item, &err) == TS_OK &&
 		  kind == TS_WRITE_END);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_METADATA);
+	CHECK(ts_write_read_metadata(&reader, &err) == TS_OK);
 	CHECK(is_text(reader.metadata.metric, "up") &&
 		  strcmp(reader.metadata.type, "counter") == 0 &&
 		  is_text(reader.metadata.unit, "bool") &&
@@ -236,7 +266,7 @@ test_one(void)
 	check_cuts(TS_WRITE_1, &request);
 }
 
-/* Labels that something stands between are no run of bytes. */
+/* Labels that something stands between are read, and have a fingerprint, as well. */
 static void
 test_scattered(void)
 {
@@ -253,9 +283,36 @@ test_scattered(void)
 	CHECK(ts_write_open(&reader, TS_WRITE_1, request.data, request.n,
 						&ts_malloc_allocator, &err) == TS_OK);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK);
-	CHECK(reader.series.label_bytes.len == 0);
 	CHECK(ts_write_read_labels(&reader, &err) == TS_OK && reader.series.nlabels == 2);
 	ts_write_close(&reader);
+}
+
+/* A fingerprint is that of the labels alone, and of all of them. */
+static void
+test_fingerprints(void)
+{
+	static const char *const values[] = {"1", "1", "2"};
+	Bytes requests[3];
+	TsFingerprint prints[3];
+	Bytes request = {.n = 0};
+	Bytes series = {.n = 0};
+
+	for (int i = 0; i < 3; i++)
+	{
+		requests[i].n = series.n = 0;
+		put_label(&series, "a", "x");
+		put_label(&series, "b", values[i]);
+		put_sample(&series, i, i);
+		put_message(&requests[i], 1, &series);
+		prints[i] = fingerprint(TS_WRITE_1, &requests[i]);
+	}
+	CHECK(is_same(prints[0], prints[1]) && !is_same(prints[0], prints[2]));
+	series.n = 0;
+	put_label(&series, "a", "x");
+	put_sample(&series, 1, 1);
+	put_label(&series, "b", "1");
+	put_message(&request, 1, &series);
+	CHECK(is_same(fingerprint(TS_WRITE_1, &request), prints[0]), "scattered labels");
 }
 
 static void
@@ -302,6 +359,32 @@ put_symbols(Bytes *request, const char *const *symbols, size_t n)
 		put_text(request, 4, symbols[i]);
 }
 
+/* References have the fingerprint of what they name. */
+static void
+test_reference_fingerprints(void)
+{
+	static const char *const symbols[2][4] = {{"", "a", "b", "c"}, {"", "b", "a", "c"}};
+	static const uint8_t refs[2][2] = {{1, 2}, {2, 1}};
+	TsFingerprint prints[2][2];
+	Bytes series = {.n = 0};
+
+	for (int i = 0; i < 2; i++)
+	{
+		for (int j = 0; j < 2; j++)
+		{
+			Bytes request = {.n = 0};
+
+			series.n = 0;
+			put_refs(&series, 1, refs[j], 2);
+			put_symbols(&request, symbols[i], 4);
+			put_message(&request, 5, &series);
+			prints[i][j] = fingerprint(TS_WRITE_2, &request);
+		}
+	}
+	CHECK(is_same(prints[0][0], prints[1][1]) && is_same(prints[0][1], prints[1][0]));
+	CHECK(!is_same(prints[0][0], prints[0][1]));
+}
+
 static void
 test_two(void)
 {
@@ -339,15 +422,13 @@ test_two(void)
 	CHECK(ts_write_open(&reader, TS_WRITE_2, request.data, request.n,
 						&ts_malloc_allocator, &err) == TS_OK);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_SERIES);
-	CHECK(is_text(reader.series.label_bytes, ""), "references say nothing alone");
 	CHECK(ts_write_read_labels(&reader, &err) == TS_OK);
 	CHECK(reader.series.nlabels == 2 && is_text(reader.series.labels[0].value, "m") &&
 		  is_text(reader.series.labels[1].name, "job") &&
 		  is_text(reader.series.labels[1].value, "b"));
-	CHECK(reader.series.has_metadata &&
-		  strcmp(reader.series.metadata.type, "histogram") == 0 &&
-		  is_text(reader.series.metadata.help, "help me") &&
-		  is_text(reader.series.metadata.unit, "s"));
+	CHECK(reader.series.has_metadata && ts_write_read_metadata(&reader, &err) == TS_OK &&
+		  strcmp(reader.metadata.type, "histogram") == 0 &&
+		  is_text(reader.metadata.help, "help me") && is_text(reader.metadata.unit, "s"));
 	CHECK(ts_write_next_item(&reader, &kind, &item, &err) == TS_OK && item.time == 5 &&
 			  item.start == 3,
 		  "the series' own created timestamp");
@@ -800,6 +881,8 @@ main(void)
 {
 	test_one();
 	test_scattered();
+	test_fingerprints();
+	test_reference_fingerprints();
 	test_bits();
 	test_two();
 	test_integers(TS_WRITE_1);
