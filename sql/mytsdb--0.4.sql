@@ -818,6 +818,20 @@ COMMENT ON VIEW mytsdb.stat_http_status IS 'HTTP requests by route and status';
 GRANT SELECT ON mytsdb.stat_server, mytsdb.stat_ingest, mytsdb.stat_queries, mytsdb.stat_engine,
     mytsdb.stat_connections, mytsdb.stat_http, mytsdb.stat_http_status TO PUBLIC;
 
+CREATE FUNCTION mytsdb.server_processes(OUT kind text, OUT number integer, OUT pid integer,
+        OUT request_id bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'mytsdb_server_processes' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 7;
+COMMENT ON FUNCTION mytsdb.server_processes() IS 'the processes that serve HTTP';
+
+-- What one of them runs is shown to whom pg_stat_activity shows it.
+CREATE VIEW mytsdb.stat_workers AS
+    SELECT p.kind, p.number, p.pid, p.request_id,
+        CASE WHEN a.state = 'active' THEN a.query END AS request,
+        CASE WHEN a.state = 'active' THEN a.query_start END AS since
+    FROM mytsdb.server_processes() p LEFT JOIN pg_catalog.pg_stat_activity a USING (pid);
+COMMENT ON VIEW mytsdb.stat_workers IS 'the processes that serve HTTP, and what they are doing';
+GRANT SELECT ON mytsdb.stat_workers TO PUBLIC;
+
 ---------------------------------------------------------------------------------------
 -- Who may ask over HTTP
 ---------------------------------------------------------------------------------------

@@ -10,12 +10,15 @@
 
 #include "utils/memutils.h"
 
+#include "form.h"
 #include "gate.h"
 #include "serve_log.h"
 #include "serve_settings.h"
+#include "ts_report.h"
 
-/* Longer forms are not searched for an expression beyond this. */
-#define FORM_SIZE 8192
+/* Of longer forms, what is behind this is not looked at. */
+#define FORM_SIZE   (64 * 1024)
+#define FORM_MEMORY (1024 * 1024)
 
 static const char *
 method_name(ServeMethod method)
@@ -42,88 +45,38 @@ method_name(ServeMethod method)
 
 /* ---- the expression ---- */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Decodes a value of a form; what is wrong with it is left as it is. */
-static TsString
-decode_value(TsString value)
-{
-	char *out = palloc(value.len + 1);
-	size_t len = 0;
-
-	for (size_t i = 0; i < value.len; i++)
-	{
-		char c = value.data[i];
-
-		if (c == '+')
-			c = ' ';
-		else if (c == '%' && i + 2 < value.len && hex_digit(value.data[i + 1]) >= 0 &&
-				 hex_digit(value.data[i + 2]) >= 0)
-		{
-			c = (char) (hex_digit(value.data[i + 1]) << 4 | hex_digit(value.data[i + 2]));
-			i += 2;
-		}
-		out[len++] = c;
-	}
-	return (TsString){out, len};
-}
-
 /* The first value that is called query, or, where series are asked for, match[]. */
 static bool
-find_expression(TsString form, TsString *expression)
+add_value(StringInfo line, TsString text)
 {
-	static const char *const names[] = {"query=", "match[]=", "match%5B%5D="};
+	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
+	TsArena arena;
+	Form form = {0};
+	TsString value;
 
-	while (form.len > 0)
-	{
-		const char *amp = memchr(form.data, '&', form.len);
-		size_t len = amp != NULL ? (size_t) (amp - form.data) : form.len;
-
-		for (int i = 0; i < (int) lengthof(names); i++)
-		{
-			size_t name_len = strlen(names[i]);
-
-			if (len >= name_len && pg_strncasecmp(form.data, names[i], name_len) == 0)
-			{
-				*expression = decode_value(
-					(TsString){form.data + name_len, len - name_len});
-				return true;
-			}
-		}
-		len = Min(len + 1, form.len);
-		form.data += len;
-		form.len -= len;
-	}
-	return false;
+	ts_arena_init(&arena, &allocator, FORM_MEMORY);
+	/* What has an error is read up to there. */
+	(void) form_read(&form, text, &arena, NULL);
+	if (!form_value(&form, "query", &value) && !form_value(&form, "match[]", &value))
+		return false;
+	log_value(line, "query", value);
+	return true;
 }
 
 static void
 add_expression(StringInfo line, const GateRequest *request)
 {
-	TsString expression;
-	char *form;
-	ev_ssize_t len;
+	Size size;
+	char *text;
 
-	if (serve_routes[request->route].who != SERVE_BY_QUERY)
+	if (serve_routes[request->route].who != SERVE_BY_QUERY ||
+		request->route == ROUTE_READ || add_value(line, request->query) ||
+		request->body == NULL)
 		return;
-	if (find_expression(request->query, &expression))
-	{
-		log_value(line, "query", expression);
-		return;
-	}
-	if (request->body == NULL || request->route == ROUTE_READ)
-		return;
-	form = palloc(FORM_SIZE);
-	len = evbuffer_copyout(request->body, form, FORM_SIZE);
-	if (len > 0 && find_expression((TsString){form, (size_t) len}, &expression))
-		log_value(line, "query", expression);
+	size = Min(evbuffer_get_length(request->body), FORM_SIZE);
+	text = palloc(size + 1);
+	(void) evbuffer_copyout(request->body, text, size);
+	(void) add_value(line, (TsString){text, size});
 }
 
 /* ---- the line ---- */

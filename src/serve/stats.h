@@ -37,4 +37,18 @@ extern void stats_route_times(ServeRoute route, StatsTimes *found);
 extern void stats_tell(MetricsSink *sink);
 extern double stats_unix_time(TimestampTz time);
 
+/* ---- processes (stats_process.c) ---- */
+
+/* One of the server inside; false when it is not there. */
+typedef struct StatsProcess
+{
+	const char *kind; /* gate, ingest, query */
+	int number;       /* of its kind, from 1 */
+	pid_t pid;
+	uint64 request; /* that it runs, or 0 */
+} StatsProcess;
+
+/* index: below serve_process_count(). */
+extern bool stats_process(int index, StatsProcess *found);
+
 #endif /* SERVE_STATS_INTERNAL_H */

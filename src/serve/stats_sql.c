@@ -1,9 +1,10 @@
 /*
  * stats_sql.c
- *	  Our figures for SQL: mytsdb.server_stats(), from which the views mytsdb.stat_* pick.
+ *	  Our figures for SQL: mytsdb.server_stats(), from which the views mytsdb.stat_* pick,
+ *	  and the processes that serve HTTP.
  *
  * A row is a sample as /metrics has it: the same name, labels and value. What /metrics
- * says of the process that answers is not among them.
+ * says of processes is not among them.
  */
 #include "postgres.h"
 
@@ -13,9 +14,11 @@
 
 #include "labels_type.h"
 #include "metrics_text.h"
+#include "serve_processes.h"
 #include "stats.h"
 
 PG_FUNCTION_INFO_V1(mytsdb_server_stats);
+PG_FUNCTION_INFO_V1(mytsdb_server_processes);
 
 /* Embeds the sink, so a pointer to one is one to the other. */
 typedef struct RowSink
@@ -83,5 +86,30 @@ mytsdb_server_stats(PG_FUNCTION_ARGS)
 											 ALLOCSET_SMALL_SIZES);
 	stats_tell(&rows.sink);
 	MemoryContextDelete(rows.row_context);
+	return (Datum) 0;
+}
+
+/* mytsdb.server_processes(): kind, number, pid, request_id */
+Datum
+mytsdb_server_processes(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < serve_process_count(); i++)
+	{
+		StatsProcess process;
+		Datum values[4];
+		bool nulls[4] = {false};
+
+		if (!stats_process(i, &process))
+			continue;
+		values[0] = CStringGetTextDatum(process.kind);
+		values[1] = Int32GetDatum(process.number);
+		values[2] = Int32GetDatum(process.pid);
+		values[3] = Int64GetDatum((int64) process.request);
+		nulls[3] = process.request == 0;
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 	return (Datum) 0;
 }
