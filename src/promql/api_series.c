@@ -89,9 +89,12 @@ select_series(Lookup *lookup, TsString match, uint32 *count)
 	TsSelector *selector = labels_compile_selector(match.data, match.len, context, &err);
 	uint32 *ids;
 
+	if (selector == NULL && (err.code == TS_ERR_LIMIT || err.code == TS_ERR_MEMORY))
+		ts_report_limit(&err);
 	if (selector == NULL)
-		ts_report(&err, ERRCODE_SYNTAX_ERROR, "invalid series selector", match.data,
-				  match.len);
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("%d:%d: parse error: %s", err.line, err.column, err.message)));
 	check_selective(selector);
 	ids = pq_select_series(lookup->exec.rel, lookup->exec.table, lookup->snapshot,
 						   selector->matchers, (int) selector->nmatchers, count);

@@ -183,6 +183,16 @@ read_select(ApiRequest *query)
 	select->source = query->request->source;
 }
 
+/* A range that ends before it begins has nothing, and Prometheus has no other word for it. */
+static bool
+is_empty_range(ApiRequest *query)
+{
+	if (query->select.end >= query->select.start)
+		return false;
+	write_fixed(query, "[]");
+	return true;
+}
+
 static void
 write_series(ApiRequest *query)
 {
@@ -199,21 +209,24 @@ answer_series(ApiRequest *query)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("no match[] parameter provided")));
 	read_select(query);
-	about_parameter(query, write_series, "match[]");
+	if (!is_empty_range(query))
+		about_parameter(query, write_series, "match[]");
 }
 
 static void
 answer_labels(ApiRequest *query)
 {
 	read_select(query);
-	api_label_names(&query->out, &query->select);
+	if (!is_empty_range(query))
+		api_label_names(&query->out, &query->select);
 }
 
 static void
 answer_label_values(ApiRequest *query)
 {
 	read_select(query);
-	api_label_values(&query->out, query->request->argument, &query->select);
+	if (!is_empty_range(query))
+		api_label_values(&query->out, query->request->argument, &query->select);
 }
 
 static void
@@ -277,8 +290,8 @@ static void
 refuse_admin(ApiRequest *query)
 {
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("admin APIs disabled"),
-					errhint("Delete series and take backups by SQL: see DELETE and "
-							"pg_basebackup.")));
+					errhint("Use PostgreSQL's own means: the option mytsdb.retention, "
+							"TRUNCATE, pg_basebackup.")));
 }
 
 /* ---- all routes ---- */

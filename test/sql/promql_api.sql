@@ -206,6 +206,39 @@ INSERT INTO mytsdb.metadata (metric, type, unit, help, updated) VALUES
 SELECT mytsdb.metric_metadata();
 SELECT mytsdb.metric_metadata('b'), mytsdb.metric_metadata('c'), mytsdb.metric_metadata("limit" => 1), mytsdb.metric_metadata("limit" => 0);
 
+SELECT mytsdb.metric_metadata(source => 's');
+SELECT mytsdb.metric_metadata(source => 0);
+SELECT mytsdb.metric_metadata(source => 'pg_views');
+-- rows are in order of names, also where names are not unique
+CREATE TABLE notes (metric text, type text, unit text, help text);
+INSERT INTO notes VALUES ('z', 'gauge', '', 'Z.'), ('b', 'gauge', '', 'Two.'), ('b', 'counter', '', 'One.'), ('b.', 'gauge', NULL, ''), (NULL, 'gauge', '', '');
+SELECT mytsdb.metric_metadata(source => 'notes'), mytsdb.metric_metadata("limit" => 2, source => 'notes');
+DROP TABLE notes;
+
+-- The server's own documents
+CREATE TABLE c (labels labels NOT NULL, time timestamptz NOT NULL, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels', mytsdb.retention = '30 days');
+SELECT mytsdb.tsdb_status(source => 'c');
+INSERT INTO c SELECT format('m%s{job="j%s",i="%s"}', i % 3, i % 2, i)::labels, at(i), i FROM generate_series(1, 30000) i;
+SELECT mytsdb.tsdb_status(3, 'c') AS log \gset
+SELECT :'log';
+SELECT mytsdb.seal('c');
+SELECT mytsdb.tsdb_status(3, 'c')::text = replace(:'log', '"chunkCount":0', '"chunkCount":30000') AS same;
+INSERT INTO c SELECT format('m%s{job="new",i="%s"}', i % 3, i)::labels, at(i), i FROM generate_series(29901, 30100) i;
+SELECT mytsdb.tsdb_status(1, 'c');
+SELECT json_array_length(mytsdb.tsdb_status(100000, 'c') #> '{data,seriesCountByLabelValuePair}') AS pairs,
+       json_array_length(mytsdb.tsdb_status(source => 'c') #> '{data,seriesCountByLabelValuePair}') AS shown;
+SELECT mytsdb.tsdb_status(0);
+SELECT mytsdb.tsdb_status(source => 'pg_class');
+SET mytsdb.query_memory = '1MB';
+SELECT mytsdb.tsdb_status(source => 'c');
+RESET mytsdb.query_memory;
+SELECT mytsdb.build_info() -> 'data' ->> 'version' AS version;
+SELECT json_object_keys(mytsdb.runtime_info('c') -> 'data') AS runtime;
+SELECT mytsdb.runtime_info('c') -> 'data' ->> 'storageRetention' AS retention;
+SELECT mytsdb.flags() -> 'data' ->> 'mytsdb.query_memory' AS flag,
+       (SELECT count(*) FROM json_object_keys(mytsdb.flags() -> 'data')) = (SELECT count(*) FROM pg_settings WHERE name LIKE 'mytsdb.%') AS all;
+DROP TABLE c;
+
 -- An annotation for each of many metrics
 CREATE TABLE many (labels labels NOT NULL, time timestamptz NOT NULL, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels');
 INSERT INTO many SELECT labels(ARRAY['__name__', 'i'], ARRAY['m' || i, i::text]), at(j), j FROM generate_series(1, 20000) i, generate_series(1, 2) j;
@@ -222,6 +255,7 @@ SELECT mytsdb.find_series(ARRAY['late']);
 SELECT mytsdb.label_names();
 SELECT mytsdb.query_exemplars('late');
 SELECT mytsdb.metric_metadata();
+SELECT mytsdb.tsdb_status();
 RESET ROLE;
 GRANT SELECT (labels, time, value) ON numbers TO regress_api;
 SET ROLE regress_api;
