@@ -24,6 +24,7 @@ static const ErrorKind forbidden = {"forbidden", 403};
 static const ErrorKind not_found = {"not_found", 404};
 static const ErrorKind execution = {"execution", 422};
 static const ErrorKind internal = {"internal", 500};
+static const ErrorKind timed_out = {"timeout", 503};
 static const ErrorKind canceled = {"canceled", 503};
 static const ErrorKind unavailable = {"unavailable", 503};
 
@@ -65,7 +66,7 @@ kind_of(int sqlstate)
 		case ERRCODE_OUT_OF_MEMORY:
 			return &execution;
 		case ERRCODE_QUERY_CANCELED:
-			return &canceled;
+			return serve_timed_out() ? &timed_out : &canceled;
 		default:
 			return kind_of_class(sqlstate);
 	}
@@ -89,6 +90,8 @@ text_of(const ServeRequest *request, const ErrorData *error, const ErrorKind *ki
 {
 	StringInfoData text;
 
+	if (kind == &timed_out)
+		return pstrdup("query timed out in expression evaluation");
 	if (kind == &canceled)
 		return pstrdup("query was canceled in expression evaluation");
 	if (kind == &internal)

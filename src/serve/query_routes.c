@@ -89,7 +89,11 @@ read_options(ApiRequest *query)
 	TsError err;
 
 	if (query_text(query, "timeout").len > 0)
-		query_duration(query, "timeout");
+	{
+		int64 us = query_duration(query, "timeout");
+
+		serve_set_timeout((int) Min(Max(us / 1000, 1), PG_INT32_MAX));
+	}
 	if (lookback.len > 0)
 	{
 		if (param_duration(lookback, &what->lookback, &err) != TS_OK)

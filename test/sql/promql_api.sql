@@ -222,6 +222,8 @@ INSERT INTO c SELECT format('m%s{job="j%s",i="%s"}', i % 3, i % 2, i)::labels, a
 SELECT mytsdb.tsdb_status(3, 'c') AS log \gset
 SELECT :'log';
 SELECT mytsdb.seal('c');
+SELECT mytsdb.merge('c') >= 0 AS merged;
+SELECT count(*) > 0 AS indexed FROM mytsdb.label_index JOIN mytsdb.sizes_of('c') USING (storage);
 SELECT mytsdb.tsdb_status(3, 'c')::text = replace(:'log', '"chunkCount":0', '"chunkCount":30000') AS same;
 INSERT INTO c SELECT format('m%s{job="new",i="%s"}', i % 3, i)::labels, at(i), i FROM generate_series(29901, 30100) i;
 SELECT mytsdb.tsdb_status(1, 'c');
