@@ -161,10 +161,11 @@ extern void write_metadata_apply(WriteMetadata *all, Oid relid);
 /* What of a request was not written, although the rest was. */
 typedef struct WriteRefusals
 {
-	int64 samples;       /* histograms, too */
-	int64 others;        /* exemplars and metadata; series without samples */
-	StringInfoData text; /* the first few, a line each */
-	int shown;
+	int64 count;
+	int64 samples;       /* that are lost; histograms, too */
+	int64 others;        /* exemplars and metadata */
+	StringInfoData text; /* the first few refusals, a line each */
+	int shown;           /* how many these are */
 } WriteRefusals;
 
 typedef struct WriteRequest
@@ -193,8 +194,6 @@ extern Size write_max_size(void);
  */
 extern void
 write_parse(WriteRequest *request, TsWriteVersion version, const void *data, size_t size);
-/* Whether the request has been refused in part. */
-extern bool write_was_refused(const WriteRequest *request);
 /* Writes a parsed request, as the current role. */
 extern void write_apply(const WriteRequest *request, bool bulk);
 

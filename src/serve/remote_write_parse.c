@@ -103,8 +103,10 @@ note_refusal(Parse *parse, const char *message)
 	WriteRefusals *refused = &parse->request->refused;
 	char *series;
 
-	if (refused->shown++ >= SHOWN_REFUSALS)
+	refused->count++;
+	if (refused->shown == SHOWN_REFUSALS)
 		return;
+	refused->shown++;
 	if (refused->text.data == NULL)
 		initStringInfo(&refused->text);
 	series = shown_series(parse);
@@ -174,12 +176,6 @@ check(Parse *parse, TsErrorCode code, const TsError *err)
 	if (code == TS_ERR_MEMORY)
 		ts_report_limit(err);
 	report(parse, sqlstate_of(err), message_of(err), NULL);
-}
-
-bool
-write_was_refused(const WriteRequest *request)
-{
-	return request->refused.shown > 0;
 }
 
 /* ---- values ---- */

@@ -23,7 +23,6 @@
 #include "worker.h"
 
 /* Until they are there. */
-#pragma weak serve_ingest
 #pragma weak serve_read
 
 /* Until when what runs may run; 0: nothing does, or any time. */
