@@ -510,6 +510,8 @@ on_end_abandoned(evutil_socket_t fd, short what, void *arg)
 void
 dispatch_abandon(GateRequest *request)
 {
+	if (!is_write(request))
+		serve_count(STAT_QUERIES_CANCELED, 1);
 	if (request->worker >= 0)
 	{
 		if (!is_write(request))
@@ -533,6 +535,8 @@ void
 dispatch_answered(GateRequest *request, const GateReply *reply)
 {
 	count_running(request, -1);
+	if (is_write(request))
+		serve_time(TIMING_WRITE, waited_us(request));
 	gate_reply(request, reply);
 }
 

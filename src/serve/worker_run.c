@@ -12,6 +12,7 @@
 #include "jit/jit.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "portability/instr_time.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -20,6 +21,7 @@
 
 #include "reply.h"
 #include "serve_settings.h"
+#include "serve_stats.h"
 #include "worker.h"
 
 /* Until they are there. */
@@ -196,19 +198,39 @@ canceled_reply(const ServeRequest *request, ServeReply *reply)
 	error_reply(request, &error, reply);
 }
 
+/* Remote reads have figures of their own. */
+static void
+count_query(const ServeReply *reply, bool timed_out, instr_time since)
+{
+	instr_time took;
+
+	INSTR_TIME_SET_CURRENT(took);
+	INSTR_TIME_SUBTRACT(took, since);
+	serve_time(TIMING_QUERY, (int64) INSTR_TIME_GET_MICROSEC(took));
+	serve_count(STAT_QUERIES, 1);
+	if (reply_get_status(reply) >= 400)
+		serve_count(STAT_QUERIES_FAILED, 1);
+	if (timed_out)
+		serve_count(STAT_QUERIES_TIMED_OUT, 1);
+}
+
 void
 worker_run_query(const ServeRequest *request, ServeReply *reply)
 {
 	char *target = pnstrdup(request->target.data, request->target.len);
+	instr_time since;
 
 	debug_query_string = target;
 	pgstat_report_activity(STATE_RUNNING, target);
 	deadline = TimestampTzPlusMilliseconds(request->received, serve_query_timeout);
+	INSTR_TIME_SET_CURRENT(since);
 	if (worker_begins(request->id))
 		run_guarded(request, reply);
 	else
 		canceled_reply(request, reply);
 	worker_ends();
+	if (request->route != ROUTE_READ)
+		count_query(reply, reply_get_status(reply) == 503 && serve_timed_out(), since);
 	deadline = 0;
 	debug_query_string = NULL;
 	pgstat_report_activity(STATE_IDLE, NULL);
