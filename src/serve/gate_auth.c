@@ -365,6 +365,23 @@ has_privilege(Oid table, Oid role, AclMode privilege)
 }
 
 static bool
+refuse_privilege(GateRequest *request, GateRefusal *refusal, AclMode privilege)
+{
+	const char *schema = get_namespace_name(get_rel_namespace(request->source));
+	const char *table = get_rel_name(request->source);
+	StringInfoData message;
+
+	initStringInfo(&message);
+	appendStringInfo(&message, "permission denied: role \"%s\" needs USAGE on schema %s",
+					 request->role_name, quote_identifier(schema));
+	if (privilege != ACL_NO_RIGHTS)
+		appendStringInfo(&message, " and %s on table %s",
+						 privilege == ACL_INSERT ? "INSERT" : "SELECT",
+						 quote_qualified_identifier(schema, table));
+	return refuse(refusal, 403, MemoryContextStrdup(request->context, message.data));
+}
+
+static bool
 find_source(GateRequest *request, GateRefusal *refusal)
 {
 	AclMode privilege = privilege_for(request->route);
@@ -379,13 +396,7 @@ find_source(GateRequest *request, GateRefusal *refusal)
 		return refuse(refusal, 404, "there is no such tenant");
 	if (has_privilege(request->source, request->role, privilege))
 		return true;
-	return refuse(
-		refusal, 403,
-		request->tenant.len > 0
-			? "this role has not the privileges on this tenant's tables that the "
-			  "request needs"
-			: "this role has not the privileges on mytsdb.metrics that the "
-			  "request needs");
+	return refuse_privilege(request, refusal, privilege);
 }
 
 typedef struct Authorization
