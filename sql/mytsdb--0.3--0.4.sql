@@ -161,15 +161,20 @@ CREATE FUNCTION mytsdb.revoke_token(id text) RETURNS void
     AS 'MODULE_PATHNAME', 'mytsdb_revoke_token' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION mytsdb.revoke_token(text) IS 'makes a token worthless';
 
+CREATE FUNCTION mytsdb.token_last_used(id text) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'mytsdb_token_last_used' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION mytsdb.token_last_used(text) IS 'when a token was last used, since the server started';
+
 CREATE VIEW mytsdb.tokens WITH (security_barrier) AS
     SELECT id, role, description, created, expires,
         EXISTS (SELECT FROM pg_catalog.pg_roles r
             WHERE r.oid = t.role_oid AND r.rolname = t.role AND r.rolcanlogin) AND
-            (expires IS NULL OR expires > pg_catalog.now()) AS valid
+            (expires IS NULL OR expires > pg_catalog.now()) AS valid,
+        mytsdb.token_last_used(id) AS last_used
     FROM mytsdb.token t
     WHERE pg_catalog.pg_has_role(role_oid, 'MEMBER');
 GRANT SELECT ON mytsdb.tokens TO PUBLIC;
-COMMENT ON VIEW mytsdb.tokens IS 'the tokens of the roles that one is a member of';
+COMMENT ON VIEW mytsdb.tokens IS 'the tokens of the roles that one is a member of; last_used is known since the server started';
 
 -- Tenants, by the table of their metrics.
 

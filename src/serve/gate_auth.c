@@ -275,7 +275,10 @@ authorize_token(GateRequest *request, const Credentials *credentials,
 
 	request->role = token_find_role(credentials, &why);
 	if (OidIsValid(request->role) && gate_role_may_log_in(request, request->role, &why))
+	{
+		token_note_use(credentials->id);
 		return true;
+	}
 	if (gate_failures_throttled(request->client, &retry_after))
 		return refuse_throttled(refusal, retry_after);
 	return refuse_login(request, refusal, "",

@@ -22,7 +22,7 @@ SELECT mytsdb.create_token('token_alice');
 SELECT length(mytsdb.create_token('token_bob', 'my own'));
 SELECT length(mytsdb.create_token('token_senders', 'prometheus', '2100-01-01 00:00+00'));
 SELECT mytsdb.create_token('postgres');
-SELECT role, description, expires AT TIME ZONE 'UTC' AS expires, valid FROM mytsdb.tokens ORDER BY description;
+SELECT role, description, expires AT TIME ZONE 'UTC' AS expires, valid, last_used FROM mytsdb.tokens ORDER BY description;
 SELECT * FROM mytsdb.token;
 DELETE FROM mytsdb.token;
 SELECT mytsdb.restore_token();
@@ -49,6 +49,7 @@ SELECT mytsdb.create_token(NULL);
 SELECT mytsdb.create_token('token_alice', NULL, 'yesterday');
 SELECT mytsdb.create_token('token_alice', NULL, '-infinity');
 SELECT mytsdb.revoke_token(NULL) IS NULL AS nothing;
+SELECT mytsdb.token_last_used('no id') IS NULL AS never;
 
 -- a role that is dropped or renamed takes its tokens with it
 ALTER ROLE token_alice RENAME TO token_alicia;
