@@ -46,6 +46,7 @@ extern const MytsdbModule ddl_module;            /* src/am: utility statements, 
 extern const MytsdbModule executor_module;       /* src/am: running queries */
 extern const MytsdbModule scan_module;           /* src/exec: planned scans */
 extern const MytsdbModule promql_module;         /* src/promql: queries */
+extern const MytsdbModule remote_read_module;    /* src/serve: remote read */
 extern const MytsdbModule remote_write_module;   /* src/serve: mytsdb.remote_write() */
 extern const MytsdbModule serve_settings_module; /* src/serve: the server inside */
 extern const MytsdbModule token_module;          /* src/serve: uses of tokens */

@@ -96,4 +96,35 @@ extern PqParseOptions pq_parse_options(void);
 extern uint32 *pq_select_series(Relation rel, const TsTable *table, Snapshot snapshot,
 								const TsMatcher *matchers, int nmatchers, uint32 *count);
 
+/* ---- samples as they are stored, for remote read (exec_stored.c) ---- */
+
+/*
+ * A source, and the samples of those of its series that were selected last. They are given
+ * as they came in: stale markers are among them, hints of resets are not changed. Rights are
+ * those that a query needs.
+ */
+typedef struct PqStored PqStored;
+
+typedef struct PqStoredSample
+{
+	int64 time; /* milliseconds since 1970; a time has one sample */
+	double value;
+	const TsHistogram *histogram; /* NULL: a float. Stays until the call after the next */
+	int place;                    /* where it is kept */
+} PqStoredSample;
+
+/* Lives in a child of the current context. */
+extern PqStored *pq_stored_open(Oid source, Snapshot snapshot);
+/* Times are milliseconds since 1970, both inclusive. */
+extern void pq_stored_select(PqStored *stored, const TsMatcher *matchers, int nmatchers,
+							 int64 time_min, int64 time_max);
+/* The next series that has samples, in no order of labels; these stay until the next call. */
+extern bool pq_stored_next_series(PqStored *stored, TsString *labels);
+/* The next sample of the series; times ascend. The others may be left. */
+extern bool pq_stored_next(PqStored *stored, PqStoredSample *sample);
+extern void pq_stored_close(PqStored *stored);
+
+/* What one query may take, in bytes: mytsdb.query_memory. */
+extern Size pq_memory_limit(void);
+
 #endif /* PROMQL_EXEC_PUBLIC_H */

@@ -1,6 +1,14 @@
 \echo Use "ALTER EXTENSION mytsdb UPDATE" to load this file. \quit
 
 ---------------------------------------------------------------------------------------
+-- Remote read
+---------------------------------------------------------------------------------------
+
+CREATE FUNCTION mytsdb.remote_read(body bytea, source regclass DEFAULT 'mytsdb.metrics') RETURNS bytea
+    AS 'MODULE_PATHNAME', 'mytsdb_remote_read' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.remote_read(bytea, regclass) IS 'answers a request of Prometheus remote read: with samples, compressed by snappy, or with frames of chunks, as the request accepts';
+
+---------------------------------------------------------------------------------------
 -- What the server has done since it started: the figures of /metrics
 ---------------------------------------------------------------------------------------
 

@@ -708,6 +708,14 @@ CREATE FUNCTION mytsdb.parse_query(query text) RETURNS json
 COMMENT ON FUNCTION mytsdb.parse_query(text) IS 'the API''s /api/v1/parse_query';
 
 ---------------------------------------------------------------------------------------
+-- Remote read
+---------------------------------------------------------------------------------------
+
+CREATE FUNCTION mytsdb.remote_read(body bytea, source regclass DEFAULT 'mytsdb.metrics') RETURNS bytea
+    AS 'MODULE_PATHNAME', 'mytsdb_remote_read' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION mytsdb.remote_read(bytea, regclass) IS 'answers a request of Prometheus remote read: with samples, compressed by snappy, or with frames of chunks, as the request accepts';
+
+---------------------------------------------------------------------------------------
 -- What the server has done since it started: the figures of /metrics
 ---------------------------------------------------------------------------------------
 

@@ -93,7 +93,9 @@ typedef struct PqRead
 
 typedef struct PqReader PqReader;
 
-extern PqReader *pq_reader_begin(PqOperator *op, const PqReadSpec *spec);
+/* In a child of `parent`. Of the query only its source is looked at. */
+extern PqReader *
+pq_reader_begin(const PqExec *exec, MemoryContext parent, const PqReadSpec *spec);
 /* The next rows of this series; false when there are no more. Series must ascend; rows of
  * those left out are passed over. */
 extern bool pq_reader_next(PqReader *reader, uint32 series, PqRead *read);

@@ -152,10 +152,9 @@ want_column(PqReader *reader, AttrNumber column)
 }
 
 PqReader *
-pq_reader_begin(PqOperator *op, const PqReadSpec *spec)
+pq_reader_begin(const PqExec *exec, MemoryContext parent, const PqReadSpec *spec)
 {
-	const PqExec *exec = op->exec;
-	MemoryContext context = AllocSetContextCreate(op->context, "PromQL reader",
+	MemoryContext context = AllocSetContextCreate(parent, "PromQL reader",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	PqReader *reader = palloc0(sizeof(PqReader));

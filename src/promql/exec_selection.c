@@ -248,7 +248,7 @@ pq_selection_next(PqOperator *op, PqSelection *selection, PqRead *read)
 						   .time_max = selection->time_max,
 						   .start_times = selection->start_times};
 
-		selection->reader = pq_reader_begin(op, &spec);
+		selection->reader = pq_reader_begin(op->exec, op->context, &spec);
 	}
 	return pq_reader_next(selection->reader, selection->ids[op->given], read);
 }

@@ -93,6 +93,12 @@ pq_parse_options(void)
 	return options;
 }
 
+Size
+pq_memory_limit(void)
+{
+	return (Size) pq_settings.memory_kb * 1024;
+}
+
 const MytsdbModule promql_module = {
 	.name = "mytsdb PromQL",
 	.define_settings = define_settings,
