@@ -123,7 +123,11 @@ serve_error_reply(const ServeRequest *request, const ErrorData *error, ServeRepl
 	reply_reset(reply);
 	if (request->route == ROUTE_WRITE || request->route == ROUTE_READ)
 	{
-		reply_status(reply, kind->status, "text/plain; charset=utf-8");
+		/* who reads remotely knows no 422: what cannot be done was asked for wrongly */
+		const bool read_wrongly = request->route == ROUTE_READ && kind == &execution;
+
+		reply_status(reply, read_wrongly ? 400 : kind->status,
+					 "text/plain; charset=utf-8");
 		reply_text(reply, text);
 		reply_text(reply, "\n");
 		return;
