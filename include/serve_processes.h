@@ -40,6 +40,8 @@ typedef struct ServeProcess
 	 */
 	pg_atomic_uint64 running;
 	pg_atomic_uint64 cancel;
+	/* The last one that it began; of writes together the first. Its own to write. */
+	pg_atomic_uint64 begun;
 } ServeProcess;
 
 typedef struct ServeShared

@@ -141,7 +141,16 @@ longest_line(void)
 }
 
 static void
-enter_line(GateRequest *request)
+push(dlist_head *requests, GateRequest *request, bool first)
+{
+	if (first)
+		dlist_push_head(requests, &request->node);
+	else
+		dlist_push_tail(requests, &request->node);
+}
+
+static void
+enter_line(GateRequest *request, bool first)
 {
 	Line *line = line_of(request->role);
 
@@ -152,7 +161,7 @@ enter_line(GateRequest *request)
 		dlist_init(&line->requests);
 		dlist_push_tail(&lines, &line->node);
 	}
-	dlist_push_tail(&line->requests, &request->node);
+	push(&line->requests, request, first);
 	line->count++;
 	nqueries++;
 	serve_count(STAT_QUERIES_WAITING, 1);
@@ -174,9 +183,9 @@ leave_line(GateRequest *request)
 }
 
 static void
-enter_writes(GateRequest *request)
+enter_writes(GateRequest *request, bool first)
 {
-	dlist_push_tail(&writes, &request->node);
+	push(&writes, request, first);
 	nwrites++;
 	write_bytes += body_size(request);
 	serve_count(STAT_WRITE_QUEUE_REQUESTS, 1);
@@ -193,13 +202,14 @@ leave_writes(GateRequest *request)
 	serve_count(STAT_WRITE_QUEUE_BYTES, -(int64) body_size(request));
 }
 
+/* At the end or, first, before all that are there. */
 static void
-enter_queue(GateRequest *request)
+enter_queue(GateRequest *request, bool first)
 {
 	if (is_write(request))
-		enter_writes(request);
+		enter_writes(request, first);
 	else
-		enter_line(request);
+		enter_line(request, first);
 }
 
 static void
@@ -484,7 +494,7 @@ gate_dispatch(GateRequest *request)
 		gate_refuse(request, status, why, retry_after);
 		return;
 	}
-	enter_queue(request);
+	enter_queue(request, false);
 	dispatch_kick();
 	start_tick();
 }
@@ -541,10 +551,15 @@ dispatch_answered(GateRequest *request, const GateReply *reply)
 }
 
 void
-dispatch_lost(GateRequest *request)
+dispatch_lost(GateRequest *request, bool begun)
 {
 	count_running(request, -1);
-	if (is_write(request))
+	if (!begun && request->connection != NULL)
+	{
+		enter_queue(request, true);
+		start_tick();
+	}
+	else if (is_write(request))
 		gate_refuse(request, 503, "the worker ended: the write may be repeated", 1);
 	else
 		gate_refuse(request, 502, "the worker that ran this request ended", 0);

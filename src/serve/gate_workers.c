@@ -83,15 +83,35 @@ set_idle(GateWorker *worker)
 static void
 tell_lost(void *arg)
 {
-	dispatch_lost(arg);
+	dispatch_lost(arg, true);
 }
 
-/* The link is gone before those are told whose requests it had. */
+static void
+tell_not_begun(void *arg)
+{
+	dispatch_lost(arg, false);
+}
+
+/* Whether it began what it was given last: it may have ended just when that came. */
+static bool
+has_begun(const GateWorker *worker)
+{
+	ServeProcess *process = &serve_shared->processes[worker->number];
+
+	return worker->nanswered > 0 ||
+		   pg_atomic_read_u64(&process->begun) == worker->requests[0]->id;
+}
+
+/*
+ * The link is gone before those are told whose requests it had; the last one first, so that
+ * what begins to wait anew does so in order.
+ */
 static void
 lose(GateWorker *worker)
 {
 	GateRequest **left = worker->requests + worker->nanswered;
 	int nleft = worker->nrequests - worker->nanswered;
+	bool begun = nleft > 0 && has_begun(worker);
 
 	dlist_delete(&worker->node);
 	nworkers--;
@@ -109,10 +129,10 @@ lose(GateWorker *worker)
 		serve_count(STAT_WORKERS_LOST, 1);
 		set_idle(worker);
 	}
-	for (int i = 0; i < nleft; i++)
+	for (int i = nleft - 1; i >= 0; i--)
 	{
 		left[i]->worker = -1;
-		(void) gate_guard(tell_lost, left[i]);
+		(void) gate_guard(begun ? tell_lost : tell_not_begun, left[i]);
 	}
 	pfree(worker);
 }

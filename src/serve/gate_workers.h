@@ -30,8 +30,8 @@ extern void workers_cancel(const GateRequest *request);
 
 /* A worker answered; the request is its own no more. */
 extern void dispatch_answered(GateRequest *request, const GateReply *reply);
-/* The worker has gone, and has not answered this one. */
-extern void dispatch_lost(GateRequest *request);
+/* The worker has gone, and has not answered this one; perhaps it had not begun it. */
+extern void dispatch_lost(GateRequest *request, bool begun);
 /* Workers may be idle. */
 extern void dispatch_kick(void);
 

@@ -74,6 +74,7 @@ shmem_attach(void *memory, bool found)
 		process->kind = kind_of(i);
 		pg_atomic_init_u64(&process->running, 0);
 		pg_atomic_init_u64(&process->cancel, 0);
+		pg_atomic_init_u64(&process->begun, 0);
 	}
 }
 

@@ -88,6 +88,7 @@ bool
 worker_begins(uint64 id)
 {
 	Assert(id != 0);
+	pg_atomic_write_u64(&me->begun, id);
 	pg_atomic_write_u64(&me->running, id);
 	pg_memory_barrier();
 	enable_timeout_every(

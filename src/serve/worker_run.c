@@ -24,8 +24,6 @@
 #include "serve_stats.h"
 #include "worker.h"
 
-/* Until they are there. */
-#pragma weak serve_read
 
 /* Until when what runs may run; 0: nothing does, or any time. */
 static TimestampTz deadline;
