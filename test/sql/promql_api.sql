@@ -216,7 +216,7 @@ SELECT mytsdb.metric_metadata(source => 'notes'), mytsdb.metric_metadata("limit"
 DROP TABLE notes;
 
 -- The server's own documents
-CREATE TABLE c (labels labels NOT NULL, time timestamptz NOT NULL, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels', mytsdb.retention = '30 days');
+CREATE TABLE c (labels labels NOT NULL, time timestamptz NOT NULL, value float8) USING mytsdb WITH (mytsdb.series_by = 'labels');
 SELECT mytsdb.tsdb_status(source => 'c');
 INSERT INTO c SELECT format('m%s{job="j%s",i="%s"}', i % 3, i % 2, i)::labels, at(i), i FROM generate_series(1, 30000) i;
 SELECT mytsdb.tsdb_status(3, 'c') AS log \gset
@@ -236,6 +236,7 @@ SELECT mytsdb.tsdb_status(source => 'c');
 RESET mytsdb.query_memory;
 SELECT mytsdb.build_info() -> 'data' ->> 'version' AS version;
 SELECT json_object_keys(mytsdb.runtime_info('c') -> 'data') AS runtime;
+ALTER TABLE c SET (mytsdb.retention = '30 days');
 SELECT mytsdb.runtime_info('c') -> 'data' ->> 'storageRetention' AS retention;
 SELECT mytsdb.flags() -> 'data' ->> 'mytsdb.query_memory' AS flag,
        (SELECT count(*) FROM json_object_keys(mytsdb.flags() -> 'data')) = (SELECT count(*) FROM pg_settings WHERE name LIKE 'mytsdb.%') AS all;
