@@ -43,8 +43,11 @@ extern Datum api_kept(ApiOut *out);
 
 #define API_MAX_POINTS 11000 /* of a series of a range query */
 
-/* `limit` 0: none. `stats`: how long it took and what it read; needs request->analyze. */
-extern void api_query(ApiOut *out, const PqRequest *request, int limit, bool stats);
+/*
+ * `limit` 0: none. `stats`: how long it took and what it read; needs request->analyze.
+ * Returns how many samples selectors read.
+ */
+extern uint64 api_query(ApiOut *out, const PqRequest *request, int limit, bool stats);
 extern void api_format_query(ApiOut *out, TsString query);
 extern void api_parse_query(ApiOut *out, TsString query);
 

@@ -176,20 +176,17 @@ write_result(ApiOut *out, PqQuery *query, const PqRequest *request, int limit)
 /* ---- statistics ---- */
 
 static void
-write_stats(ApiOut *out, const PqQuery *query, const Seconds *seconds)
+write_stats(ApiOut *out, const PqTotals *totals, const Seconds *seconds)
 {
-	PqTotals totals;
-
-	pq_totals(query, &totals);
 	api_text(out, psprintf(",\"stats\":{\"timings\":{\"evalTotalTime\":%.9f,"
 						   "\"resultSortTime\":0,\"queryPreparationTime\":%.9f,"
 						   "\"innerEvalTime\":%.9f,\"execQueueTime\":0,"
 						   "\"execTotalTime\":%.9f},",
-						   seconds->evaluated, seconds->prepared, totals.seconds,
+						   seconds->evaluated, seconds->prepared, totals->seconds,
 						   seconds->prepared + seconds->evaluated));
 	api_text(out, psprintf("\"samples\":{\"totalQueryableSamples\":" UINT64_FORMAT
 						   ",\"peakSamples\":" INT64_FORMAT "}}",
-						   totals.samples, totals.peak_samples));
+						   totals->samples, totals->peak_samples));
 }
 
 static double
@@ -220,10 +217,11 @@ finish(ApiOut *out, const PqQuery *query, bool truncated)
 	api_finish(out, all, nwarnings, infos, ninfos);
 }
 
-void
+uint64
 api_query(ApiOut *out, const PqRequest *request, int limit, bool stats)
 {
 	PqQuery *query;
+	PqTotals totals;
 	Seconds seconds;
 	instr_time start;
 	bool truncated;
@@ -237,11 +235,13 @@ api_query(ApiOut *out, const PqRequest *request, int limit, bool stats)
 	INSTR_TIME_SET_CURRENT(start);
 	truncated = write_result(out, query, request, limit);
 	seconds.evaluated = seconds_since(start);
+	pq_totals(query, &totals);
 	if (stats)
-		write_stats(out, query, &seconds);
+		write_stats(out, &totals, &seconds);
 	api_text(out, "}");
 	finish(out, query, truncated);
 	pq_end(query);
+	return totals.samples;
 }
 
 /* ---- arguments ---- */

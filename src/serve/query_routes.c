@@ -14,6 +14,7 @@
 
 #include "query.h"
 #include "remote_write.h"
+#include "serve_stats.h"
 #include "ts_report.h"
 
 /* ---- documents ---- */
@@ -111,7 +112,10 @@ read_options(ApiRequest *query)
 static void
 write_query(ApiRequest *query)
 {
-	api_query(&query->out, &query->what, query->limit, query->what.analyze);
+	uint64 samples = api_query(&query->out, &query->what, query->limit,
+							   query->what.analyze);
+
+	serve_count(STAT_QUERY_SAMPLES, (int64) samples);
 }
 
 static void
