@@ -78,7 +78,7 @@ static HTAB *maps = NULL;
 static dlist_head maps_by_use = DLIST_STATIC_INIT(maps_by_use); /* newest first */
 static SeriesMap *last_map = NULL;
 static Size total_bytes = 0;
-static int64 hits = 0; /* of this transaction, not yet counted in shared memory */
+int64 series_hits = 0; /* of this transaction */
 
 static void
 define_settings(void)
@@ -100,9 +100,9 @@ const MytsdbModule series_module = {
 static void
 count_hits(XactEvent event, void *arg)
 {
-	if (hits > 0)
-		serve_count(STAT_SERIES_CACHE_HITS, hits);
-	hits = 0;
+	if (series_hits > 0)
+		serve_count(STAT_SERIES_CACHE_HITS, series_hits);
+	series_hits = 0;
 }
 
 static void
@@ -281,7 +281,7 @@ series_map_get(SeriesMap *map, const TsTable *table, const char *key, Size lengt
 	if (map->last && key_equals(map->last, key, length))
 	{
 		*id = map->last->id;
-		hits++;
+		series_hits++;
 		return true;
 	}
 	*hash = series_hash_key(table, key, length);
@@ -295,7 +295,7 @@ series_map_get(SeriesMap *map, const TsTable *table, const char *key, Size lengt
 		{
 			map->last = slot->key;
 			map->found++;
-			hits++;
+			series_hits++;
 			*id = slot->key->id;
 			return true;
 		}

@@ -115,6 +115,8 @@ typedef struct SeriesMap SeriesMap;
 /* The map of a storage; it stays until one of another storage is asked for. */
 extern SeriesMap *series_map(const TsTable *table);
 extern SeriesPages *series_map_pages(SeriesMap *map);
+/* Series found in the session's cache that shared memory has not been told of. */
+extern int64 series_hits;
 /* Looks a key up; *hash is filled in when it is not there. */
 extern bool series_map_get(SeriesMap *map, const TsTable *table, const char *key,
 						   Size length, uint64 *hash, uint32 *id);

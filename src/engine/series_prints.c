@@ -53,6 +53,7 @@ ts_series_known(const TsTable *table, TsFingerprint print, uint32 *id)
 		{
 			*id = slot->id;
 			prints->found++;
+			series_hits++;
 			return true;
 		}
 	}

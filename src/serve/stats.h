@@ -50,5 +50,12 @@ typedef struct StatsProcess
 
 /* index: below serve_process_count(). */
 extern bool stats_process(int index, StatsProcess *found);
+/* Figures of the process that calls, and of all that serve. */
+extern void stats_tell_processes(MetricsSink *sink);
+
+/* ---- our figures as a write request (stats_message.c) ---- */
+
+/* Compressed with snappy, in palloced memory; ms is the samples' time. */
+extern char *stats_message(const char *instance, int64 ms, size_t *size);
 
 #endif /* SERVE_STATS_INTERNAL_H */

@@ -186,7 +186,7 @@ tell_usage(MetricsSink *sink, const MetricsFamily *family, bool cpu)
 }
 
 static void
-tell_processes(MetricsSink *sink)
+tell_workers(MetricsSink *sink)
 {
 	static const MetricsFamily cpu = {
 		"mytsdb_process_cpu_seconds", METRICS_COUNTER, "seconds",
@@ -197,6 +197,13 @@ tell_processes(MetricsSink *sink)
 
 	tell_usage(sink, &cpu, true);
 	tell_usage(sink, &memory, false);
+}
+
+void
+stats_tell_processes(MetricsSink *sink)
+{
+	tell_process(sink);
+	tell_workers(sink);
 }
 
 /* ---- /metrics ---- */
@@ -214,7 +221,6 @@ serve_write_metrics(StringInfo out, bool openmetrics)
 
 	metrics_text_begin(&text, openmetrics, append, out);
 	stats_tell(&text.sink);
-	tell_process(&text.sink);
-	tell_processes(&text.sink);
+	stats_tell_processes(&text.sink);
 	metrics_text_end(&text);
 }

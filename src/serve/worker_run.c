@@ -24,7 +24,6 @@
 #include "serve_stats.h"
 #include "worker.h"
 
-
 /* Until when what runs may run; 0: nothing does, or any time. */
 static TimestampTz deadline;
 
