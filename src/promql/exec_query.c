@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
 #include "access/relation.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -13,7 +12,6 @@
 
 #include "exec_internal.h"
 #include "promql_sql.h"
-#include "serve_stats.h"
 
 /* ---- preparing ---- */
 
@@ -159,25 +157,12 @@ pq_result_string(const PqQuery *query)
 	return pq_string(query->exec.root);
 }
 
-/* The leader's count has those of its workers. */
-static void
-count_samples(const PqQuery *query)
-{
-	PqTotals totals;
-
-	if (IsParallelWorker())
-		return;
-	pq_totals(query, &totals);
-	serve_count(STAT_QUERY_SAMPLES, (int64) totals.samples);
-}
-
 /* What resource owners know of is given back as its owner would. */
 void
 pq_end(PqQuery *query)
 {
 	ResourceOwner caller = CurrentResourceOwner;
 
-	count_samples(query);
 	pq_close(query->root);
 	pq_planner_close(&query->exec);
 	CurrentResourceOwner = query->owner;

@@ -144,7 +144,7 @@ static const Figure stat_figures[SERVE_STATS] = {
 	[STAT_QUERIES_WAITING] = GAUGE("mytsdb_queries_waiting",
 								   "Queries over HTTP that wait for a worker."),
 	[STAT_QUERY_SAMPLES] = COUNT("mytsdb_query_samples",
-								 "Samples that PromQL queries read, over HTTP or not."),
+								 "Samples that queries over HTTP read."),
 	[STAT_QUERY_SPILLED_BYTES] = BYTES("mytsdb_query_spilled",
 									   "Answers that went through temporary files."),
 	[STAT_READ_REQUESTS] = COUNT("mytsdb_read_requests", "Remote read requests."),
