@@ -90,7 +90,7 @@ typedef struct TsWriteExemplar
 typedef enum TsWriteKind
 {
 	TS_WRITE_END,
-	TS_WRITE_SERIES,    /* reader->series; its items come by ts_write_next_item() */
+	TS_WRITE_SERIES,    /* reader->at.series; its items come by ts_write_next_item() */
 	TS_WRITE_METADATA,  /* of a metric, by ts_write_read_metadata(); 1.0 only */
 	TS_WRITE_SAMPLE,    /* time, start, value */
 	TS_WRITE_HISTOGRAM, /* time, start, histogram */
@@ -121,18 +121,28 @@ typedef struct TsWire
 	const uint8_t *end;
 } TsWire;
 
+/*
+ * Where a reader is in a message: at a series, or at the metadata of a metric. Who wants to
+ * look at several series before he reads any of them keeps their places, and puts the
+ * reader there again.
+ */
+typedef struct TsWritePlace
+{
+	TsWire body;      /* of the series */
+	TsWire label_run; /* its labels, where they lie together; else empty */
+	TsWire items;     /* from the next of its samples on */
+	TsWire metadata;  /* its metadata, or that of a metric */
+	int64_t created;  /* 2.0: start time of samples that have none of their own */
+	TsWriteSeries series;
+} TsWritePlace;
+
 typedef struct TsWriteReader
 {
 	TsAllocator allocator;
 	TsWriteVersion version;
 	const uint8_t *start;
 	TsWire message;
-	TsWire body;        /* of the series */
-	TsWire label_run;   /* its labels, where they lie together; else empty */
-	TsWire items;       /* from the next of its samples on */
-	TsWire metadata_in; /* its metadata, or that of a metric */
-	int64_t created;    /* 2.0: start time of samples that have none of their own */
-	TsWriteSeries series;
+	TsWritePlace at;
 	TsWriteMetadata metadata;     /* when it was read */
 	size_t label_size;            /* of the labels being read */
 	TsWriteArray symbols;         /* uint32_t: where each begins, with its length */

@@ -67,6 +67,8 @@ extern void ts_series_make(Relation rel, const TsTable *table, const TsString *k
  */
 #define TS_FINGERPRINT_SECRET 192
 extern const void *ts_series_secret(void);
+/* It is about to be asked for. */
+extern void ts_series_prefetch(const TsTable *table, TsFingerprint print);
 extern bool ts_series_known(const TsTable *table, TsFingerprint print, uint32 *id);
 extern void ts_series_remember(const TsTable *table, TsFingerprint print, uint32 id);
 /* The id of a key, or false when there is no such series. */

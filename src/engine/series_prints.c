@@ -36,6 +36,15 @@ first_slot(const SeriesPrints *prints, TsFingerprint print)
 	return (uint32) print.low & (prints->nslots - 1);
 }
 
+void
+ts_series_prefetch(const TsTable *table, TsFingerprint print)
+{
+	const SeriesPrints *prints = series_map_prints(series_map(table));
+
+	if (prints->nslots > 0)
+		__builtin_prefetch(&prints->slots[first_slot(prints, print)]);
+}
+
 bool
 ts_series_known(const TsTable *table, TsFingerprint print, uint32 *id)
 {

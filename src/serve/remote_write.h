@@ -119,6 +119,8 @@ typedef struct WriteRows
 
 /* Opens the table. All memory is of the current context. */
 extern void write_rows_begin(WriteRows *rows, Oid relid, bool exemplars);
+/* A series of this fingerprint is about to be looked for. */
+extern void write_rows_will_find(const WriteRows *rows, TsFingerprint print);
 /* The rows that follow are of the series of this fingerprint; false: it is not known. */
 extern bool write_rows_find_series(WriteRows *rows, TsFingerprint print);
 /* They are of a series with these labels, which are copied; false: it cannot be a key. */

@@ -332,7 +332,7 @@ write_read_histogram(TsWriteReader *reader, TsWire wire, TsWriteItem *item, TsEr
 		return code;
 
 	if (item->start == 0)
-		item->start = reader->created;
+		item->start = reader->at.created;
 	h->integer = parts.integer;
 	h->zero_count = parts.integer ? parts.zero_integer : parts.zero_float;
 	h->npositive_spans = (uint32_t) reader->spans[0].n;

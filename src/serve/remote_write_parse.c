@@ -48,6 +48,20 @@ write_max_size(void)
 	return (Size) max_size_kb * 1024;
 }
 
+/*
+ * Series are looked at some ahead of being read, so that what is known of them is on its
+ * way from memory.
+ */
+#define AHEAD 16
+
+typedef struct Ahead
+{
+	TsWriteKind kind;
+	TsWritePlace place;
+	TsFingerprint print;
+	bool has_print; /* else asking for it says why */
+} Ahead;
+
 /* A message on its way. */
 typedef struct Parse
 {
@@ -231,7 +245,7 @@ encode_series(Parse *parse, TsError *err)
 	TsErrorCode code = ts_write_read_labels(reader, err);
 
 	if (code == TS_OK)
-		code = encode_labels(reader->series.labels, reader->series.nlabels,
+		code = encode_labels(reader->at.series.labels, reader->at.series.nlabels,
 							 &parse->labels, &parse->labels_room, err);
 	parse->labels_encoded = code == TS_OK;
 	return code;
@@ -252,7 +266,7 @@ series_labels(Parse *parse)
 static TsString
 metric_name(Parse *parse)
 {
-	const TsWriteSeries *series = &parse->reader.series;
+	const TsWriteSeries *series = &parse->reader.at.series;
 	TsError err;
 
 	if (ts_write_read_labels(&parse->reader, &err) == TS_OK)
@@ -281,7 +295,7 @@ check_metric_name(const Parse *parse, TsError *err)
 static bool
 accept_of_series(Parse *parse, TsErrorCode code, const TsError *err)
 {
-	const TsWriteSeries *series = &parse->reader.series;
+	const TsWriteSeries *series = &parse->reader.at.series;
 	WriteRefusals *refused = &parse->request->refused;
 
 	if (likely(code == TS_OK))
@@ -296,15 +310,18 @@ accept_of_series(Parse *parse, TsErrorCode code, const TsError *err)
  * its labels are looked at.
  */
 static bool
-accept_series(Parse *parse)
+accept_series(Parse *parse, const Ahead *ahead)
 {
 	WriteRows *rows = &parse->request->samples;
 	TsErrorCode code;
 	TsError err;
 
-	code = ts_write_fingerprint(&parse->reader, parse->secret, &parse->print, &err);
-	if (!accept_of_series(parse, code, &err))
-		return false;
+	if (!ahead->has_print)
+	{
+		code = ts_write_fingerprint(&parse->reader, parse->secret, &parse->print, &err);
+		return accept_of_series(parse, code, &err);
+	}
+	parse->print = ahead->print;
 	parse->series_known = write_rows_find_series(rows, parse->print);
 	if (parse->series_known)
 		return true;
@@ -486,7 +503,7 @@ metric_of_series(const Parse *parse, TsString name)
 	const char *type = parse->reader.metadata.type;
 	bool summary = strcmp(type, "summary") == 0;
 
-	if (parse->reader.series.nhistograms > 0 ||
+	if (parse->reader.at.series.nhistograms > 0 ||
 		(!summary && strcmp(type, "histogram") != 0 &&
 		 strcmp(type, "gaugehistogram") != 0))
 		return name;
@@ -542,7 +559,7 @@ end_metadata(Parse *parse)
 /* ---- requests ---- */
 
 static void
-put_series(Parse *parse)
+put_series(Parse *parse, const Ahead *ahead)
 {
 	TsWriteKind kind = TS_WRITE_END;
 	TsErrorCode code;
@@ -553,8 +570,8 @@ put_series(Parse *parse)
 	parse->labels_encoded = false;
 	parse->has_series = true;
 	parse->nseries++;
-	wanted = accept_series(parse);
-	if (wanted && parse->reader.series.has_metadata)
+	wanted = accept_series(parse, ahead);
+	if (wanted && parse->reader.at.series.has_metadata)
 		put_metadata_of_series(parse);
 	while (wanted)
 	{
@@ -576,12 +593,56 @@ put_series(Parse *parse)
 	parse->has_series = false;
 }
 
+/* Looks at the next few series; returns how many things there are, the last may be the end. */
+static int
+look_ahead(Parse *parse, Ahead *ahead)
+{
+	TsWriteReader *reader = &parse->reader;
+	TsError err;
+	int n = 0;
+
+	do
+	{
+		Ahead *next = &ahead[n];
+
+		check(parse, ts_write_next(reader, &next->kind, &err), &err);
+		next->place = reader->at;
+		if (next->kind != TS_WRITE_SERIES)
+			continue;
+		next->has_print = ts_write_fingerprint(reader, parse->secret, &next->print,
+											   &err) == TS_OK;
+		if (next->has_print)
+			write_rows_will_find(&parse->request->samples, next->print);
+	} while (ahead[n++].kind != TS_WRITE_END && n < AHEAD);
+	return n;
+}
+
+static void
+parse_message(Parse *parse)
+{
+	Ahead ahead[AHEAD];
+	int n;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		n = look_ahead(parse, ahead);
+		for (int i = 0; i < n; i++)
+		{
+			parse->reader.at = ahead[i].place;
+			if (ahead[i].kind == TS_WRITE_SERIES)
+				put_series(parse, &ahead[i]);
+			else if (ahead[i].kind == TS_WRITE_METADATA)
+				put_metadata(parse);
+		}
+	} while (ahead[n - 1].kind != TS_WRITE_END);
+}
+
 void
 write_parse(WriteRequest *request, TsWriteVersion version, const void *data, size_t size)
 {
 	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
 	Parse parse = {.request = request, .secret = ts_series_secret()};
-	TsWriteKind kind;
 	TsError err;
 
 	StaticAssertStmt(TS_WRITE_SECRET == TS_FINGERPRINT_SECRET, "one secret for all");
@@ -590,17 +651,7 @@ write_parse(WriteRequest *request, TsWriteVersion version, const void *data, siz
 	check(&parse, ts_write_open(&parse.reader, version, data, size, &allocator, &err),
 		  &err);
 	write_rows_begin(&request->samples, request->target, false);
-	for (;;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		check(&parse, ts_write_next(&parse.reader, &kind, &err), &err);
-		if (kind == TS_WRITE_SERIES)
-			put_series(&parse);
-		else if (kind == TS_WRITE_METADATA)
-			put_metadata(&parse);
-		else
-			break;
-	}
+	parse_message(&parse);
 	end_metadata(&parse);
 	write_rows_end(&request->samples);
 	if (request->has_exemplars)

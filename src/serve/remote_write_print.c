@@ -95,7 +95,8 @@ static TsErrorCode
 print_references(TsWriteReader *reader, const void *secret, TsFingerprint *print,
 				 TsError *err)
 {
-	TsWire wire = wire_more(&reader->label_run) ? reader->label_run : reader->body;
+	TsWire wire = wire_more(&reader->at.label_run) ? reader->at.label_run
+												   : reader->at.body;
 	TsErrorCode code = TS_OK;
 	uint32_t tag;
 
@@ -128,7 +129,7 @@ static TsErrorCode
 print_scattered(TsWriteReader *reader, const void *secret, TsFingerprint *print,
 				TsError *err)
 {
-	TsWire wire = reader->body;
+	TsWire wire = reader->at.body;
 	XXH3_state_t state;
 	XXH128_hash_t hash;
 	uint32_t tag;
@@ -152,7 +153,7 @@ TsErrorCode
 ts_write_fingerprint(TsWriteReader *reader, const void *secret, TsFingerprint *print,
 					 TsError *err)
 {
-	const TsWire *run = &reader->label_run;
+	const TsWire *run = &reader->at.label_run;
 
 	if (reader->version == TS_WRITE_2)
 		return print_references(reader, secret, print, err);

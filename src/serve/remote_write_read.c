@@ -2,8 +2,8 @@
  * remote_write_read.c
  *	  Reads the messages of remote write: requests, series, samples, exemplars, metadata.
  *
- * A request is walked twice: when it is opened, for the symbols, which may come after what
- * refers to them, and then series by series. A series is walked for what it is as a whole,
+ * A request of 2.0 is walked twice: when it is opened, for the symbols, which may come after
+ * what refers to them, and then series by series. A series is walked for what it is as a whole,
  * for its labels, if these are wanted, and item by item, as the order of its fields is free.
  */
 #include "remote_write_wire.h"
@@ -321,9 +321,9 @@ ts_write_read_metadata(TsWriteReader *reader, TsError *err)
 	TsErrorCode code = TS_OK;
 
 	if (reader->version == TS_WRITE_2)
-		code = read_metadata_2(reader, reader->metadata_in, err);
-	else if (!read_metadata_1(&reader->metadata_in, &reader->metadata))
-		code = write_damaged(reader, &reader->metadata_in, "metadata", err);
+		code = read_metadata_2(reader, reader->at.metadata, err);
+	else if (!read_metadata_1(&reader->at.metadata, &reader->metadata))
+		code = write_damaged(reader, &reader->at.metadata, "metadata", err);
 	else if (reader->metadata.metric.len == 0)
 		code = ts_error_set(err, TS_ERR_INVALID, -1, "metadata without a metric name");
 	return code == TS_OK ? check_metadata(&reader->metadata, err) : code;
@@ -371,19 +371,19 @@ read_series_field(TsWriteReader *reader, TsWire *wire, uint32_t tag, TsError *er
 	{
 		if (!wire_message(wire, &inner))
 			return write_damaged(reader, wire, "metadata", err);
-		reader->metadata_in = inner;
-		reader->series.has_metadata = true;
+		reader->at.metadata = inner;
+		reader->at.series.has_metadata = true;
 		return TS_OK;
 	}
 	if (two && tag == WIRE_TAG(6, WIRE_VARINT))
 	{
 		if (!wire_varint(wire, &number))
 			return write_damaged(reader, wire, "created timestamp", err);
-		reader->created = (int64_t) number;
+		reader->at.created = (int64_t) number;
 		return TS_OK;
 	}
-	if (!count_item(&reader->series, item_kind(reader->version, tag)) && tag >> 3 != 1 &&
-		write_known_field(tag, two ? 6 : 4))
+	if (!count_item(&reader->at.series, item_kind(reader->version, tag)) &&
+		tag >> 3 != 1 && write_known_field(tag, two ? 6 : 4))
 		return write_damaged(reader, wire, "series", err);
 	if (!wire_skip(wire, tag))
 		return write_damaged(reader, wire, "series", err);
@@ -401,6 +401,35 @@ extend_labels(TsWire *run, const uint8_t *from, const uint8_t *to, bool *togethe
 	run->end = to;
 }
 
+/* Passes over fields of few bytes with the same tag of one byte. */
+static uint32_t
+skip_short(TsWire *wire, uint8_t tag)
+{
+	const uint8_t *next = wire->next;
+	uint32_t count = 0;
+
+	while (wire->end - next >= 2 && next[0] == tag && next[1] < 0x80 &&
+		   wire->end - next - 2 >= next[1])
+	{
+		next += 2 + next[1];
+		count++;
+	}
+	wire->next = next;
+	return count;
+}
+
+/* As a series mostly is: labels, and then samples. */
+static void
+skip_usual(TsWritePlace *at, TsWire *wire)
+{
+	if (skip_short(wire, WIRE_TAG(1, WIRE_BYTES)) > 0)
+		at->label_run = (TsWire){at->body.next, wire->next};
+	at->items.next = wire->next;
+	at->series.nsamples = skip_short(wire, WIRE_TAG(2, WIRE_BYTES));
+	if (at->series.nsamples == 0)
+		at->items.next = at->items.end;
+}
+
 /* Everything but the labels and the items. */
 static TsErrorCode
 read_series(TsWriteReader *reader, TsWire wire, TsError *err)
@@ -409,33 +438,33 @@ read_series(TsWriteReader *reader, TsWire wire, TsError *err)
 	TsErrorCode code = TS_OK;
 	uint32_t tag;
 
-	memset(&reader->series, 0, sizeof(reader->series));
-	reader->body = wire;
-	reader->label_run = (TsWire){NULL, NULL};
-	reader->items = (TsWire){wire.end, wire.end};
-	reader->created = 0;
+	memset(&reader->at, 0, sizeof(reader->at));
+	reader->at.body = wire;
+	reader->at.items = (TsWire){wire.end, wire.end};
+	skip_usual(&reader->at, &wire);
 	while (code == TS_OK && wire_more(&wire))
 	{
 		const uint8_t *from = wire.next;
 
 		if (!wire_tag(&wire, &tag))
 			return write_damaged(reader, &wire, "series", err);
-		if (tag >> 3 != 1 && reader->items.next == reader->items.end &&
+		if (tag >> 3 != 1 && reader->at.items.next == reader->at.items.end &&
 			item_kind(reader->version, tag) != TS_WRITE_END)
-			reader->items.next = from;
+			reader->at.items.next = from;
 		code = read_series_field(reader, &wire, tag, err);
 		if (tag >> 3 == 1)
-			extend_labels(&reader->label_run, from, wire.next, &together);
+			extend_labels(&reader->at.label_run, from, wire.next, &together);
 	}
 	if (!together)
-		reader->label_run = (TsWire){NULL, NULL};
+		reader->at.label_run = (TsWire){NULL, NULL};
 	return code;
 }
 
 TsErrorCode
 ts_write_read_labels(TsWriteReader *reader, TsError *err)
 {
-	TsWire wire = wire_more(&reader->label_run) ? reader->label_run : reader->body;
+	TsWire wire = wire_more(&reader->at.label_run) ? reader->at.label_run
+												   : reader->at.body;
 	RefReader refs = {.has_name = false};
 	TsErrorCode code = TS_OK;
 	uint32_t tag;
@@ -453,12 +482,29 @@ ts_write_read_labels(TsWriteReader *reader, TsError *err)
 	}
 	if (code == TS_OK)
 		code = refs.has_name ? write_odd_refs(err) : TS_OK;
-	reader->series.labels = reader->labels.data;
-	reader->series.nlabels = (uint32_t) reader->labels.n;
+	reader->at.series.labels = reader->labels.data;
+	reader->at.series.nlabels = (uint32_t) reader->labels.n;
 	return code;
 }
 
 /* ---- items ---- */
+
+/* A sample as senders write it: value, time, and nothing else. */
+static bool
+read_usual_sample(TsWire wire, TsWriteItem *item)
+{
+	uint64_t number;
+
+	if (wire.end - wire.next < 11 || wire.next[0] != WIRE_TAG(1, WIRE_FIXED64) ||
+		wire.next[9] != WIRE_TAG(2, WIRE_VARINT))
+		return false;
+	memcpy(&item->value, wire.next + 1, 8);
+	wire.next += 10;
+	if (!wire_varint(&wire, &number) || wire_more(&wire))
+		return false;
+	item->time = (int64_t) number;
+	return true;
+}
 
 static TsErrorCode
 read_sample(TsWriteReader *reader, TsWire wire, TsWriteItem *item, TsError *err)
@@ -466,6 +512,9 @@ read_sample(TsWriteReader *reader, TsWire wire, TsWriteItem *item, TsError *err)
 	uint32_t tag;
 	uint64_t number;
 
+	item->start = reader->at.created;
+	if (read_usual_sample(wire, item))
+		return TS_OK;
 	item->value = 0;
 	item->time = 0;
 	item->start = 0;
@@ -491,7 +540,7 @@ read_sample(TsWriteReader *reader, TsWire wire, TsWriteItem *item, TsError *err)
 			return write_damaged(reader, &wire, "sample", err);
 	}
 	if (item->start == 0)
-		item->start = reader->created;
+		item->start = reader->at.created;
 	return TS_OK;
 }
 
@@ -537,7 +586,7 @@ TsErrorCode
 ts_write_next_item(TsWriteReader *reader, TsWriteKind *kind, TsWriteItem *item,
 				   TsError *err)
 {
-	TsWire *wire = &reader->items;
+	TsWire *wire = &reader->at.items;
 	TsWire inner;
 	uint32_t tag;
 
@@ -567,12 +616,18 @@ ts_write_next_item(TsWriteReader *reader, TsWriteKind *kind, TsWriteItem *item,
 /* ---- requests ---- */
 
 /* What only the other version has in a request says that the content type is wrong. */
-static bool
-of_other_version(TsWriteVersion version, uint32_t tag)
+static TsErrorCode
+check_field(TsWriteVersion version, uint32_t tag, TsError *err)
 {
 	const uint32_t field = tag >> 3;
+	const bool one = version == TS_WRITE_1;
 
-	return version == TS_WRITE_1 ? field == 4 || field == 5 : field <= 3;
+	if (one ? field != 4 && field != 5 : field > 3)
+		return TS_OK;
+	return ts_error_set(err, TS_ERR_INVALID, -1,
+						"the message is not of the kind that the content type says: "
+						"it has field %u, which remote write %s does not have",
+						field, one ? "1.0" : "2.0");
 }
 
 static TsErrorCode
@@ -594,7 +649,7 @@ add_symbol(TsWriteReader *reader, TsWire *wire, TsError *err)
 	return code;
 }
 
-/* Looks at all fields of the request, and collects the symbols. */
+/* 2.0: looks at all fields of the request, and collects the symbols. */
 static TsErrorCode
 read_outline(TsWriteReader *reader, TsWire wire, TsError *err)
 {
@@ -606,13 +661,10 @@ read_outline(TsWriteReader *reader, TsWire wire, TsError *err)
 
 		if (!wire_tag(&wire, &tag))
 			return write_damaged(reader, &wire, "request", err);
-		if (of_other_version(reader->version, tag))
-			return ts_error_set(
-				err, TS_ERR_INVALID, -1,
-				"the message is not of the kind that the content type says: "
-				"it has field %u, which remote write %s does not have",
-				tag >> 3, reader->version == TS_WRITE_1 ? "1.0" : "2.0");
-		if (reader->version == TS_WRITE_2 && tag == WIRE_TAG(4, WIRE_BYTES))
+		code = check_field(reader->version, tag, err);
+		if (code != TS_OK)
+			return code;
+		if (tag == WIRE_TAG(4, WIRE_BYTES))
 		{
 			code = add_symbol(reader, &wire, err);
 			if (code != TS_OK)
@@ -633,7 +685,7 @@ ts_write_open(TsWriteReader *reader, TsWriteVersion version, const void *data,
 	reader->version = version;
 	reader->start = data;
 	reader->message = (TsWire){reader->start, reader->start + size};
-	return read_outline(reader, reader->message, err);
+	return version == TS_WRITE_1 ? TS_OK : read_outline(reader, reader->message, err);
 }
 
 TsErrorCode
@@ -641,6 +693,7 @@ ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsError *err)
 {
 	const uint32_t series_field = reader->version == TS_WRITE_1 ? 1 : 5;
 	TsWire *wire = &reader->message;
+	TsErrorCode code;
 	TsWire inner;
 	uint32_t tag;
 
@@ -658,11 +711,14 @@ ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsError *err)
 		}
 		if (reader->version == TS_WRITE_1 && tag == WIRE_TAG(3, WIRE_BYTES))
 		{
-			if (!wire_message(wire, &reader->metadata_in))
+			if (!wire_message(wire, &reader->at.metadata))
 				return write_damaged(reader, wire, "metadata", err);
 			*kind = TS_WRITE_METADATA;
 			return TS_OK;
 		}
+		code = check_field(reader->version, tag, err);
+		if (code != TS_OK)
+			return code;
 		if (tag >> 3 == series_field || !wire_skip(wire, tag))
 			return write_damaged(reader, wire, "request", err);
 	}

@@ -167,6 +167,13 @@ resolve_pending(WriteRows *rows)
 	pfree(ids);
 }
 
+void
+write_rows_will_find(const WriteRows *rows, TsFingerprint print)
+{
+	if (rows->target.plain != NULL)
+		ts_series_prefetch(rows->target.plain, print);
+}
+
 bool
 write_rows_find_series(WriteRows *rows, TsFingerprint print)
 {

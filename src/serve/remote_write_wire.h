@@ -28,6 +28,11 @@ wire_varint(TsWire *wire, uint64_t *value)
 {
 	uint64_t bits = 0;
 
+	if (wire_more(wire) && *wire->next < 0x80)
+	{
+		*value = *wire->next++;
+		return true;
+	}
 	for (int shift = 0; shift < 70 && wire_more(wire); shift += 7)
 	{
 		uint8_t byte = *wire->next++;

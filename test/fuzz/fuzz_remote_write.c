@@ -68,11 +68,11 @@ touch_series(TsWriteReader *reader, TsError *err)
 	if (ts_write_fingerprint(reader, secret, &print, err) != TS_OK)
 		return;
 	touched += print.low;
-	if (reader->series.has_metadata && ts_write_read_metadata(reader, err) == TS_OK)
+	if (reader->at.series.has_metadata && ts_write_read_metadata(reader, err) == TS_OK)
 		touch(reader->metadata.help);
 	if (ts_write_read_labels(reader, err) != TS_OK)
 		return;
-	touch_labels(reader->series.labels, reader->series.nlabels);
+	touch_labels(reader->at.series.labels, reader->at.series.nlabels);
 	for (;;)
 	{
 		if (ts_write_next_item(reader, &kind, &item, err) != TS_OK)
@@ -85,8 +85,9 @@ touch_series(TsWriteReader *reader, TsError *err)
 		else if (kind == TS_WRITE_EXEMPLAR)
 			touch_labels(item.exemplar.labels, item.exemplar.nlabels);
 	}
-	if (counts[0] != reader->series.nsamples || counts[1] != reader->series.nhistograms ||
-		counts[2] != reader->series.nexemplars)
+	if (counts[0] != reader->at.series.nsamples ||
+		counts[1] != reader->at.series.nhistograms ||
+		counts[2] != reader->at.series.nexemplars)
 		abort();
 }
 

@@ -162,7 +162,7 @@ read_all(TsWriteVersion version, const void *data, size_t size, TsError *err)
 			code = ts_write_fingerprint(&reader, secret, &print, err);
 		if (code == TS_OK && kind == TS_WRITE_SERIES)
 			code = ts_write_read_labels(&reader, err);
-		if (code == TS_OK && (kind == TS_WRITE_METADATA || reader.series.has_metadata))
+		if (code == TS_OK && (kind == TS_WRITE_METADATA || reader.at.series.has_metadata))
 			code = ts_write_read_metadata(&reader, err);
 		for (inner = kind;
 			 code == TS_OK && kind == TS_WRITE_SERIES && inner != TS_WRITE_END;)
@@ -237,11 +237,12 @@ test_one(void)
 						&ts_malloc_allocator, &err) == TS_OK);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_SERIES);
 	CHECK(ts_write_read_labels(&reader, &err) == TS_OK);
-	CHECK(reader.series.nlabels == 2 && is_text(reader.series.labels[0].name, "job") &&
-		  is_text(reader.series.labels[0].value, "a") &&
-		  is_text(reader.series.labels[1].value, "up"));
-	CHECK(reader.series.nsamples == 2 && reader.series.nexemplars == 1 &&
-		  reader.series.nhistograms == 0 && !reader.series.has_metadata);
+	CHECK(reader.at.series.nlabels == 2 &&
+		  is_text(reader.at.series.labels[0].name, "job") &&
+		  is_text(reader.at.series.labels[0].value, "a") &&
+		  is_text(reader.at.series.labels[1].value, "up"));
+	CHECK(reader.at.series.nsamples == 2 && reader.at.series.nexemplars == 1 &&
+		  reader.at.series.nhistograms == 0 && !reader.at.series.has_metadata);
 	CHECK(ts_write_next_item(&reader, &kind, &item, &err) == TS_OK &&
 		  kind == TS_WRITE_SAMPLE);
 	CHECK(item.time == 1000 && item.value == 1.5 && item.start == 0);
@@ -283,7 +284,7 @@ test_scattered(void)
 	CHECK(ts_write_open(&reader, TS_WRITE_1, request.data, request.n,
 						&ts_malloc_allocator, &err) == TS_OK);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK);
-	CHECK(ts_write_read_labels(&reader, &err) == TS_OK && reader.series.nlabels == 2);
+	CHECK(ts_write_read_labels(&reader, &err) == TS_OK && reader.at.series.nlabels == 2);
 	ts_write_close(&reader);
 }
 
@@ -423,10 +424,12 @@ test_two(void)
 						&ts_malloc_allocator, &err) == TS_OK);
 	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK && kind == TS_WRITE_SERIES);
 	CHECK(ts_write_read_labels(&reader, &err) == TS_OK);
-	CHECK(reader.series.nlabels == 2 && is_text(reader.series.labels[0].value, "m") &&
-		  is_text(reader.series.labels[1].name, "job") &&
-		  is_text(reader.series.labels[1].value, "b"));
-	CHECK(reader.series.has_metadata && ts_write_read_metadata(&reader, &err) == TS_OK &&
+	CHECK(reader.at.series.nlabels == 2 &&
+		  is_text(reader.at.series.labels[0].value, "m") &&
+		  is_text(reader.at.series.labels[1].name, "job") &&
+		  is_text(reader.at.series.labels[1].value, "b"));
+	CHECK(reader.at.series.has_metadata &&
+		  ts_write_read_metadata(&reader, &err) == TS_OK &&
 		  strcmp(reader.metadata.type, "histogram") == 0 &&
 		  is_text(reader.metadata.help, "help me") && is_text(reader.metadata.unit, "s"));
 	CHECK(ts_write_next_item(&reader, &kind, &item, &err) == TS_OK && item.time == 5 &&
