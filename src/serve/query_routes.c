@@ -232,9 +232,15 @@ answer_labels(ApiRequest *query)
 static void
 answer_label_values(ApiRequest *query)
 {
+	TsString name = query->request->argument;
+
+	if (memchr(name.data, '\0', name.len) != NULL ||
+		ts_utf8_valid_prefix(name.data, name.len) < name.len)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid label name: it is not valid UTF-8 text")));
 	read_select(query);
 	if (!is_empty_range(query))
-		api_label_values(&query->out, query->request->argument, &query->select);
+		api_label_values(&query->out, name, &query->select);
 }
 
 static void

@@ -267,6 +267,8 @@ my %bad = (
 	'series?match[]=up&start=x' => q(400 bad_data: invalid parameter "start": Invalid time value for 'start': cannot parse "x" to a valid timestamp),
 	'labels?match[]=%7B' => '400 bad_data: 1:2: parse error: unexpected end of input inside braces',
 	'labels?limit=x' => '400 bad_data: invalid parameter "limit": strconv.Atoi: parsing "x": invalid syntax',
+	'label/%FF/values' => '400 bad_data: invalid label name: it is not valid UTF-8 text',
+	'label/a%00b/values' => '400 bad_data: invalid label name: it is not valid UTF-8 text',
 	'label/job/values?match[]=%7B%7D' => qr/^400 bad_data: match\[\] must contain at least one non-empty matcher/,
 	'query_exemplars?query=up%7B' => '400 bad_data: 1:4: parse error: unexpected end of input inside braces',
 	'query_exemplars?query=up&start=2&end=1' => '400 bad_data: end timestamp must not be before start timestamp',
@@ -349,7 +351,7 @@ SKIP:
 	is(Http::write($port, Http::write1(@series))->{status}, 204, 'the same samples are written');
 
 	# where both have the parameter, and the words did not change since 2.42
-	my %newer = map { $_ => 1 } grep { /limit|lookback_delta|1e30|%zz|%FF|;|range%20vector|5B5m|parse_query|exclude_alerts|1e10|label_replace/ } keys %bad;
+	my %newer = map { $_ => 1 } grep { /limit|lookback_delta|1e30|%zz|%FF|;|range%20vector|5B5m|parse_query|exclude_alerts|%00|1e10|label_replace/ } keys %bad;
 	my @paths = (
 		(grep { !ref $bad{$_} && !$newer{$_} } sort keys %bad),
 		map { s/([{}"\[\] +])/sprintf '%%%02X', ord $1/ger }
