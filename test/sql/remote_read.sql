@@ -324,6 +324,8 @@ CREATE TABLE rr.wides AS SELECT rr.wide('') AS samples, rr.wide(rr.num(2, 1)) AS
 SET work_mem = '64kB';
 SELECT rr.wide('') = samples AS samples, rr.wide(rr.num(2, 1)) = chunks AS chunks, length(chunks) > 65536 AS large FROM rr.wides;
 RESET work_mem;
+SELECT mytsdb.seal('mytsdb.metrics') IS NOT NULL AS sealed;
+SELECT rr.wide('') = samples AS samples, rr.wide(rr.num(2, 1)) = chunks AS chunks FROM rr.wides;
 SELECT count(*) AS series, bool_and(previous < labels) AS ascending, sum(get_byte(data, 0) * 256 + get_byte(data, 1)) AS samples
     FROM (SELECT labels COLLATE "C" AS labels, lag(labels COLLATE "C") OVER () AS previous, data FROM rr.wides, rr.chunks(chunks)) c;
 
@@ -335,6 +337,12 @@ INSERT INTO rr.plain VALUES ('x', '2026-01-01 00:00:00.0001', 1), ('x', '2026-01
     ('x', '2026-01-01 00:00:00.002', NULL), ('x', '-infinity', 4), ('x', 'infinity', 5), ('y', '2026-01-01', NULL);
 SELECT * FROM rr.samples(rr.read(rr.query('2026-01-01', '2026-01-01', rr.matcher('__name__', '!=', '')), 'rr.plain'));
 SELECT * FROM rr.samples(rr.read(rr.bytes(1, rr.num(1, -9223372036854775808) || rr.num(2, 9223372036854775807)), 'rr.plain'));
+
+CREATE TABLE rr.histograms (labels labels NOT NULL, time timestamptz NOT NULL, histogram histogram) USING mytsdb WITH (mytsdb.series_by = 'labels');
+INSERT INTO rr.histograms SELECT 'x', '2026-01-01'::timestamptz + n / 7 * interval '1 ms' + n % 7 * interval '1 us',
+    format('{{schema:0 count:%s sum:%s buckets:[%s] counts:integer}}', n, n, n)::histogram FROM generate_series(0, 48) n;
+SELECT ms, substring(value FROM '1:(\d+)') AS count FROM rr.samples(rr.read(rr.query('2026-01-01', '2026-01-02', rr.matcher('__name__', '=', 'x')), 'rr.histograms'));
+SELECT kind, max - min AS length, get_byte(data, 1) AS samples FROM rr.chunks(rr.read(rr.query('2026-01-01', '2026-01-02', rr.matcher('__name__', '=', 'x')) || rr.num(2, 1), 'rr.histograms'));
 
 -- ---- errors ----
 
