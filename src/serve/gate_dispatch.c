@@ -40,8 +40,8 @@
 #define BATCH_BYTES (4 * 1024 * 1024)
 /* While others write, what waits goes to another worker when it is so much, or so old. */
 #define SECOND_COUNT   8
-#define SECOND_BYTES   (256 * 1024)
-#define SECOND_WAIT_MS 10
+#define SECOND_BYTES   (32 * 1024)
+#define SECOND_WAIT_MS 2
 
 /* How long writes are held off when hot memory was found full, and how often it is seen to. */
 #define HOT_HOLD_MS  1000

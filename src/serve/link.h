@@ -16,10 +16,12 @@
 
 #include "postgres.h"
 
-#include "serve.h"
-#include "reply.h"
+#include "pgstat.h"
 
-#define LINK_PATH "pg_stat_tmp/mytsdb.gate"
+#include "reply.h"
+#include "serve.h"
+
+#define LINK_PATH PG_STAT_TMP_DIR "/mytsdb.gate"
 
 #define LINK_MAGIC_HELLO   0x31485354
 #define LINK_MAGIC_REQUEST 0x31515354

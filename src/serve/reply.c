@@ -36,9 +36,10 @@ struct ServeReply
 	bool decided;     /* whether to compress */
 	Encoder *encoder; /* NULL: nothing is, or not yet */
 	StringInfoData
-		output;  /* of the body, as it will be sent; its end, when there is a file */
-	File file;   /* -1: none */
-	uint64 size; /* of all output, also what is in the file */
+		output;    /* of the body, as it will be sent; its end, when there is a file */
+	File file;     /* -1: none */
+	uint64 size;   /* of all output, also what is in the file */
+	bool finished; /* nothing is written any more */
 };
 
 static void
@@ -64,6 +65,7 @@ begin(ServeReply *reply)
 	reply->decided = false;
 	resetStringInfo(&reply->output);
 	reply->size = 0;
+	reply->finished = false;
 }
 
 ServeReply *
@@ -221,6 +223,7 @@ decide(ServeReply *reply)
 void
 reply_write(ServeReply *reply, const void *data, Size size)
 {
+	Assert(!reply->finished);
 	if (!reply->decided && reply->size + size >= COMPRESS_FROM)
 		decide(reply);
 	if (reply->encoder != NULL)
@@ -236,12 +239,21 @@ reply_text(ServeReply *reply, const char *text)
 }
 
 void
-reply_finish(ServeReply *reply, ReplyResult *result)
+reply_finish(ServeReply *reply)
 {
+	if (reply->finished)
+		return;
 	if (reply->encoder != NULL)
 		encode(reply, NULL, 0, true);
 	if (reply->file >= 0 && reply->output.len > 0)
 		write_file(reply);
+	reply->finished = true;
+}
+
+void
+reply_result(const ServeReply *reply, ReplyResult *result)
+{
+	Assert(reply->finished);
 	*result = (ReplyResult){
 		.status = reply->status,
 		.content_type = reply->content_type,

@@ -31,8 +31,10 @@ typedef struct ReplyResult
 /* In the current memory context; what it holds goes with that. */
 extern ServeReply *reply_create(TsString accept_encoding);
 extern int reply_get_status(const ServeReply *reply);
-/* Nothing can be written any more. */
-extern void reply_finish(ServeReply *reply, ReplyResult *result);
+/* All of the body is where it will be sent from; nothing more can be written. */
+extern void reply_finish(ServeReply *reply);
+/* Of one that is finished. */
+extern void reply_result(const ServeReply *reply, ReplyResult *result);
 extern void reply_free(ServeReply *reply);
 
 #endif /* SERVE_REPLY_H */

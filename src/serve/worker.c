@@ -150,7 +150,7 @@ run_batch(const ServeRequest *requests, int count)
 	{
 		ReplyResult result;
 
-		reply_finish(replies[i], &result);
+		reply_result(replies[i], &result);
 		(void) link_send(requests[i].id, &result);
 	}
 }

@@ -23,7 +23,7 @@ extern void worker_ends(void);
 
 /* ---- requests (worker_run.c) ---- */
 
-/* Answers one, whatever happens. */
+/* All replies are finished afterwards, whatever happens. */
 extern void worker_run_query(const ServeRequest *request, ServeReply *reply);
 extern void
 worker_run_ingest(const ServeRequest *requests, ServeReply *const *replies, int count);

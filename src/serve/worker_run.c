@@ -24,6 +24,8 @@
 #include "serve_stats.h"
 #include "worker.h"
 
+#define MAX_SHOWN_FORM 8192
+
 /* Until when what runs may run; 0: nothing does, or any time. */
 static TimestampTz deadline;
 
@@ -103,6 +105,7 @@ plain_error_reply(ServeReply *reply)
 	reply_reset(reply);
 	reply_status(reply, 500, "text/plain; charset=utf-8");
 	reply_text(reply, "internal error\n");
+	reply_finish(reply);
 }
 
 /* Errors that are the client's are told to it; the log has those that are ours. */
@@ -115,6 +118,7 @@ error_reply(const ServeRequest *request, ErrorData *error, ServeReply *reply)
 	{
 		reply_reset(reply);
 		serve_error_reply(request, error, reply);
+		reply_finish(reply);
 	}
 	PG_CATCH();
 	{
@@ -149,12 +153,20 @@ run_handler(const ServeRequest *request, ServeReply *reply)
 		serve_read(request, reply);
 	else
 		serve_query(request, reply);
+	reply_finish(reply);
 
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	SetUserIdAndSecContext(user, security);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
+}
+
+/* The client was told the number, if it was told little else. */
+static void
+add_context(void *request)
+{
+	errcontext("HTTP request " UINT64_FORMAT, ((const ServeRequest *) request)->id);
 }
 
 /* In a context of its own: what a handler leaves is gone when the reply is sent. */
@@ -164,11 +176,16 @@ run_guarded(const ServeRequest *request, ServeReply *reply)
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(outer, "mytsdb handler",
 												  ALLOCSET_DEFAULT_SIZES);
+	ErrorContextCallback callback = {.previous = error_context_stack,
+									 .callback = add_context,
+									 .arg = (void *) request};
 
 	PG_TRY();
 	{
+		error_context_stack = &callback;
 		MemoryContextSwitchTo(context);
 		run_handler(request, reply);
+		error_context_stack = callback.previous;
 	}
 	PG_CATCH();
 	{
@@ -211,14 +228,39 @@ count_query(const ServeReply *reply, bool timed_out, instr_time since)
 		serve_count(STAT_QUERIES_TIMED_OUT, 1);
 }
 
+/* For pg_stat_activity and logs: the target, and a form that was sent as the body. */
+static char *
+activity_of(const ServeRequest *request)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendBinaryStringInfo(&text, request->target.data, (int) request->target.len);
+	if (request->content_type.len >= strlen(form) && request->content_encoding.len == 0 &&
+		pg_strncasecmp(request->content_type.data, form, strlen(form)) == 0)
+	{
+		appendStringInfoChar(&text, request->query.len > 0 ? '&' : '?');
+		appendBinaryStringInfo(&text, request->body.data,
+							   (int) Min(request->body.len, MAX_SHOWN_FORM));
+	}
+	/* encoded as it is, it should be all ASCII */
+	for (int i = 0; i < text.len; i++)
+	{
+		if (text.data[i] < ' ' || text.data[i] > '~')
+			text.data[i] = '?';
+	}
+	return text.data;
+}
+
 void
 worker_run_query(const ServeRequest *request, ServeReply *reply)
 {
-	char *target = pnstrdup(request->target.data, request->target.len);
+	char *activity = activity_of(request);
 	instr_time since;
 
-	debug_query_string = target;
-	pgstat_report_activity(STATE_RUNNING, target);
+	debug_query_string = activity;
+	pgstat_report_activity(STATE_RUNNING, activity);
 	deadline = TimestampTzPlusMilliseconds(request->received, serve_query_timeout);
 	INSTR_TIME_SET_CURRENT(since);
 	if (worker_begins(request->id))
@@ -247,6 +289,7 @@ fail_all(const ServeRequest *requests, ServeReply *const *replies, int count,
 		reply_status(replies[i], 503, "text/plain; charset=utf-8");
 		reply_header(replies[i], "Retry-After", "1");
 		reply_text(replies[i], "the write could not be done now\n");
+		reply_finish(replies[i]);
 	}
 }
 
@@ -269,6 +312,8 @@ worker_run_ingest(const ServeRequest *requests, ServeReply *const *replies, int 
 		MemoryContextSwitchTo(context);
 		serve_ingest(pointers, replies, count);
 		Assert(!IsTransactionState());
+		for (int i = 0; i < count; i++)
+			reply_finish(replies[i]);
 	}
 	PG_CATCH();
 	{
