@@ -129,7 +129,7 @@ PURE := $(shell grep -L '^\#include "postgres.h"' $(SOURCES))
 
 objects = $(patsubst $(root)/%.c,%.o,$(1))
 
-# The HTTP parser comes as C sources.
+# The HTTP parser comes as C sources; strict: what is ambiguous is refused.
 LLHTTP = /usr/share/llhttp
 LLHTTP_OBJS = llhttp/api.o llhttp/http.o llhttp/llhttp.o
 
@@ -172,7 +172,7 @@ src/codec/%.o src/promql/range_kernels%.o src/promql/%_kernel.o src/promql/call_
 
 # Warnings about what is not ours help nobody.
 llhttp/%.o: $(LLHTTP)/%.c
-	$(CC) $(CFLAGS) -w -I/usr/share/include/llhttp -fPIC -c -o $@ $<
+	$(CC) $(CFLAGS) -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -fPIC -c -o $@ $<
 
 # Plain programs: unit tests (in release and sanitize) and fuzzers (in fuzz).
 PURE_OBJS = $(addprefix pure/,$(call objects,$(PURE)) $(LLHTTP_OBJS))
@@ -201,7 +201,7 @@ pure/%.o: $(root)/%.c
 
 pure/llhttp/%.o: $(LLHTTP)/%.c
 	@mkdir -p $(@D)
-	$(PURE_CC) -w -I/usr/share/include/llhttp -c -o $@ $<
+	$(PURE_CC) -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -c -o $@ $<
 
 pure/libpure.a: $(PURE_OBJS)
 	rm -f $@ && ar rcs $@ $^

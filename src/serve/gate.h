@@ -63,6 +63,12 @@ typedef struct GateRequest
 	Oid role;
 	const char *role_name;
 	Oid source;
+	const char *reason; /* what the log says beyond the status, or NULL */
+	/* of http_request.c */
+	Size body_counted;        /* bytes that count as waiting: all that came */
+	bool bytes_allowed;       /* gate_allow_bytes() was asked already */
+	bool dispatched;          /* gate_dispatch() has it */
+	struct GateRefusal *held; /* it will be answered with, after a delay */
 	/* of gate_dispatch.c */
 	dlist_node node;
 	int worker; /* that has it, or -1 */

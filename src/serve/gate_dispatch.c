@@ -24,14 +24,6 @@
 #include "serve_stats.h"
 #include "ts_hot.h"
 
-/* Until they are there. */
-#pragma weak gate_base
-#pragma weak gate_stopping
-#pragma weak gate_guard
-#pragma weak gate_refuse
-#pragma weak gate_reply
-#pragma weak gate_body_bytes
-
 #define NO_WORKER_MS 5000
 #define TICK_MS      100
 

@@ -25,10 +25,6 @@
 #include "serve_settings.h"
 #include "serve_stats.h"
 
-/* Until they are there. */
-#pragma weak gate_base
-#pragma weak gate_guard
-
 #define BACKLOG 128
 /* Descriptors that have come before the frames that they belong to. */
 #define MAX_FILES 16

@@ -1,0 +1,37 @@
+/*
+ * http.c
+ *	  HTTP as a whole: begins, takes new settings, ends.
+ */
+#include "postgres.h"
+
+#include "http.h"
+
+void
+http_start(void)
+{
+	tls_load();
+	listen_start();
+}
+
+/* Limits and times are looked at when they are needed. */
+void
+http_reload(void)
+{
+	tls_load();
+}
+
+int
+http_stop(void)
+{
+	dlist_mutable_iter iter;
+
+	listen_stop();
+	dlist_foreach_modify(iter, &http_connections)
+	{
+		HttpConnection *connection = dlist_container(HttpConnection, node, iter.cur);
+
+		if (connection->handshaking || (!connection->ended && http1_idle(connection)))
+			connection_close(connection);
+	}
+	return http_connection_count;
+}

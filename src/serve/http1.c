@@ -1,0 +1,413 @@
+/*
+ * http1.c
+ *	  HTTP/1.1 on a connection.
+ *
+ * One request at a time: the next one is read when the answer to the one before has gone
+ * out but for a little. So answers come in the order of requests, a write is done before
+ * what was sent behind it begins, and a client that asks faster than it reads waits.
+ *
+ * A request that is answered before its body has come (refused, by its head alone) has its
+ * body passed over if that is short, so that the client need not connect again; else the
+ * connection ends with the answer.
+ */
+#include "postgres.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "storage/fd.h"
+
+#include "http.h"
+#include "serve_settings.h"
+#include "serve_stats.h"
+
+/* A body that is not wanted is passed over up to this. */
+#define DISCARD_LIMIT (256 * 1024)
+/* A body that comes slower on average is given up. */
+#define MIN_BODY_RATE 256 /* bytes per second */
+/* A file is read in pieces of this. */
+#define FILE_PIECE 65536
+
+static int64
+phase_time(Http1Phase phase)
+{
+	switch (phase)
+	{
+		case PHASE_IDLE:
+			return serve_idle_timeout;
+		case PHASE_HEAD:
+			return serve_header_timeout;
+		case PHASE_BODY:
+		case PHASE_DISCARD:
+			return serve_body_timeout;
+		case PHASE_SEND:
+			return serve_write_timeout;
+		case PHASE_HELD:
+		case PHASE_WAIT:
+			break;
+	}
+	return -1;
+}
+
+static void
+set_phase(HttpConnection *connection, Http1Phase phase)
+{
+	Http1 *one = &connection->one;
+
+	one->phase = phase;
+	one->since = http_now();
+	connection->progress = one->since;
+	connection_set_timer(connection, phase_time(phase));
+}
+
+/* ---- sending ---- */
+
+/* Fills the output from the file; false when the file does not have what it should. */
+static bool
+send_file(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+	struct evbuffer *output = connection_output(connection);
+
+	while (one->file_left > 0 && evbuffer_get_length(output) < HTTP_OUTPUT_LIMIT)
+	{
+		struct evbuffer_iovec space;
+		ssize_t got;
+
+		if (evbuffer_reserve_space(output, FILE_PIECE, &space, 1) != 1)
+			return false;
+		got = pread(one->file, space.iov_base, Min(FILE_PIECE, one->file_left),
+					(off_t) one->file_at);
+		if (got <= 0)
+		{
+			if (got == 0)
+				errno = ENODATA;
+			ereport(LOG, (errcode_for_file_access(),
+						  errmsg("could not read an answer from a temporary file: %m")));
+			return false;
+		}
+		space.iov_len = (size_t) got;
+		if (evbuffer_commit_space(output, &space, 1) != 0)
+			return false;
+		one->file_at += (uint64) got;
+		one->file_left -= (uint64) got;
+	}
+	return true;
+}
+
+static void
+close_file(Http1 *one)
+{
+	if (one->file < 0)
+		return;
+	close(one->file);
+	ReleaseExternalFD();
+	one->file = -1;
+	one->file_left = 0;
+}
+
+/*
+ * The answer has been begun, and the request's bytes are all there: sends on, and when
+ * little is left, goes on to the next request.
+ */
+static void
+send_on(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+
+	Assert(one->phase == PHASE_SEND);
+	if (!send_file(connection))
+	{
+		connection_close(connection);
+		return;
+	}
+	if (one->file_left > 0)
+		return;
+	close_file(one);
+	if (!one->keep_alive)
+	{
+		connection_finish(connection);
+		return;
+	}
+	if (evbuffer_get_length(connection_output(connection)) > HTTP_OUTPUT_LIMIT / 4)
+		return;
+	set_phase(connection, PHASE_IDLE);
+	if (evbuffer_get_length(connection_input(connection)) > 0)
+		bufferevent_trigger(connection->events, EV_READ,
+							BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+void
+http1_drained(HttpConnection *connection)
+{
+	if (connection->one.phase == PHASE_SEND)
+		send_on(connection);
+}
+
+void
+http1_hold(HttpConnection *connection, int ms)
+{
+	Assert(connection->one.phase == PHASE_BODY);
+	set_phase(connection, PHASE_HELD);
+	connection_set_timer(connection, ms);
+}
+
+bool
+http1_keeps_alive(const HttpConnection *connection)
+{
+	const Http1 *one = &connection->one;
+	const HttpHead *head = &one->parser.head;
+
+	if (!one->keep_alive || gate_stopping || connection->half_closed)
+		return false;
+	if (one->phase != PHASE_BODY)
+		return true;
+	/* the body is not all there, and will not be asked for */
+	return !head->expects_continue && !head->chunked && head->length <= DISCARD_LIMIT;
+}
+
+void
+http1_answered(HttpConnection *connection, bool close, int file, uint64 size)
+{
+	Http1 *one = &connection->one;
+
+	Assert(one->file < 0);
+	one->request = NULL;
+	one->keep_alive = !close;
+	if (file >= 0)
+	{
+		ReserveExternalFD();
+		one->file = file;
+		one->file_at = 0;
+		one->file_left = size;
+	}
+	if (one->phase == PHASE_BODY && !close)
+		set_phase(connection, PHASE_DISCARD);
+	else
+	{
+		set_phase(connection, PHASE_SEND);
+		send_on(connection);
+	}
+}
+
+/* ---- reading ---- */
+
+static void
+bad_bytes(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+	GateRequest *request = one->request;
+
+	serve_count(STAT_MALFORMED_REQUESTS, 1);
+	one->keep_alive = false;
+	if (request != NULL)
+		gate_refuse(request, one->parser.status, one->parser.reason, 0);
+	else if (one->phase == PHASE_DISCARD)
+		connection_finish(connection); /* it has its answer */
+	else
+		reply_to_bytes(connection, one->parser.status, one->parser.reason);
+}
+
+static void
+send_continue(HttpConnection *connection)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (evbuffer_add(connection_output(connection), text, sizeof(text) - 1) != 0)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+static void
+take_head(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+
+	one->keep_alive = one->parser.head.keep_alive;
+	one->body_came = 0;
+	set_phase(connection, PHASE_BODY);
+	request_begin(connection, &one->parser.head);
+	if (one->phase == PHASE_BODY && one->parser.head.expects_continue)
+		send_continue(connection);
+}
+
+static void
+take_end(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+
+	if (one->phase == PHASE_DISCARD)
+	{
+		set_phase(connection, PHASE_SEND);
+		send_on(connection);
+		return;
+	}
+	Assert(one->phase == PHASE_BODY && one->request != NULL);
+	set_phase(connection, PHASE_WAIT);
+	request_complete(one->request);
+}
+
+static void
+take_event(HttpConnection *connection, HttpEvent event)
+{
+	Http1 *one = &connection->one;
+
+	switch (event)
+	{
+		case PARSED_MORE:
+			if (one->phase == PHASE_IDLE && http_parser_busy(&one->parser))
+				set_phase(connection, PHASE_HEAD);
+			break;
+		case PARSED_HEAD:
+			take_head(connection);
+			break;
+		case PARSED_BODY:
+			one->body_came += one->parser.body.len;
+			if (one->phase == PHASE_BODY)
+				request_add_body(one->request, one->parser.body);
+			break;
+		case PARSED_END:
+			take_end(connection);
+			break;
+		case PARSED_BAD:
+			bad_bytes(connection);
+			break;
+	}
+}
+
+static bool
+wants_bytes(const HttpConnection *connection)
+{
+	Http1Phase phase = connection->one.phase;
+
+	return !connection->ended && !connection->finishing && phase != PHASE_HELD &&
+		   phase != PHASE_WAIT && phase != PHASE_SEND;
+}
+
+void
+http1_read(HttpConnection *connection)
+{
+	struct evbuffer *input = connection_input(connection);
+	Http1 *one = &connection->one;
+
+	while (wants_bytes(connection))
+	{
+		struct evbuffer_iovec piece = {NULL, 0};
+		bool any = evbuffer_peek(input, -1, NULL, &piece, 1) > 0;
+		size_t taken;
+		HttpEvent event = http_parse(&one->parser, any ? piece.iov_base : "",
+									 piece.iov_len, &taken);
+
+		take_event(connection, event);
+		evbuffer_drain(input, taken);
+		serve_count(STAT_BYTES_IN, (int64) taken);
+		if (event == PARSED_MORE && evbuffer_get_length(input) == 0)
+			break;
+	}
+}
+
+/* ---- time, and the end ---- */
+
+static void
+timed_out(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+
+	serve_count(STAT_CONNECTIONS_TIMED_OUT, 1);
+	one->keep_alive = false;
+	if (one->phase == PHASE_HEAD)
+		reply_to_bytes(connection, 408, "the request's head took too long");
+	else if (one->phase == PHASE_BODY)
+		gate_refuse(one->request, 408, "the request's body came too slowly", 0);
+	else
+		connection_close(connection);
+}
+
+void
+http1_timeout(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+	int64 now = http_now();
+	int64 limit = phase_time(one->phase);
+	int64 left = connection->progress + limit - now;
+
+	if (one->phase == PHASE_HELD)
+	{
+		set_phase(connection, PHASE_BODY);
+		request_refuse_held(one->request);
+		http1_read(connection);
+		return;
+	}
+	if (limit < 0)
+		return;
+	if (one->phase == PHASE_BODY || one->phase == PHASE_DISCARD)
+	{
+		int64 elapsed = now - one->since;
+
+		if (elapsed >= limit && (int64) one->body_came < elapsed * MIN_BODY_RATE / 1000)
+			left = 0;
+	}
+	else if (one->phase == PHASE_HEAD)
+		left = one->since + limit - now;
+	if (left > 0)
+		connection_set_timer(connection, left);
+	else
+		timed_out(connection);
+}
+
+/*
+ * What the client would be told goes out; whoever has said that it sends no more while its
+ * request still runs is taken to have gone.
+ */
+void
+http1_half_closed(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+
+	if (one->request != NULL || one->phase == PHASE_HEAD)
+	{
+		connection_close(connection);
+		return;
+	}
+	one->keep_alive = false;
+	if (one->phase != PHASE_SEND)
+		connection_finish(connection);
+}
+
+void
+http1_failed(HttpConnection *connection)
+{
+	GateRequest *request = connection->one.request;
+
+	connection->one.keep_alive = false;
+	if (request != NULL && !request->dispatched)
+		gate_refuse(request, 500, "internal error; see the server's log", 0);
+	else
+		connection_close(connection);
+}
+
+bool
+http1_idle(const HttpConnection *connection)
+{
+	return connection->one.phase == PHASE_IDLE && !connection->finishing &&
+		   evbuffer_get_length(bufferevent_get_output(connection->events)) == 0;
+}
+
+void
+http1_begin(HttpConnection *connection)
+{
+	http_parser_init(&connection->one.parser);
+	set_phase(connection, PHASE_IDLE);
+}
+
+void
+http1_end(HttpConnection *connection)
+{
+	Http1 *one = &connection->one;
+	GateRequest *request = one->request;
+
+	one->request = NULL;
+	if (request != NULL)
+		request_abandon(request);
+	close_file(one);
+	http_parser_free(&one->parser);
+}

@@ -1,0 +1,414 @@
+/*
+ * http_connection.c
+ *	  A client's connection: bytes in and out, plain or by TLS, and its end.
+ *
+ * Every callback runs guarded: an error in it costs the connection and nothing else. While
+ * one is active the connection is not freed, only marked.
+ *
+ * The end is gentle where an answer has been given: what is to be written is written, the
+ * client is told that no more comes, and what it still sends is passed over for a moment.
+ * Else the answer could be lost with the reset that unread bytes cause.
+ */
+#include "postgres.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/bufferevent_ssl.h>
+#include <openssl/err.h>
+
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include "http.h"
+#include "serve_settings.h"
+#include "serve_stats.h"
+
+/* How long what a client still sends is passed over. */
+#define LINGER_MS 2000
+
+dlist_head http_connections = DLIST_STATIC_INIT(http_connections);
+int http_connection_count;
+
+int64
+http_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int
+http_count(void)
+{
+	return http_connection_count;
+}
+
+struct evbuffer *
+connection_input(HttpConnection *connection)
+{
+	return bufferevent_get_input(connection->events);
+}
+
+struct evbuffer *
+connection_output(HttpConnection *connection)
+{
+	return bufferevent_get_output(connection->events);
+}
+
+void
+connection_set_timer(HttpConnection *connection, int64 ms)
+{
+	struct timeval time = {ms / 1000, ms % 1000 * 1000};
+
+	if (ms < 0)
+		evtimer_del(connection->timer);
+	else if (evtimer_add(connection->timer, &time) != 0)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+/* ---- the end ---- */
+
+/* Sees the bytes that have gone. */
+static void
+on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+{
+	HttpConnection *connection = arg;
+
+	if (info->n_deleted == 0)
+		return;
+	connection->progress = http_now();
+	serve_count(STAT_BYTES_OUT, (int64) info->n_deleted);
+}
+
+static void
+free_connection(HttpConnection *connection)
+{
+	Assert(!connection->active);
+	http1_end(connection);
+	if (connection->tls != NULL)
+	{
+		/* without waiting for the client's word */
+		SSL_set_shutdown(connection->tls, SSL_RECEIVED_SHUTDOWN);
+		if (!connection->handshaking)
+			SSL_shutdown(connection->tls);
+		ERR_clear_error();
+	}
+	event_free(connection->timer);
+	/* It may live on for a moment, but shall not call us. */
+	evbuffer_remove_cb(connection_output(connection), on_output, connection);
+	bufferevent_disable(connection->events, EV_READ | EV_WRITE);
+	bufferevent_free(connection->events);
+	ReleaseExternalFD();
+	dlist_delete(&connection->node);
+	http_connection_count--;
+	serve_count(STAT_CONNECTIONS, -1);
+	pfree(connection);
+}
+
+bool
+connection_enter(HttpConnection *connection)
+{
+	bool was_active = connection->active;
+
+	connection->active = true;
+	return was_active;
+}
+
+void
+connection_leave(HttpConnection *connection, bool was_active)
+{
+	connection->active = was_active;
+	if (connection->ended && !was_active)
+		free_connection(connection);
+}
+
+void
+connection_close(HttpConnection *connection)
+{
+	connection->ended = true;
+	if (!connection->active)
+		free_connection(connection);
+}
+
+/* Nothing is left to be written: says so to the client. */
+static void
+shut_down(HttpConnection *connection)
+{
+	if (connection->half_closed)
+	{
+		connection_close(connection);
+		return;
+	}
+	if (connection->tls != NULL)
+	{
+		SSL_shutdown(connection->tls);
+		ERR_clear_error();
+	}
+	shutdown(bufferevent_getfd(connection->events), SHUT_WR);
+	connection->shut = true;
+	connection_set_timer(connection, LINGER_MS);
+}
+
+void
+connection_finish(HttpConnection *connection)
+{
+	connection->finishing = true;
+	connection->progress = http_now();
+	connection_set_timer(connection, serve_write_timeout);
+	if (evbuffer_get_length(connection_output(connection)) == 0)
+		shut_down(connection);
+}
+
+/* ---- callbacks ---- */
+
+typedef struct Call
+{
+	HttpConnection *connection;
+	void (*work)(HttpConnection *connection);
+} Call;
+
+static void
+call_work(void *arg)
+{
+	Call *call = arg;
+
+	call->work(call->connection);
+}
+
+static void
+guarded(HttpConnection *connection, void (*work)(HttpConnection *))
+{
+	Call call = {connection, work};
+	bool was_active = connection_enter(connection);
+
+	if (!connection->ended && !gate_guard(call_work, &call))
+		http1_failed(connection);
+	connection_leave(connection, was_active);
+}
+
+static void
+pass_over_input(HttpConnection *connection)
+{
+	struct evbuffer *input = connection_input(connection);
+
+	evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+static void
+read_work(HttpConnection *connection)
+{
+	connection->progress = http_now();
+	if (connection->finishing)
+		pass_over_input(connection);
+	else
+		http1_read(connection);
+}
+
+static void
+on_read(struct bufferevent *events, void *arg)
+{
+	guarded(arg, read_work);
+}
+
+static void
+write_work(HttpConnection *connection)
+{
+	if (connection->shut)
+		return;
+	if (!connection->finishing)
+		http1_drained(connection);
+	else if (evbuffer_get_length(connection_output(connection)) == 0)
+		shut_down(connection);
+}
+
+static void
+on_write(struct bufferevent *events, void *arg)
+{
+	guarded(arg, write_work);
+}
+
+static void
+timer_work(HttpConnection *connection)
+{
+	int64 left = connection->progress + serve_write_timeout - http_now();
+
+	if (connection->finishing && !connection->shut && left > 0)
+	{
+		connection_set_timer(connection, left);
+		return;
+	}
+	if (connection->finishing || connection->handshaking)
+	{
+		if (!connection->shut)
+			serve_count(STAT_CONNECTIONS_TIMED_OUT, 1);
+		connection_close(connection);
+		return;
+	}
+	http1_timeout(connection);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	guarded(arg, timer_work);
+}
+
+/* Whoever speaks HTTP to HTTPS is told so, in HTTP. */
+static void
+tls_failed(HttpConnection *connection)
+{
+	static const char text[] = "HTTP/1.0 400 Bad Request\r\n"
+							   "Content-Type: text/plain; charset=utf-8\r\n"
+							   "Connection: close\r\n"
+							   "\r\n"
+							   "this server speaks HTTPS\n";
+	unsigned long error = bufferevent_get_openssl_error(connection->events);
+
+	if (connection->handshaking)
+	{
+		serve_count(STAT_TLS_FAILURES, 1);
+		if (ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST)
+			(void) send(bufferevent_getfd(connection->events), text, sizeof(text) - 1,
+						MSG_NOSIGNAL);
+		ereport(DEBUG1,
+				(errmsg("TLS handshake with \"%s\" failed: %s", connection->client,
+						error != 0 ? ERR_reason_error_string(error) : "end of input")));
+	}
+	ERR_clear_error();
+}
+
+static void
+end_of_input_work(HttpConnection *connection)
+{
+	connection->half_closed = true;
+	if (connection->handshaking || connection->shut)
+		connection_close(connection);
+	else if (!connection->finishing)
+		http1_half_closed(connection);
+}
+
+static void
+error_work(HttpConnection *connection)
+{
+	if (connection->tls != NULL)
+		tls_failed(connection);
+	connection_close(connection);
+}
+
+static void
+connected_work(HttpConnection *connection)
+{
+	connection->handshaking = false;
+	http1_begin(connection);
+}
+
+static void
+on_event(struct bufferevent *events, short what, void *arg)
+{
+	if (what & BEV_EVENT_CONNECTED)
+		guarded(arg, connected_work);
+	else if (what & BEV_EVENT_EOF)
+		guarded(arg, end_of_input_work);
+	else
+		guarded(arg, error_work);
+}
+
+/* ---- the beginning ---- */
+
+/* The address without port, and whether it is this machine's own. */
+static bool
+describe_client(const struct sockaddr *address, int len, char *text, Size size)
+{
+	if (getnameinfo(address, len, text, size, NULL, 0, NI_NUMERICHOST) != 0)
+		strlcpy(text, "unknown", size);
+	if (address->sa_family == AF_INET)
+	{
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *) address;
+
+		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+	}
+	if (address->sa_family == AF_INET6)
+	{
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) address;
+
+		return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+	}
+	return false;
+}
+
+/* NULL if there is no memory, or the certificate is gone; then the file is still open. */
+static struct bufferevent *
+make_events(int fd, SSL **tls)
+{
+	*tls = NULL;
+	if (!tls_wanted())
+		return bufferevent_socket_new(gate_base, fd,
+									  BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	if (tls_context() == NULL || (*tls = SSL_new(tls_context())) == NULL)
+		return NULL;
+	return bufferevent_openssl_socket_new(gate_base, fd, *tls, BUFFEREVENT_SSL_ACCEPTING,
+										  BEV_OPT_CLOSE_ON_FREE |
+											  BEV_OPT_DEFER_CALLBACKS);
+}
+
+void
+connection_begin(int fd, const struct sockaddr *address, int address_len)
+{
+	SSL *tls;
+	struct bufferevent *events = make_events(fd, &tls);
+	char client[NI_MAXHOST];
+	HttpConnection *connection;
+	bool loopback = describe_client(address, address_len, client, sizeof(client));
+	Size client_size = strlen(client) + 1;
+
+	if (events == NULL)
+	{
+		SSL_free(tls);
+		close(fd);
+		return;
+	}
+	connection = MemoryContextAllocExtended(
+		TopMemoryContext, sizeof(*connection) + client_size, MCXT_ALLOC_NO_OOM);
+	if (connection == NULL)
+	{
+		bufferevent_free(events);
+		return;
+	}
+	memset(connection, 0, sizeof(*connection));
+	connection->client = memcpy(connection + 1, client, client_size);
+	connection->loopback = loopback;
+	connection->events = events;
+	connection->tls = tls;
+	connection->handshaking = tls != NULL;
+	connection->one.file = -1;
+	connection->progress = http_now();
+	connection->timer = evtimer_new(gate_base, on_timer, connection);
+	if (connection->timer == NULL)
+	{
+		bufferevent_free(events);
+		pfree(connection);
+		return;
+	}
+	dlist_push_tail(&http_connections, &connection->node);
+	http_connection_count++;
+	ReserveExternalFD();
+	serve_count(STAT_CONNECTIONS, 1);
+
+	bufferevent_setcb(events, on_read, on_write, on_event, connection);
+	bufferevent_setwatermark(events, EV_READ, 0, HTTP_INPUT_LIMIT);
+	bufferevent_setwatermark(events, EV_WRITE, HTTP_OUTPUT_LIMIT / 4, 0);
+	evbuffer_add_cb(bufferevent_get_output(events), on_output, connection);
+	if (tls != NULL)
+	{
+		bufferevent_openssl_set_allow_dirty_shutdown(events, 1);
+		connection_set_timer(connection, serve_header_timeout);
+	}
+	else
+		http1_begin(connection);
+	bufferevent_enable(events, EV_READ | EV_WRITE);
+}

@@ -1,0 +1,334 @@
+/*
+ * http_reply.c
+ *	  Answers: their heads, what refusals look like, and what is counted and logged.
+ *
+ * gate_reply() is the end of a request whatever happens: when the answer cannot be made,
+ * the connection is closed.
+ */
+#include "postgres.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/stringinfo.h"
+
+#include "http.h"
+#include "serve_settings.h"
+#include "serve_stats.h"
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+/* ---- heads ---- */
+
+static const char *
+date_text(void)
+{
+	static time_t shown;
+	static char text[40];
+	time_t now = time(NULL);
+	struct tm parts;
+
+	if (now != shown)
+	{
+		gmtime_r(&now, &parts);
+		strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+		shown = now;
+	}
+	return text;
+}
+
+static bool
+has_body(int status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
+
+/* What browsers must be told before pages of other origins may read the answer. */
+static void
+add_cors(StringInfo head, TsString origin)
+{
+	if (serve_cors_origin[0] == '\0')
+		return;
+	appendStringInfoString(head, "Vary: Origin\r\n");
+	if (origin.len == 0 || !http_list_has(serve_cors_origin, origin))
+		return;
+	if (http_list_has(serve_cors_origin, (TsString){"*", 1}))
+		appendStringInfoString(head, "Access-Control-Allow-Origin: *\r\n");
+	else
+		appendStringInfo(head, "Access-Control-Allow-Origin: %.*s\r\n", (int) origin.len,
+						 origin.data);
+	appendStringInfoString(
+		head, "Access-Control-Allow-Headers: Accept, Authorization, Content-Type, "
+			  "Origin, X-Scope-OrgID\r\n"
+			  "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
+			  "Access-Control-Expose-Headers: Date, Retry-After, X-Request-Id\r\n");
+}
+
+static void
+begin_head(StringInfo head, int status)
+{
+	initStringInfo(head);
+	appendStringInfo(head, "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: mytsdb/%s\r\n", status,
+					 http_status_text(status), date_text(), MYTSDB_VERSION);
+}
+
+static void
+make_head(StringInfo head, const GateRequest *request, const GateReply *reply, bool close)
+{
+	begin_head(head, reply->status);
+	appendStringInfo(head, "X-Request-Id: " UINT64_FORMAT "\r\n", request->id);
+	if (reply->content_type != NULL && has_body(reply->status))
+		appendStringInfo(head, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n",
+						 reply->content_type);
+	if (reply->content_encoding != NULL)
+		appendStringInfo(head, "Content-Encoding: %s\r\n", reply->content_encoding);
+	if (has_body(reply->status))
+		appendStringInfo(head, "Content-Length: " UINT64_FORMAT "\r\n", reply->size);
+	if (close)
+		appendStringInfoString(head, "Connection: close\r\n");
+	else if (request->http_1_0)
+		appendStringInfoString(head, "Connection: keep-alive\r\n");
+	add_cors(head, request->origin);
+	if (reply->headers.len > 0)
+		appendBinaryStringInfo(head, reply->headers.data, (int) reply->headers.len);
+	appendStringInfoString(head, "\r\n");
+}
+
+static void
+put(HttpConnection *connection, const void *data, Size size)
+{
+	if (size > 0 && evbuffer_add(connection_output(connection), data, size) != 0)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+/* ---- answers ---- */
+
+typedef struct Answer
+{
+	GateRequest *request;
+	const GateReply *reply;
+	bool file_taken; /* the connection has it */
+} Answer;
+
+static void
+note(const Answer *answer)
+{
+	const GateRequest *request = answer->request;
+	instr_time took;
+	int64 microseconds;
+
+	INSTR_TIME_SET_CURRENT(took);
+	INSTR_TIME_SUBTRACT(took, request->began);
+	microseconds = (int64) INSTR_TIME_GET_MICROSEC(took);
+	serve_count_reply(request->route, answer->reply->status, microseconds);
+	gate_log_request(request, answer->reply->status, microseconds, request->reason);
+}
+
+static void
+note_work(void *arg)
+{
+	note(arg);
+}
+
+static void
+send_work(void *arg)
+{
+	Answer *answer = arg;
+	const GateReply *reply = answer->reply;
+	const GateRequest *request = answer->request;
+	HttpConnection *connection = request->connection;
+	bool close = reply->close || !http1_keeps_alive(connection);
+	bool body = has_body(reply->status) && request->method != SERVE_HEAD;
+	StringInfoData head;
+	int file = body ? reply->fd : -1;
+
+	make_head(&head, request, reply, close);
+	put(connection, head.data, (Size) head.len);
+	if (body && file < 0)
+		put(connection, reply->body.data, reply->body.len);
+	answer->file_taken = file >= 0;
+	http1_answered(connection, close, file, reply->size);
+}
+
+void
+gate_reply(GateRequest *request, const GateReply *reply)
+{
+	Answer answer = {request, reply, false};
+	HttpConnection *connection = request->connection;
+
+	Assert(reply->fd >= 0 || reply->size == reply->body.len);
+	gate_guard(note_work, &answer);
+	if (connection != NULL)
+	{
+		bool was_active = connection_enter(connection);
+
+		Assert(connection->one.request == request);
+		if (!gate_guard(send_work, &answer))
+		{
+			connection->one.request = NULL;
+			connection_close(connection);
+		}
+		connection_leave(connection, was_active);
+	}
+	if (reply->fd >= 0 && !answer.file_taken)
+		close(reply->fd);
+	request_free(request);
+}
+
+/* ---- refusals ---- */
+
+/* Whether clients expect the API's document: those of its routes that give JSON. */
+static bool
+speaks_api(ServeRoute route)
+{
+	return route >= ROUTE_QUERY && route < SERVE_ROUTES;
+}
+
+static const char *
+error_type(int status)
+{
+	switch (status)
+	{
+		case 401:
+			return "unauthorized";
+		case 403:
+			return "forbidden";
+		case 404:
+			return "not_found";
+		case 406:
+			return "not_acceptable";
+		case 408:
+		case 504:
+			return "timeout";
+		case 422:
+			return "execution";
+		case 429:
+		case 502:
+		case 503:
+			return "unavailable";
+		default:
+			return status >= 500 ? "internal" : "bad_data";
+	}
+}
+
+static void
+append_json(StringInfo out, const char *text)
+{
+	char escaped[TS_JSON_ESCAPE_SIZE];
+
+	for (; *text != '\0'; text++)
+	{
+		int len = ts_json_escape(*text, escaped);
+
+		if (len > 0)
+			appendBinaryStringInfo(out, escaped, len);
+		else
+			appendStringInfoChar(out, *text);
+	}
+}
+
+static void
+make_refusal(StringInfo body, ServeRoute route, int status, const char *message)
+{
+	initStringInfo(body);
+	if (speaks_api(route))
+	{
+		appendStringInfo(body, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":\"",
+						 error_type(status));
+		append_json(body, message);
+		appendStringInfoString(body, "\"}\n");
+	}
+	else
+		appendStringInfo(body, "%s\n", message);
+}
+
+typedef struct Refusal
+{
+	GateRequest *request;
+	int status;
+	const char *message;
+	const char *headers;
+} Refusal;
+
+static void
+refuse_work(void *arg)
+{
+	Refusal *refusal = arg;
+	ServeRoute route = refusal->request->route;
+	StringInfoData body;
+	GateReply reply = {.status = refusal->status, .fd = -1};
+
+	make_refusal(&body, route, refusal->status, refusal->message);
+	reply.content_type = speaks_api(route) ? "application/json" : TEXT_TYPE;
+	reply.headers = (TsString){refusal->headers, strlen(refusal->headers)};
+	reply.body = (TsString){body.data, (size_t) body.len};
+	reply.size = reply.body.len;
+	gate_reply(refusal->request, &reply);
+}
+
+/* Makes the answer in a callback's memory, which is gone afterwards. */
+static void
+refuse(GateRequest *request, int status, const char *message, const char *headers)
+{
+	Refusal refusal = {request, status, message, headers};
+	GateReply bare = {.status = status, .fd = -1, .close = true};
+
+	/* gate_reply() raises nothing: if this fails, it was not reached */
+	if (!gate_guard(refuse_work, &refusal))
+		gate_reply(request, &bare);
+}
+
+void
+gate_refuse(GateRequest *request, int status, const char *message, int retry_after)
+{
+	char headers[200] = "";
+
+	if (status == 401)
+		snprintf(headers, sizeof(headers), "WWW-Authenticate: " GATE_CHALLENGE "\r\n");
+	if (retry_after > 0)
+		snprintf(headers + strlen(headers), sizeof(headers) - strlen(headers),
+				 "Retry-After: %d\r\n", retry_after);
+	refuse(request, status, message, headers);
+}
+
+/* The header that says what a route takes. */
+static const char *
+allow_header(ServeRoute route)
+{
+	int methods = serve_routes[route].methods;
+
+	return psprintf(
+		"Allow: %s%s%s%sOPTIONS\r\n", methods & SERVE_GET ? "GET, HEAD, " : "",
+		methods & SERVE_POST ? "POST, " : "", methods & SERVE_PUT ? "PUT, " : "",
+		methods & SERVE_DELETE ? "DELETE, " : "");
+}
+
+void
+reply_wrong_method(GateRequest *request)
+{
+	refuse(request, 405, "the method is not allowed here", allow_header(request->route));
+}
+
+void
+reply_options(GateRequest *request)
+{
+	const char *allow = allow_header(request->route);
+	GateReply reply = {.status = 204, .headers = {allow, strlen(allow)}, .fd = -1};
+
+	gate_reply(request, &reply);
+}
+
+void
+reply_to_bytes(HttpConnection *connection, int status, const char *message)
+{
+	StringInfoData head;
+
+	serve_count_reply(ROUTE_UNKNOWN, status, 0);
+	begin_head(&head, status);
+	appendStringInfo(&head,
+					 "Content-Type: " TEXT_TYPE "\r\nContent-Length: %zu\r\n"
+					 "Connection: close\r\n\r\n%s\n",
+					 strlen(message) + 1, message);
+	put(connection, head.data, (Size) head.len);
+	connection_finish(connection);
+}
