@@ -8,7 +8,7 @@ use Test::More;
 
 my $root = $ENV{MYTSDB_ROOT} or die 'MYTSDB_ROOT is not set';
 chdir $root or die "$root: $!";
-delete @ENV{qw(DATA PGPORT MAKEFLAGS MAKELEVEL)};
+delete @ENV{qw(DATA PGPORT HTTP_PORT MAKEFLAGS MAKELEVEL)};
 
 # A test that is interrupted leaves no server behind.
 $SIG{INT} = $SIG{TERM} = sub { exit 1 };
@@ -21,6 +21,7 @@ chomp $bindir;
 # The parent directory is root's alone, as a user may have it.
 my $data = "$tmp/parent/data";
 my $port = free_port();
+my $http_port = free_port();
 
 # Runs a command; returns its exit status and everything it printed.
 sub run
@@ -32,7 +33,7 @@ sub run
 
 sub make_run
 {
-	my (%set) = (DATA => $data, PGPORT => $port, @_);
+	my (%set) = (DATA => $data, PGPORT => $port, HTTP_PORT => $http_port, @_);
 	my $variables = join ' ', map { defined $set{$_} ? "$_=$set{$_}" : () } sort keys %set;
 	return run("make run $variables");
 }
@@ -132,6 +133,14 @@ is(postmaster_pid(), $pid, 'and leaves the server alone');
 ($status, $output) = make_run(PGPORT => undef);
 is($status, 0, 'without PGPORT it takes the port the server has');
 is(uri_of($output), $uri, 'in the URI, too');
+($status, $output) = make_run(HTTP_PORT => undef);
+is($status, 0, 'without HTTP_PORT it takes the port the server has');
+like($output, qr{http://127\.0\.0\.1:$http_port$}m, 'and says it');
+
+($status, $output) = make_run(HTTP_PORT => free_port());
+isnt($status, 0, 'another HTTP_PORT is refused while the server runs');
+like($output, qr/already runs, with HTTP on port $http_port/, 'with the reason');
+
 ($status, $output) = make_run(PGPORT => free_port());
 isnt($status, 0, 'another PGPORT is refused while the server runs');
 like($output, qr/already runs, on port $port/, 'with the reason');
