@@ -185,6 +185,7 @@ reload(void *arg)
 	ProcessConfigFile(PGC_SIGHUP);
 	http_reload();
 	gate_auth_reload();
+	gate_self_reload();
 }
 
 /* What backends are asked to do while they wait for a command. */
@@ -263,6 +264,7 @@ mytsdb_gate_main(Datum arg)
 	dispatch_start();
 	gate_auth_start();
 	http_start();
+	gate_self_start();
 	gate_loop();
 
 	/* Not 0: a gate that was ended while the server goes on is to come back. */

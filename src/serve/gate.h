@@ -30,6 +30,7 @@
 #include "serve.h"
 
 typedef struct HttpConnection HttpConnection;
+typedef struct GateReply GateReply;
 
 typedef struct GateRequest
 {
@@ -69,13 +70,18 @@ typedef struct GateRequest
 	bool bytes_allowed;       /* gate_allow_bytes() was asked already */
 	bool dispatched;          /* gate_dispatch() has it */
 	struct GateRefusal *held; /* it will be answered with, after a delay */
+	/*
+	 * Of a request of the gate's own, which has no connection: told of the answer. Such a
+	 * request is neither logged nor counted as one of HTTP.
+	 */
+	void (*answered)(const struct GateRequest *request, const GateReply *reply);
 	/* of gate_dispatch.c */
 	dlist_node node;
 	int worker; /* that has it, or -1 */
 } GateRequest;
 
 /* An answer. Texts and data are copied; of a file the descriptor becomes the gate's. */
-typedef struct GateReply
+struct GateReply
 {
 	int status;
 	const char *content_type;     /* NULL: none, and no body */
@@ -85,7 +91,7 @@ typedef struct GateReply
 	int fd;      /* -1: none; else all of the body, from its start */
 	uint64 size; /* of the body, whichever it is */
 	bool close;  /* the connection, afterwards */
-} GateReply;
+};
 
 /* ---- the loop (gate.c) ---- */
 
@@ -115,6 +121,14 @@ extern void gate_reply(GateRequest *request, const GateReply *reply);
 /* The same, with a text, or with the API's error document where the route has such. */
 extern void
 gate_refuse(GateRequest *request, int status, const char *message, int retry_after);
+
+/*
+ * Makes a request that no client has sent; role, source and body are up to the caller, who
+ * then hands it to gate_dispatch().
+ */
+extern GateRequest *
+gate_own_request(ServeRoute route, ServeMethod method,
+				 void (*answered)(const GateRequest *request, const GateReply *reply));
 
 /* Bytes of bodies that are being read or wait. */
 extern Size gate_body_bytes(void);
@@ -163,6 +177,11 @@ extern void gate_log_request(const GateRequest *request, int status, int64 micro
 							 const char *reason);
 /* A request that is to be known of, always: "mytsdb audit: ACTION id=... path=...". */
 extern void gate_audit_request(const GateRequest *request, const char *action);
+
+/* ---- our own metrics in the store (gate_self.c) ---- */
+
+extern void gate_self_start(void);
+extern void gate_self_reload(void);
 
 /* ---- queues and workers (gate_dispatch.c) ---- */
 

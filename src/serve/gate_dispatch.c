@@ -546,7 +546,7 @@ void
 dispatch_lost(GateRequest *request, bool begun)
 {
 	count_running(request, -1);
-	if (!begun && request->connection != NULL)
+	if (!begun && (request->connection != NULL || request->answered != NULL))
 	{
 		enter_queue(request, true);
 		start_tick();

@@ -131,6 +131,14 @@ note_work(void *arg)
 }
 
 static void
+tell_work(void *arg)
+{
+	Answer *answer = arg;
+
+	answer->request->answered(answer->request, answer->reply);
+}
+
+static void
 send_work(void *arg)
 {
 	Answer *answer = arg;
@@ -157,7 +165,7 @@ gate_reply(GateRequest *request, const GateReply *reply)
 	HttpConnection *connection = request->connection;
 
 	Assert(reply->fd >= 0 || reply->size == reply->body.len);
-	gate_guard(note_work, &answer);
+	gate_guard(request->answered != NULL ? tell_work : note_work, &answer);
 	if (connection != NULL)
 	{
 		bool was_active = connection_enter(connection);

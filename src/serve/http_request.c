@@ -67,34 +67,24 @@ decode(GateRequest *request, TsString text, TsString *out)
 	return true;
 }
 
+/* One without any text. */
 static GateRequest *
-make_request(HttpConnection *connection, const HttpHead *head)
+new_request(void)
 {
+	static const TsString empty = {"", 0};
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "mytsdb HTTP request",
 												  ALLOCSET_SMALL_SIZES);
 	GateRequest *request = MemoryContextAllocZero(context, sizeof(*request));
-	const TsString *fields = head->fields;
 
 	request->context = context;
 	request->id = next_id();
-	request->method = head->method;
-	request->http_1_0 = head->http_1_0;
-	request->target = copy_text(request, head->target);
-	request->path = copy_text(request, head->path);
-	request->query = copy_text(request, head->query);
-	request->tenant = request->argument = (TsString){"", 0};
-	request->authorization = copy_text(request, fields[FIELD_AUTHORIZATION]);
-	request->content_type = copy_text(request, fields[FIELD_CONTENT_TYPE]);
-	request->content_encoding = copy_text(request, fields[FIELD_CONTENT_ENCODING]);
-	request->accept = copy_text(request, fields[FIELD_ACCEPT]);
-	request->accept_encoding = copy_text(request, fields[FIELD_ACCEPT_ENCODING]);
-	request->host = copy_text(request, fields[FIELD_HOST]);
-	request->origin = copy_text(request, fields[FIELD_ORIGIN]);
-	request->write_version = copy_text(request, fields[FIELD_WRITE_VERSION]);
-	request->user_agent = copy_text(request, fields[FIELD_USER_AGENT]);
-	request->client = MemoryContextStrdup(context, connection->client);
-	request->loopback = connection->loopback;
-	request->tls = connection->tls != NULL;
+	request->target = request->path = request->query = empty;
+	request->tenant = request->argument = empty;
+	request->authorization = request->host = request->origin = empty;
+	request->content_type = request->content_encoding = empty;
+	request->accept = request->accept_encoding = empty;
+	request->write_version = request->user_agent = empty;
+	request->client = "";
 	request->received = GetCurrentTimestamp();
 	INSTR_TIME_SET_CURRENT(request->began);
 	request->worker = -1;
@@ -104,6 +94,45 @@ make_request(HttpConnection *connection, const HttpHead *head)
 		MemoryContextDelete(context);
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	}
+	return request;
+}
+
+GateRequest *
+gate_own_request(ServeRoute route, ServeMethod method,
+				 void (*answered)(const GateRequest *request, const GateReply *reply))
+{
+	GateRequest *request = new_request();
+
+	Assert(answered != NULL);
+	request->route = route;
+	request->method = method;
+	request->answered = answered;
+	return request;
+}
+
+static GateRequest *
+make_request(HttpConnection *connection, const HttpHead *head)
+{
+	GateRequest *request = new_request();
+	const TsString *fields = head->fields;
+
+	request->method = head->method;
+	request->http_1_0 = head->http_1_0;
+	request->target = copy_text(request, head->target);
+	request->path = copy_text(request, head->path);
+	request->query = copy_text(request, head->query);
+	request->authorization = copy_text(request, fields[FIELD_AUTHORIZATION]);
+	request->content_type = copy_text(request, fields[FIELD_CONTENT_TYPE]);
+	request->content_encoding = copy_text(request, fields[FIELD_CONTENT_ENCODING]);
+	request->accept = copy_text(request, fields[FIELD_ACCEPT]);
+	request->accept_encoding = copy_text(request, fields[FIELD_ACCEPT_ENCODING]);
+	request->host = copy_text(request, fields[FIELD_HOST]);
+	request->origin = copy_text(request, fields[FIELD_ORIGIN]);
+	request->write_version = copy_text(request, fields[FIELD_WRITE_VERSION]);
+	request->user_agent = copy_text(request, fields[FIELD_USER_AGENT]);
+	request->client = MemoryContextStrdup(request->context, connection->client);
+	request->loopback = connection->loopback;
+	request->tls = connection->tls != NULL;
 	request->connection = connection;
 	connection->one.request = request;
 	return request;

@@ -1,0 +1,334 @@
+# What the server inside says of itself: /metrics in both formats, the views with the same
+# figures, its own metrics in the store, and its log.
+use strict;
+use warnings;
+
+use FindBin;
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use lib $FindBin::Bin;
+use Cluster;
+use Http;
+
+chdir $ENV{MYTSDB_ROOT} or die $!;
+my $dir = Cluster::prepare('assert');
+my ($node, $port) = Http::node('metrics', "log_destination = 'jsonlog'", 'logging_collector = on',
+	"log_filename = 'server.log'", "mytsdb.log_requests = 'all'", 'mytsdb.log_min_request_duration = 0',
+	'mytsdb.auth_failures = 3', 'max_worker_processes = 20', 'mytsdb.maintenance_workers = 0');
+
+# All samples of a text: "name{labels}" => value.
+sub samples
+{
+	my ($text) = @_;
+	my %samples;
+	foreach my $line (split /\n/, $text)
+	{
+		next if $line =~ /^#/;
+		my ($series, $value) = $line =~ /^(\S+(?:\{.*\})?) (\S+)$/ or die "no sample: $line";
+		die "twice: $series" if exists $samples{$series};
+		$samples{$series} = $value;
+	}
+	return \%samples;
+}
+
+sub scrape
+{
+	my ($accept) = @_;
+	return Http->connect($port)->request('GET', '/metrics', headers => [ $accept ? (Accept => $accept) : () ]);
+}
+
+my $before;
+
+# What a piece of work adds to the figures.
+sub work
+{
+	my ($code) = @_;
+	$before = samples(scrape()->{content});
+	$code->();
+	my $after = samples(scrape()->{content});
+	my %added = map { $_ => $after->{$_} - ($before->{$_} // 0) } keys %$after;
+	return \%added;
+}
+
+# Checks that figures have moved, by no less than the numbers given.
+sub moves
+{
+	my ($what, $added, %wanted) = @_;
+	my @not = grep { ($added->{$_} // 0) < $wanted{$_} } sort keys %wanted;
+	ok !@not, "$what is counted" or diag map { "$_: " . ($added->{$_} // 'none') . " of $wanted{$_}\n" } @not;
+	return;
+}
+
+# ---- formats ----
+
+Http::get($port, '/api/v1/query', query => '1');
+my $text = scrape();
+is $text->{status}, 200, '/metrics is answered';
+like $text->{headers}{'content-type'}, qr{^text/plain; version=0\.0\.4}, 'as text';
+my $open = scrape('application/openmetrics-text; version=1.0.0,text/plain;q=0.5');
+like $open->{headers}{'content-type'}, qr{^application/openmetrics-text; version=1\.0\.0}, 'as OpenMetrics, if asked for';
+like $open->{content}, qr/\n# EOF\n\z/, 'OpenMetrics ends with a mark';
+unlike $text->{content}, qr/# (?:EOF|UNIT)/, 'text has none';
+
+my %kinds = $text->{content} =~ /^# TYPE (\S+) (\S+)$/mg;
+my %open_kinds = $open->{content} =~ /^# TYPE (\S+) (\S+)$/mg;
+cmp_ok scalar(keys %kinds), '>=', 40, 'there are at least 40 families';
+is_deeply [ map { /_total$/ && $kinds{$_} ne 'counter' } sort keys %kinds ], [ map { '' } keys %kinds ],
+  'only counters end with _total';
+is_deeply { map { ($open_kinds{$_} eq 'counter' ? $_ . '_total' : $_) => $open_kinds{$_} } keys %open_kinds }, \%kinds,
+  'both formats have the same families';
+my @units = $open->{content} =~ /^# UNIT (\S+) (\S+)$/mg;
+my @wrong;
+while (my ($name, $unit) = splice @units, 0, 2)
+{
+	push @wrong, $name unless $name =~ /_$unit$/;
+}
+is_deeply \@wrong, [], 'families with a unit end with it';
+my $found = samples($text->{content});
+foreach my $name (qw(mytsdb_write_mutex_lock_seconds_total mytsdb_write_sample_append_seconds_total
+	mytsdb_query_duration_seconds_count mytsdb_query_duration_seconds_sum mytsdb_query_duration_seconds_bucket{le="0.001"}
+	mytsdb_read_index_search_seconds_total process_cpu_seconds_total process_resident_memory_bytes process_open_fds
+	mytsdb_hot_memory_used_bytes mytsdb_log_bytes_total))
+{
+	ok exists $found->{$name}, $name;
+}
+ok exists samples($open->{content})->{'mytsdb_query_duration_seconds_bucket{le="1.0"}'}, 'bounds in OpenMetrics are floats';
+
+my $tools = `tools/prometheus`;
+chomp $tools;
+SKIP:
+{
+	skip 'no promtool', 2 unless $tools;
+	foreach my $answer ($text, $open)
+	{
+		# Its parser is that of text alone.
+		my $content = $answer->{content};
+		$content = scrape()->{content} if $answer == $open;
+		open my $in, '|-', "'$tools/promtool' check metrics > '$dir/promtool' 2>&1" or die $!;
+		print $in $content;
+		my $closed = close $in;
+		ok $closed && -z "$dir/promtool", 'promtool has nothing to say' or diag Cluster::slurp("$dir/promtool");
+	}
+}
+
+# ---- what is counted ----
+
+my $now = int(time * 1000);
+my $added = work(sub {
+		my $answer = Http::write($port, Http::write1(
+			map { { labels => { __name__ => 'm', n => $_ }, samples => [ [ $now, $_ ] ] } } 1 .. 10));
+		is $answer->{status} . ($answer->{status} =~ /^20/ ? '' : $answer->{content}), $answer->{status}, 'a write is taken';
+	});
+moves('a write', $added,
+	mytsdb_write_requests_total => 1, 'mytsdb_write_samples_total{type="float"}' => 10, mytsdb_write_commits_total => 1,
+	mytsdb_write_received_bytes_total => 50, mytsdb_write_decoded_bytes_total => 100,
+	mytsdb_write_sample_append_seconds_total => 1e-6, mytsdb_write_commit_seconds_total => 1e-6,
+	mytsdb_new_series_total => 10, mytsdb_log_records_total => 1, mytsdb_log_bytes_total => 10,
+	mytsdb_series_cache_misses_total => 10, mytsdb_hot_memory_appends_total => 1,
+	mytsdb_write_request_duration_seconds_count => 1, mytsdb_http_received_bytes_total => 100,
+	mytsdb_http_connections_accepted_total => 1,
+	'mytsdb_http_request_duration_seconds_count{route="/api/v1/write"}' => 1);
+
+$added = work(sub { Http::write($port, Http::write1({ labels => { __name__ => 'm', n => 1 }, samples => [ [ $now + 1, 1 ] ] })) for 1 .. 4 });
+moves('a series that is known', $added, mytsdb_series_cache_hits_total => 1);
+
+$added = work(sub {
+		is Http::data(Http::get($port, '/api/v1/query', query => 'count(m)', time => $now / 1000))->{result}[0]{value}[1], 10,
+		  'a query is answered';
+	});
+moves('a query', $added,
+	mytsdb_queries_total => 1, mytsdb_query_duration_seconds_count => 1, mytsdb_query_duration_seconds_sum => 1e-6,
+	'mytsdb_query_duration_seconds_bucket{le="+Inf"}' => 1, mytsdb_queue_duration_seconds_count => 1,
+	mytsdb_read_index_searches_total => 1, mytsdb_read_index_search_seconds_total => 1e-6, mytsdb_read_rows_total => 10,
+	mytsdb_query_samples_total => 10, 'mytsdb_http_requests_total{route="/api/v1/query",status="200"}' => 1);
+
+$added = work(sub { Http::get($port, '/api/v1/query', query => 'count(') });
+moves('a query that fails', $added, mytsdb_queries_failed_total => 1,
+	'mytsdb_http_requests_total{route="/api/v1/query",status="400"}' => 1);
+
+$added = work(sub { Http::get($port, '/nowhere') });
+moves('a path that is not there', $added, 'mytsdb_http_requests_total{route="unknown",status="404"}' => 1);
+
+$added = work(sub { Http->connect($port)->request('DELETE', '/api/v1/query') });
+moves('a wrong method', $added, 'mytsdb_http_requests_total{route="/api/v1/query",status="405"}' => 1);
+
+$added = work(sub { my $client = Http->connect($port); $client->send("not HTTP\r\n\r\n"); $client->receive; });
+moves('what is no HTTP', $added, mytsdb_http_malformed_requests_total => 1);
+
+$added = work(sub { Http::write($port, content => Http::snappy('no message')) });
+moves('a write that fails', $added, mytsdb_write_failed_requests_total => 1);
+
+$added = work(sub {
+		Http->connect($port)->request('GET', '/api/v1/query?query=1', headers => [ Authorization => Http::basic('nobody', 'x') ])
+		  for 1 .. 5;
+	});
+moves('logins that fail', $added, mytsdb_http_auth_failures_total => 3,
+	'mytsdb_http_requests_total{route="/api/v1/query",status="401"}' => 3);
+moves('an address that fails too often', $added, mytsdb_http_auth_throttled_total => 1,
+	'mytsdb_http_requests_total{route="/api/v1/query",status="429"}' => 1);
+
+$added = work(sub {
+		$node->safe_sql(q{SELECT mytsdb.seal('mytsdb.metrics')});
+		Http::write($port, Http::write1({ labels => { __name__ => 'm', n => 1 }, samples => [ [ $now + 2, 1 ] ] }));
+		$node->safe_sql(q{SELECT mytsdb.seal('mytsdb.metrics')});
+		$node->safe_sql(q{SELECT mytsdb.merge('mytsdb.metrics')});
+		$node->safe_sql(q{SELECT count(value) FROM mytsdb.metrics});
+		$node->safe_sql(q{SELECT mytsdb.drop_before('mytsdb.metrics', 'infinity')});
+	});
+moves('maintenance', $added,
+	mytsdb_seals_total => 2, mytsdb_seal_rows_total => 12, mytsdb_seal_seconds_total => 1e-6, mytsdb_merges_total => 1,
+	mytsdb_merge_rows_total => 12, mytsdb_merge_seconds_total => 1e-6, mytsdb_read_chunks_total => 10,
+	mytsdb_read_blocks_total => 1, mytsdb_retention_dropped_blocks_total => 1,
+	mytsdb_hot_memory_dropped_generations_total => 1);
+
+# ---- gauges ----
+
+my @idle = map { Http->connect($port) } 1 .. 5;
+$_->request('GET', '/-/healthy') for @idle;
+$found = samples(scrape()->{content});
+cmp_ok $found->{mytsdb_http_connections}, '>=', 6, 'connections are seen';
+is $found->{'mytsdb_workers{kind="ingest"}'}, 2, 'ingest workers are seen';
+is $found->{'mytsdb_workers{kind="query"}'}, 4, 'query workers are seen';
+is $found->{mytsdb_queries_running}, 0, 'no query runs';
+@idle = ();
+ok exists $found->{'mytsdb_process_cpu_seconds_total{kind="query",number="4"}'}, 'processes are seen';
+# 72,000 steps of 200 series: half a minute, as it stands.
+$node->safe_sql(q{INSERT INTO mytsdb.metrics (labels, "time", value)
+	SELECT labels(jsonb_build_object('__name__', 'big', 'n', n)), timestamptz '2026-01-01' + t * interval '1 s', t
+	FROM generate_series(1, 200) n, generate_series(1, 3600) t});
+my $slow = Http->connect($port);
+$slow->send(Http::bytes('GET', '/api/v1/query?' . Http::form(
+			query => 'sum(max_over_time(rate(big[30m])[1h:50ms]))', time => '2026-01-01T01:00:00Z')));
+my $end = time + 30;
+my $worker = '';
+while ($worker !~ /query=/ && time < $end)
+{
+	$worker = $node->safe_sql(
+		q{SELECT kind, request_id > 0, request, since <= clock_timestamp() FROM mytsdb.stat_workers WHERE request_id IS NOT NULL});
+	sleep 0.05;
+}
+like $worker, qr{^query\|t\|.*max_over_time.*\|t$}, 'stat_workers shows what runs';
+is samples(scrape()->{content})->{mytsdb_queries_running}, 1, 'a query that runs is seen';
+is $node->safe_sql(q{SET ROLE metrics; SELECT count(request) FROM mytsdb.stat_workers}), 0, 'but not shown to everybody';
+ok !$slow->has_answer(0), 'it runs still' or diag $slow->receive->{content};
+$added = work(sub {
+		$slow->reset;
+		my $end = time + 30;
+		sleep 0.05 while samples(scrape()->{content})->{mytsdb_queries_running} && time < $end;
+
+	});
+moves('a client that goes away', $added, mytsdb_queries_canceled_total => 1);
+
+# ---- views ----
+
+# /metrics itself, what PostgreSQL's own sessions do, and times of the process are left out.
+my $view = $node->safe_sql(q{SELECT name || CASE WHEN labels = '{}' THEN '' ELSE labels::text END || ' ' || value
+	FROM mytsdb.stat_server WHERE name !~ '^mytsdb_(http|log|hot|series|read|write_mutex)' AND name <> 'mytsdb_build_info'
+		AND labels->>'le' IS NULL});
+my $metrics = samples(scrape()->{content});
+my $same = 0;
+my @different;
+foreach my $line (split /\n/, $view)
+{
+	my ($series, $value) = $line =~ /^(.*) (\S+)$/;
+	next if $series =~ /selectors|regex/;
+	defined $metrics->{$series} && abs($metrics->{$series} - $value) <= 1e-6 * abs $value ? $same++ : push @different, $line;
+}
+is_deeply \@different, [], 'the views have the figures of /metrics';
+cmp_ok $same, '>', 40, 'most of them';
+is $node->safe_sql(q{SELECT requests, client_errors, server_errors, seconds > 0 FROM mytsdb.stat_http
+	WHERE route = '/api/v1/write'}), join('|',
+	$metrics->{'mytsdb_http_request_duration_seconds_count{route="/api/v1/write"}'}, 1, 0, 't'), 'stat_http';
+is $node->safe_sql(q{SELECT requests, samples FROM mytsdb.stat_ingest}),
+  "$metrics->{mytsdb_write_requests_total}|$metrics->{'mytsdb_write_samples_total{type=\"float\"}'}", 'stat_ingest';
+is $node->safe_sql(q{SELECT queries, failed FROM mytsdb.stat_queries}),
+  "$metrics->{mytsdb_queries_total}|$metrics->{mytsdb_queries_failed_total}", 'stat_queries';
+is $node->safe_sql(q{SELECT auth_failures, malformed_requests FROM mytsdb.stat_connections}),
+  "$metrics->{mytsdb_http_auth_failures_total}|$metrics->{mytsdb_http_malformed_requests_total}", 'stat_connections';
+
+# ---- the log ----
+
+sub log_lines
+{
+	my $text = Cluster::tools('as_server', 'cat', "$node->{data}/log/server.json");
+	return map { JSON::PP->new->decode($_) } grep { /\S/ } split /\n/, $text;
+}
+
+Http::post($port, '/api/v1/query', query => "vector(1)\n+ 41 # \"x\"\n");
+my $long = 'vector(1)' . (' + 1' x 1000);
+Http::post($port, '/api/v1/query', query => $long);
+Http::post($port, '/api/v1/admin/tsdb/clean_tombstones');
+Http::get($port, "/a\\b\"c", x => 1);
+my @requests = grep { $_->{message} =~ /^http request / } log_lines();
+cmp_ok scalar(@requests), '>=', 30, 'requests are logged, each on one line';
+is_deeply [ grep { $_->{message} =~ /\n/ } @requests ], [], 'without line breaks';
+my ($line) = grep { $_->{message} =~ /\b41\b/ } @requests;
+like $line->{message},
+  qr{^http request id=\d+ method=POST route=/api/v1/query status=200 duration_ms=\d+\.\d\d\d role=metrics client=127\.0\.0\.1\S* slow=true query="vector\(1\)\\n\+ 41 # \\"x\\"\\n"$},
+  'a request has its id, route, status, time, role, client and, being slow, its expression';
+is $line->{error_severity}, 'LOG', 'as a message of level LOG';
+($line) = grep { $_->{message} =~ /\+ 1 \+ 1/ } @requests;
+like $line->{message}, qr/\+ 1 \.?\.*.*\.\.\."$/, 'of a long expression the beginning';
+cmp_ok length $line->{message}, '<', 1500, 'and no more';
+ok scalar(grep { $_->{message} =~ m{status=404 .*path=} } @requests), 'a path that is not there is logged';
+like join("\n", map { $_->{message} } log_lines()), qr{^mytsdb audit: .*clean_tombstones.*role=metrics}m,
+  'administrative requests are in the audit trail';
+like join("\n", map { $_->{message} } log_lines()), qr{^mytsdb audit: .*role=nobody}m, 'as are refused logins';
+
+$node->configure("mytsdb.log_requests = 'errors'", 'mytsdb.log_min_request_duration = -1');
+$node->program('pg_ctl', '-D', $node->{data}, 'reload', '-s');
+$end = time + 30;
+sleep 0.05 while time < $end && $node->safe_sql('SHOW mytsdb.log_requests') ne 'errors';
+sleep 0.5;
+my $lines = log_lines();
+Http::get($port, '/api/v1/query', query => '1');
+Http::get($port, '/nowhere');
+is scalar(log_lines()), $lines, 'without being asked for, good requests are not logged';
+
+# ---- our own metrics in the store ----
+
+$node->configure('mytsdb.self_metrics_interval = 200ms');
+$node->program('pg_ctl', '-D', $node->{data}, 'reload', '-s');
+$end = time + 60;
+my $stored = 0;
+while ($stored < 3 && time < $end)
+{
+	$stored = $node->safe_sql(q{SELECT count(*) FROM mytsdb.metrics WHERE labels ~ 'mytsdb_write_requests_total{job="mytsdb"}'});
+	sleep 0.1;
+}
+cmp_ok $stored, '>=', 3, 'our own metrics are stored';
+my $series = Http::data(Http::get($port, '/api/v1/query', query => '{job="mytsdb"}'))->{result};
+cmp_ok scalar(@$series), '>=', 100, 'and can be queried';
+like $series->[0]{metric}{instance}, qr/^[^:]+:$port$/, 'with our address as their instance';
+my %names = map { $_->{metric}{__name__} => 1 } @$series;
+is_deeply [ grep { !$names{$_} } map { s/\{.*//sr } sort keys %$metrics ], [], 'under the names that /metrics has';
+like Http::get($port, '/api/v1/metadata', metric => 'mytsdb_write_requests_total')->{content},
+  qr/"type":"counter","help":"Remote write requests that were committed\."/, 'with metadata';
+cmp_ok Http::data(Http::get($port, '/api/v1/query', query => 'histogram_quantile(0.9, mytsdb_query_duration_seconds_bucket)'))
+  ->{result}[0]{value}[1], '<', 60, 'histograms have their buckets';
+
+# What cannot be written is not lost without a word, and comes back by itself.
+my $session = $node->session;
+$session->query('BEGIN; LOCK TABLE mytsdb.metrics IN SHARE MODE');
+wait_for_log(qr/could not store its own metrics/, 'a failure is logged');
+$session->query('COMMIT');
+$session->close;
+wait_for_log(qr/stores its own metrics again/, 'as is its end');
+
+sub wait_for_log
+{
+	my ($pattern, $what) = @_;
+	my $end = time + 30;
+	my $seen = 0;
+	until ($seen || time > $end)
+	{
+		$seen = grep { $_->{message} =~ $pattern } log_lines();
+		sleep 0.1;
+	}
+	ok $seen, $what;
+	return;
+}
+
+$node->stop;
+done_testing;
