@@ -28,23 +28,28 @@ start_cluster() {
             echo "$setting"
         done
     } | as_server tee -a "$cluster_dir/data/postgresql.conf" > /dev/null
-    server_env=()
+    clusters+=("$cluster_dir")
+    as_server_of "$flavour" timeout 180 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" \
+        -l "$cluster_dir/log" -w -t 120 -s start < /dev/null || {
+        as_server cat "$cluster_dir/log"
+        return 1
+    }
+}
+
+# as_server_of FLAVOUR COMMAND...: as_server, for what starts a server of that flavour.
+as_server_of() {
+    local flavour=$1 server_env=()
+    shift
     if [ "$flavour" = sanitize ]; then
         # The server itself is not instrumented: it forks and exits as it likes, and
         # never frees what it allocates for a process' whole life.
-        gcc -fno-builtin -fPIC -shared -o "$top/asan_first.so" test/asan_first.c
+        [ -e "$top/asan_first.so" ] ||
+            gcc -fno-builtin -fPIC -shared -o "$top/asan_first.so" test/asan_first.c
         server_env=("LD_PRELOAD=$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $top/asan_first.so"
             "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:disable_coredump=1"
             "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
     fi
-    clusters+=("$cluster_dir")
-    as_server timeout 180 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -l "$cluster_dir/log" -w \
-        -t 120 -s start < /dev/null || {
-        as_server cat "$cluster_dir/log"
-        server_env=()
-        return 1
-    }
-    server_env=()
+    as_server "$@"
 }
 
 # A directory that the server's user owns, short enough for a socket's path.

@@ -13,6 +13,7 @@ use Time::HiRes qw(sleep time);
 my $root = $ENV{MYTSDB_ROOT} or die 'MYTSDB_ROOT is not set';
 my $top;      # all files are below
 my $bindir;   # of the staged server
+my $flavour;  # of its library
 my @nodes;
 
 $SIG{INT} = $SIG{TERM} = sub { exit 1 };
@@ -63,10 +64,12 @@ sub slurp
 	return scalar(<$file>) // '';
 }
 
-# A directory for all, with the staged server in it. To be called once, first.
+# A directory for all, with the staged server in it. To be called once, first. The flavour
+# of MYTSDB_FLAVOUR, if there is one, goes before the test's own.
 sub prepare
 {
-	my ($flavour) = @_;
+	($flavour) = @_;
+	$flavour = $ENV{MYTSDB_FLAVOUR} if $ENV{MYTSDB_FLAVOUR};
 	$top = File::Temp->newdir('mytsdb-t.XXXXXX', DIR => $ENV{MYTSDB_TMP} // '/tmp');
 	chmod 0755, $top;
 	$ENV{top} = "$top";
@@ -143,12 +146,13 @@ sub signal_file
 sub start
 {
 	my ($self) = @_;
-	my ($status, $output) = $self->try_program('pg_ctl', '-D', $self->{data}, '-l',
+	my ($status, $output) = try_tools('as_server_of', $flavour, "$bindir/pg_ctl", '-D', $self->{data}, '-l',
 		$self->{log}, qw(-w -t 120 -s start));
 	die "$self->{name} does not start: $output" . $self->log_text if $status != 0;
 	$self->{running} = 1;
 }
 
+# False if it does not stop, or if a sanitizer has spoken.
 sub stop
 {
 	my ($self, $mode) = @_;
@@ -156,7 +160,9 @@ sub stop
 	my ($status, $output) =
 	  $self->try_program('pg_ctl', '-D', $self->{data}, qw(-w -t 120 -s stop -m),
 		$mode // 'fast');
-	return $status == 0;
+	return $status == 0 unless $flavour eq 'sanitize' && $self->log_text =~ /^(.*(?:Sanitizer|runtime error:).*)/ms;
+	print STDERR substr($1, 0, 20000), "\n";
+	return 0;
 }
 
 sub promote

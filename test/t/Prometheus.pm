@@ -29,17 +29,24 @@ END
 sub start
 {
 	my ($class, $program, $dir, @options) = @_;
+	return $class->start_with("global: {}\n", $program, $dir, @options);
+}
+
+# The same with a configuration, in which SELF stands for its own address.
+sub start_with
+{
+	my ($class, $config, $program, $dir, @options) = @_;
 	my $self = bless { dir => $dir }, $class;
-	open my $file, '>', "$dir/prometheus.yml" or die "$dir/prometheus.yml: $!";
-	print $file "global: {}\n";
-	close $file;
 
 	for my $attempt (1 .. 5)
 	{
 		my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no port: $!";
-		$self->{url} = 'http://127.0.0.1:' . $socket->sockport;
 		my $address = '127.0.0.1:' . $socket->sockport;
+		$self->{url} = "http://$address";
 		close $socket;
+		open my $file, '>', "$dir/prometheus.yml" or die "$dir/prometheus.yml: $!";
+		print $file $config =~ s/SELF/$address/gr;
+		close $file;
 
 		my $pid = fork // die "fork: $!";
 		if (!$pid)
