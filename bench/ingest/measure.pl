@@ -10,23 +10,19 @@
 use strict;
 use warnings;
 
-use File::Temp;
 use FindBin;
 use IO::Handle;
 use JSON::PP;
-use POSIX ();
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
-use lib "$FindBin::Bin/../../test/t";
+use lib $FindBin::Bin, "$FindBin::Bin/../../test/t";
 use Cluster;
 use Http;
-use Prometheus;
+use Servers;
 
 my ($program) = @ARGV;
 my $smoke = $ENV{BENCH_SMOKE};
 my $seconds = $ENV{DURATION} || 15;
-my $load = "$ENV{BENCH_BUILD}/load";
-my $ticks = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 my $day = 86400 * 1000;
 my ($passed, $failed, %figures) = (0, 0);
 
@@ -50,115 +46,6 @@ else
 	close $out or die $!;
 }
 exit($failed ? 1 : 0);
-
-# ---- servers ----
-
-# Both kinds can say which processes they are, and how much of what they hold.
-
-sub start_ours
-{
-	my ($synchronous) = @_;
-	my ($node, $port) = Http::node('ours', 'fsync = on', 'shared_buffers = 2GB', 'max_wal_size = 16GB',
-		'checkpoint_timeout = 1h', 'autovacuum = off', 'jit = off', "synchronous_commit = $synchronous",
-		'log_error_verbosity = default');
-	$node->{port} = $port;
-	return $node;
-}
-
-sub start_prometheus
-{
-	my $dir = File::Temp->newdir('mytsdb-bench.XXXXXX', TMPDIR => 1);
-	my $server = Prometheus->start($program, $dir, '--web.enable-remote-write-receiver', '--web.enable-admin-api',
-		'--query.max-samples=500000000');
-	($server->{port}) = $server->{url} =~ /:(\d+)$/;
-	$server->{keep} = $dir;
-	return $server;
-}
-
-sub is_ours
-{
-	my ($server) = @_;
-	return $server->isa('Cluster');
-}
-
-sub stop
-{
-	my ($server) = @_;
-	is_ours($server) ? $server->stop('immediate') : $server->stop;
-	Cluster::tools('as_server', 'rm', '-rf', $server->{data}) if is_ours($server);
-	return;
-}
-
-sub slurp
-{
-	my ($path) = @_;
-	open my $in, '<', $path or return '';
-	local $/ = undef;
-	return scalar(<$in>) // '';
-}
-
-sub processes
-{
-	my ($server) = @_;
-	return $server->{pid} unless is_ours($server);
-	my ($postmaster) = slurp("$server->{data}/postmaster.pid") =~ /^(\d+)/;
-	return ($postmaster, split ' ', slurp("/proc/$postmaster/task/$postmaster/children"));
-}
-
-# Processor seconds of a server's processes, and of those that they waited for.
-sub cpu
-{
-	my ($server) = @_;
-	my $all = 0;
-	my ($first, @others) = processes($server);
-	for my $pid ($first, @others)
-	{
-		my @fields = split ' ', slurp("/proc/$pid/stat") =~ s/.*\) //sr;
-		next unless @fields;
-		$all += $fields[11] + $fields[12];
-		$all += $fields[13] + $fields[14] if $pid == $first;
-	}
-	return $all / $ticks;
-}
-
-# Bytes of memory: processes' own; and of ours what the engine holds in shared memory for
-# series and samples that are not in blocks.
-sub memory
-{
-	my ($server) = @_;
-	my $all = 0;
-	for my $pid (processes($server))
-	{
-		my ($anonymous) = slurp("/proc/$pid/smaps_rollup") =~ /^Pss_Anon:\s+(\d+)/m;
-		$all += ($anonymous // 0) * 1024;
-	}
-	$all += $server->safe_sql(q{SELECT used + dictionary_bytes + index_bytes
-		FROM mytsdb.stat_hot, mytsdb.stat_table WHERE rel = 'mytsdb.metrics'::regclass}) if is_ours($server);
-	return $all;
-}
-
-# What a call of the load says.
-sub run_load
-{
-	my (@arguments) = @_;
-	open my $in, '-|', $load, @arguments or die "$load: $!";
-	local $/ = undef;
-	my $text = <$in>;
-	close $in or die "load @arguments failed\n";
-	return decode_json($text);
-}
-
-# The same, with what it cost the server.
-sub measure
-{
-	my ($server, @arguments) = @_;
-	my $cpu = cpu($server);
-	my $result = run_load(@arguments);
-	$result->{cpu_per_million} = (cpu($server) - $cpu) / $result->{samples} * 1e6;
-	$result->{rate} = $result->{samples} / $result->{seconds};
-	$result->{client_per_million} = $result->{client_cpu} / $result->{samples} * 1e6;
-	return $result;
-}
 
 # ---- lines ----
 
@@ -205,7 +92,7 @@ sub three
 	for my $which ('on', 'off', 'prometheus')
 	{
 		next if $which eq 'prometheus' && !$program;
-		my $server = $which eq 'prometheus' ? start_prometheus() : start_ours($which);
+		my $server = $which eq 'prometheus' ? start_prometheus($program) : start_ours($which);
 		push @all, $code->($server);
 		stop($server);
 	}
@@ -330,31 +217,6 @@ sub queries
 	return;
 }
 
-# What dashboards ask: single series and sums, now and over an hour.
-sub write_queries
-{
-	my ($file, $at) = @_;
-	open my $out, '>', $file or die "$file: $!";
-	for my $i (0 .. 19)
-	{
-		my $instance = "instance=\"node-$i.example.com:9100\"";
-		my @hour = (start => $at - 3600, end => $at, step => 60);
-		for my $query (
-			[ 'query', query => "node_load1{$instance}", time => $at ],
-			[ 'query', query => "sum by (mode) (rate(node_cpu_seconds_total{$instance}[5m]))", time => $at ],
-			[ 'query_range', query => "node_memory_7_bytes{$instance}", @hour ],
-			[ 'query_range', query => "sum by (mode) (rate(node_cpu_seconds_total{$instance}[5m]))", @hour ],
-			[ 'query', query => 'sum by (job) (rate(node_network_receive_bytes_total[5m]))', time => $at ],
-			[ 'query_range', query => "histogram_quantile(0.9, sum by (le) (rate(http_request_duration_seconds_bucket{$instance}[5m])))", @hour ])
-		{
-			my ($path, @parameters) = @$query;
-			print $out "/api/v1/$path?" . Http::form(@parameters) . "\n";
-		}
-	}
-	close $out or die "$file: $!";
-	return;
-}
-
 # ---- contents ----
 
 sub check
@@ -395,7 +257,7 @@ sub smoke_test
 	run_load('backfill', @writes, 'from=100', 'steps=100', 'connections=8');
 
 	my $text = "$ENV{BENCH_BUILD}/samples.tsv";
-	system("'$load' print 4 $start steps=200 > '$text'") == 0 or die "load print failed\n";
+	system("'$ENV{BENCH_BUILD}/load' print 4 $start steps=200 > '$text'") == 0 or die "load print failed\n";
 	$node->safe_sql('CREATE UNLOGGED TABLE sent (labels labels, ms int8, value float8) USING heap');
 	$node->safe_sql("\\copy sent FROM '$text'");
 	my $ours = 'SELECT labels, (extract(epoch FROM time) * 1000)::int8, value FROM mytsdb.metrics';
