@@ -13,7 +13,8 @@ use Http;
 
 chdir $ENV{MYTSDB_ROOT} or die $!;
 Cluster::prepare('assert');
-my ($node, $port) = Http::node('load', 'mytsdb.query_workers = 2', 'mytsdb.ingest_workers = 2');
+my ($node, $port) = Http::node('load', 'mytsdb.query_workers = 2', 'mytsdb.ingest_workers = 2',
+	'mytsdb.http_write_timeout = 10min');
 my $start = 1767225600;
 
 sub sample
@@ -36,17 +37,18 @@ sub number
 	return ref $result->[0] ? $result->[0]{value}[1] : $result->[1];
 }
 
-# ---- data: 200 series of an hour, a sample each second ----
+# ---- data: 100 series of an hour, a sample each second ----
 
+my @answers;
 for my $from (map { 200 * $_ } 0 .. 17)
 {
 	my @series = map { my $i = $_; {
 			labels => { __name__ => 'big', i => $i, text => 'x' x 100 },
-			samples => [ map { [ ($start + $_) * 1000, $_ % 100 + $i ] } $from .. $from + 199 ] } } 0 .. 199;
-	my $answer = Http::write($port, Http::write1(@series));
-	is($answer->{status}, 204, "samples from $from") or diag explain $answer;
+			samples => [ map { [ ($start + $_) * 1000, $_ % 100 + $i ] } $from .. $from + 199 ] } } 0 .. 99;
+	push @answers, Http::write($port, Http::write1(@series));
 }
-is(number(query($port, 'sum(count_over_time(big[2h]))', $start + 3700)), 200 * 3600, 'all of them are there');
+is(scalar(grep { ($_->{status} // 0) == 204 } @answers), 18, 'samples are written');
+is(number(query($port, 'sum(count_over_time(big[2h]))', $start + 3700)), 100 * 3600, 'all of them are there');
 
 # ---- a slow query ----
 
@@ -96,7 +98,7 @@ is(number($queued->receive), 42, 'and so is the one that waited');
 
 # ---- slow readers ----
 
-# Answers of some 10 MB each, of which nobody reads anything.
+# Answers of some 8 MB each, of which nobody reads anything.
 my $large = '/api/v1/query_range?' . Http::form(query => 'big', start => $start, end => $start + 3599, step => 1);
 my @slow = map { Http->connect($port, receive_buffer => 4096, timeout => 300) } 1 .. 6;
 $_->send(Http::bytes('GET', $large)) foreach @slow;
@@ -109,14 +111,12 @@ is($node->sql(q{BEGIN; LOCK TABLE mytsdb.metrics IN ACCESS EXCLUSIVE MODE NOWAIT
 	'locked', 'and no lock');
 is(number(query($port, '1 + 1')), 2, 'queries are answered');
 is(Http::write($writer, Http::write1(sample('slow', 1, 1, 1)))->{status}, 204, 'writes are acknowledged');
-my $points = 0;
 foreach my $client (@slow[ 0 .. 2 ])
 {
-	my $data = Http::data($client->receive);
-	$points += @{ $_->{values} } foreach @{ $data->{result} };
-	sleep 0.2;
+	my $answer = $client->receive;
+	my $points = () = ($answer->{content} // '') =~ /\[\d+,"\d+"\]/g;
+	is($points, 100 * 3600, 'who reads in the end gets all of it') or diag $answer->{error} // $answer->{head};
 }
-is($points, 3 * 200 * 3600, 'those who read in the end get all of it');
 $_->reset foreach @slow[ 3 .. 5 ];
 is(number(query($port, '1 + 2')), 3, 'those who go away are no loss');
 
