@@ -94,7 +94,7 @@ set_signal_handlers(void)
 	pqsignal(SIGTERM, want_stop);
 	pqsignal(SIGHUP, want_reload);
 	pqsignal(SIGUSR1, take_procsignal);
-	pqsignal(SIGINT, SIG_IGN);
+	pqsignal(SIGINT, StatementCancelHandler); /* of lock_timeout, too */
 	pqsignal(SIGPIPE, SIG_IGN);
 }
 
