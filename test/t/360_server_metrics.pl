@@ -2,6 +2,7 @@
 # figures, its own metrics in the store, and its log.
 use strict;
 use warnings;
+use feature 'state';
 
 use FindBin;
 use JSON::PP;
@@ -32,10 +33,17 @@ sub samples
 	return \%samples;
 }
 
+# Connections that were closed may still be counted among those that there may be.
 sub scrape
 {
 	my ($accept) = @_;
-	return Http->connect($port)->request('GET', '/metrics', headers => [ $accept ? (Accept => $accept) : () ]);
+	my $end = time + 30;
+	my $answer;
+	do
+	{
+		$answer = Http->connect($port)->request('GET', '/metrics', headers => [ $accept ? (Accept => $accept) : () ]);
+	} until $answer->{status} == 200 || time > $end;
+	return $answer;
 }
 
 my $before;
@@ -57,6 +65,22 @@ sub moves
 	my ($what, $added, %wanted) = @_;
 	my @not = grep { ($added->{$_} // 0) < $wanted{$_} } sort keys %wanted;
 	ok !@not, "$what is counted" or diag map { "$_: " . ($added->{$_} // 'none') . " of $wanted{$_}\n" } @not;
+	return;
+}
+
+# Changes settings, and waits until the gate has read them: then its limit of connections is
+# another one.
+sub set
+{
+	my (@settings) = @_;
+	state $limit = 3000;
+	$limit++;
+	@settings = ("mytsdb.max_http_connections = $limit", @settings);
+	my ($wanted) = map { /max_http_connections = (\d+)/ } reverse @settings;
+	$node->configure(@settings);
+	$node->program('pg_ctl', '-D', $node->{data}, 'reload', '-s');
+	my $end = time + 30;
+	sleep 0.02 until samples(scrape()->{content})->{mytsdb_http_connections_limit} == $wanted || time > $end;
 	return;
 }
 
@@ -198,8 +222,9 @@ $node->safe_sql(q{INSERT INTO mytsdb.metrics (labels, "time", value)
 	SELECT labels(jsonb_build_object('__name__', 'big', 'n', n)), timestamptz '2026-01-01' + t * interval '1 s', t
 	FROM generate_series(1, 200) n, generate_series(1, 3600) t});
 my $slow = Http->connect($port);
-$slow->send(Http::bytes('GET', '/api/v1/query?' . Http::form(
-			query => 'sum(max_over_time(rate(big[30m])[1h:50ms]))', time => '2026-01-01T01:00:00Z')));
+my $expensive = Http::bytes('GET', '/api/v1/query?' . Http::form(
+		query => 'sum(max_over_time(rate(big[30m])[1h:50ms]))', time => '2026-01-01T01:00:00Z'));
+$slow->send($expensive);
 my $end = time + 30;
 my $worker = '';
 while ($worker !~ /query=/ && time < $end)
@@ -219,6 +244,36 @@ $added = work(sub {
 
 	});
 moves('a client that goes away', $added, mytsdb_queries_canceled_total => 1);
+
+set('mytsdb.shutdown_grace = 0');
+$slow = Http->connect($port);
+$slow->send($expensive);
+$added = work(sub {
+		$node->wait_for(q{SELECT count(pg_terminate_backend(pid)) FROM mytsdb.stat_workers WHERE request LIKE '%max_over_time%'}, '1');
+		is $slow->receive->{status}, 502, 'a request whose worker ends is answered';
+	});
+moves('a worker that ends', $added, mytsdb_workers_lost_total => 1,
+	'mytsdb_http_requests_total{route="/api/v1/query",status="502"}' => 1);
+
+# ---- limits ----
+
+$node->safe_sql(q{CREATE ROLE limited LOGIN PASSWORD 'secret'; GRANT metrics TO limited;
+	ALTER ROLE limited SET mytsdb.request_rate = 1});
+set('mytsdb.auth_failures = 1000');
+$added = work(sub {
+		my $client = Http->connect($port);
+		$client->request('GET', '/api/v1/query?query=1', headers => [ Authorization => Http::basic('limited', 'secret') ]) for 1 .. 30;
+	});
+moves('a role that asks too often', $added, mytsdb_http_rate_limited_total => 1);
+
+set('mytsdb.max_http_connections = 3');
+$added = work(sub { my @clients = map { Http->connect($port) } 1 .. 5; $clients[4]->receive; });
+moves('too many connections', $added, mytsdb_http_connections_refused_total => 1);
+
+set('mytsdb.http_header_timeout = 100ms');
+$added = work(sub { my $client = Http->connect($port); $client->send("GET / HTTP/1.1\r\n"); $client->receive; });
+moves('a head that does not come', $added, mytsdb_http_connections_timed_out_total => 1);
+set('mytsdb.http_header_timeout = 10s');
 
 # ---- views ----
 
@@ -276,11 +331,7 @@ like join("\n", map { $_->{message} } log_lines()), qr{^mytsdb audit: .*clean_to
   'administrative requests are in the audit trail';
 like join("\n", map { $_->{message} } log_lines()), qr{^mytsdb audit: .*role=nobody}m, 'as are refused logins';
 
-$node->configure("mytsdb.log_requests = 'errors'", 'mytsdb.log_min_request_duration = -1');
-$node->program('pg_ctl', '-D', $node->{data}, 'reload', '-s');
-$end = time + 30;
-sleep 0.05 while time < $end && $node->safe_sql('SHOW mytsdb.log_requests') ne 'errors';
-sleep 0.5;
+set("mytsdb.log_requests = 'errors'", 'mytsdb.log_min_request_duration = -1');
 my $lines = log_lines();
 Http::get($port, '/api/v1/query', query => '1');
 Http::get($port, '/nowhere');
@@ -288,8 +339,7 @@ is scalar(log_lines()), $lines, 'without being asked for, good requests are not 
 
 # ---- our own metrics in the store ----
 
-$node->configure('mytsdb.self_metrics_interval = 200ms');
-$node->program('pg_ctl', '-D', $node->{data}, 'reload', '-s');
+set('mytsdb.self_metrics_interval = 200ms');
 $end = time + 60;
 my $stored = 0;
 while ($stored < 3 && time < $end)
