@@ -1,0 +1,229 @@
+# The processes of the server inside: what becomes of requests and of other clients when
+# one of them ends, is busy, or has nothing to serve. A query that takes long is one that
+# waits for a lock.
+use strict;
+use warnings;
+
+use FindBin;
+use POSIX ();
+use Test::More;
+use Time::HiRes qw(sleep time);
+use lib $FindBin::Bin;
+use Cluster;
+use Http;
+
+chdir $ENV{MYTSDB_ROOT} or die $!;
+Cluster::prepare('assert');
+my ($node, $port) = Http::node(
+	'serve', 'mytsdb.query_workers = 2', 'mytsdb.ingest_workers = 2', 'mytsdb.query_queue = 4',
+	'max_worker_processes = 20', 'restart_after_crash = on', 'hot_standby_feedback = on');
+
+my $of_query = "FROM pg_stat_activity WHERE backend_type = 'mytsdb query'";
+my $stat = sub { $node->safe_sql("SELECT value FROM mytsdb.stat_server WHERE name = '$_[0]'") };
+
+# A session that holds up whoever wants to read the store.
+sub hold
+{
+	my $session = $node->session;
+	$session->query("BEGIN; SET search_path = mytsdb; LOCK TABLE metrics IN ACCESS EXCLUSIVE MODE");
+	return $session;
+}
+
+# Sends a query that is held up, and waits until so many run.
+sub start_queries
+{
+	my ($count) = @_;
+	my @clients = map { Http->connect($port) } 1 .. $count;
+	$_->send(Http::bytes('GET', '/api/v1/query?query=held')) foreach @clients;
+	my $running = $count < 2 ? $count : 2;
+	ok($node->wait_for("SELECT count(*) $of_query AND wait_event_type = 'Lock'", $running),
+		"$running queries wait for a lock");
+	return @clients;
+}
+
+sub write_one
+{
+	my ($value, $time) = @_;
+	return Http::write($port,
+		Http::write1({ labels => { __name__ => 'm' }, samples => [ [ $time, $value ] ] }));
+}
+
+# ---- they are there ----
+
+is($node->sql("SELECT string_agg(backend_type || ' ' || n, ', ' ORDER BY backend_type)
+	FROM (SELECT backend_type, count(*) AS n FROM pg_stat_activity
+		WHERE backend_type IN ('mytsdb gate', 'mytsdb ingest', 'mytsdb query') GROUP BY 1) t"),
+	'mytsdb gate 1, mytsdb ingest 2, mytsdb query 2', 'there are as many as were asked for');
+is($node->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'mytsdb%'
+	AND backend_type <> 'mytsdb launcher' AND (backend_xmin IS NOT NULL OR xact_start IS NOT NULL)"),
+	'0', 'idle ones are in no transaction');
+my @mode = stat "$node->{data}/pg_stat_tmp/mytsdb.gate";
+is($mode[2] & 07777, 0600, "the workers' socket is for the server's user alone");
+is(write_one(1, 1000 * time)->{status}, 204, 'a write');
+is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'a query');
+
+# ---- a client that goes away ----
+
+my $lock = hold();
+my ($client) = start_queries(1);
+is($node->sql("SELECT query $of_query AND wait_event_type = 'Lock'"), '/api/v1/query?query=held',
+	'pg_stat_activity shows the request');
+$client->reset;
+ok($node->wait_for("SELECT count(*) $of_query AND state <> 'idle'", '0', 10),
+	'a query ends when its client goes away');
+
+# ---- cancel by hand ----
+
+($client) = start_queries(1);
+$node->safe_sql("SELECT pg_cancel_backend(pid) $of_query AND wait_event_type = 'Lock'");
+my $answer = $client->receive;
+is($answer->{status}, 503, 'pg_cancel_backend() cancels a query');
+is(Http::json($answer)->{errorType}, 'canceled', 'as the API says it');
+$lock->query('ROLLBACK');
+$node->safe_sql("SELECT pg_cancel_backend(pid) $of_query");
+is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200,
+	'an idle worker is not moved by it');
+is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'nor the next query');
+
+# ---- time ----
+
+$lock->query("BEGIN; LOCK TABLE mytsdb.metrics IN ACCESS EXCLUSIVE MODE");
+my $begin = time;
+$answer = Http::get($port, '/api/v1/query', query => 'm', timeout => '500ms');
+is($answer->{status}, 503, 'the parameter timeout ends a query');
+is(Http::json($answer)->{errorType}, 'timeout', 'as the API says it');
+cmp_ok(time - $begin, '<', 10, 'in time');
+
+# ---- limits ----
+
+my @clients = start_queries(6);
+ok($node->wait_for("SELECT value FROM mytsdb.stat_server WHERE name = 'mytsdb_queries_waiting'", '4'),
+	'mytsdb.query_queue queries wait');
+$answer = Http::get($port, '/api/v1/query', query => 'm');
+is($answer->{status}, 503, 'more may not wait');
+ok($answer->{headers}{'retry-after'}, 'and are asked to come again');
+is(Http::get($port, '/-/healthy')->{status}, 200, 'the gate answers');
+$lock->query('ROLLBACK');
+is_deeply([ map { $_->receive->{status} } @clients ], [ (200) x 6 ], 'those that wait are answered');
+
+# ---- a worker ends ----
+
+$lock->query("BEGIN; LOCK TABLE mytsdb.metrics IN ACCESS EXCLUSIVE MODE");
+@clients = start_queries(1);
+my $pid = $node->sql("SELECT pid $of_query AND wait_event_type = 'Lock'");
+$node->safe_sql("SELECT pg_terminate_backend($pid)") for 1 .. 2;
+$answer = $clients[0]->receive;
+like($answer->{status}, qr/^50[23]$/, 'a worker that ends costs its request');
+$lock->query('ROLLBACK');
+is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and no other');
+ok($node->wait_for("SELECT count(*) $of_query", '2', 20), 'there is another one soon');
+
+$node->safe_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'mytsdb ingest'");
+is(write_one(2, 1000 * time)->{status}, 204, 'a write waits for an ingest worker');
+
+$node->safe_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'mytsdb gate'");
+ok($node->wait_for("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mytsdb gate'", '1', 20),
+	'a gate that is ended comes back');
+Http::wait_ready($port, 30);
+is(write_one(3, 1000 * time)->{status}, 204, 'its workers too: a write');
+is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and a query');
+
+for my $kind ('query', 'ingest', 'gate')
+{
+	my $victim = $node->sql("SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'mytsdb $kind'");
+	my $start = $node->sql('SELECT pg_postmaster_start_time()');
+	kill 'KILL', $victim or Cluster::tools('as_server', 'kill', '-9', $victim);
+	sleep 1;
+	Http::wait_ready($port, 60);
+	is(write_one(4, 1000 * time)->{status}, 204, "kill -9 of the $kind: a write soon after");
+	is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and a query');
+}
+
+# ---- a client that reads slowly ----
+
+$node->safe_sql(q{INSERT INTO mytsdb.metrics SELECT labels('{"__name__": "many", "i": "' || i || '"}'),
+	to_timestamp(1000000), i FROM generate_series(1, 400) i});
+$client = Http->connect($port, receive_buffer => 4096);
+$client->send(Http::bytes('GET', '/api/v1/query_range?' . Http::form(query => 'last_over_time(many[1d])',
+	start => 1000000, end => 1005000, step => 1)));
+ok($client->wait_socket(0, time + 60), 'a long answer begins');
+ok($node->wait_for("SELECT count(*) $of_query AND (state <> 'idle' OR backend_xmin IS NOT NULL)", '0', 10),
+	'while it is read slowly no worker holds a snapshot');
+is($node->sql("SELECT count(*) FROM pg_locks WHERE relation = 'mytsdb.metrics'::regclass"), '0', 'nor a lock');
+$answer = $client->receive;
+is($answer->{status}, 200, 'it comes whole');
+is(scalar @{ Http::data($answer)->{result} }, 400, 'with all series');
+is($node->sql("SELECT count(*) FROM pg_ls_tmpdir()"), '0', 'no temporary file is left');
+
+# ---- extension and database ----
+
+$node->safe_sql('DROP EXTENSION mytsdb CASCADE');
+$answer = Http::get($port, '/api/v1/query', query => 'm');
+is($answer->{status}, 503, 'without the extension nothing is served');
+$node->safe_sql('CREATE EXTENSION mytsdb');
+$node->safe_sql('GRANT SELECT, INSERT ON mytsdb.metrics, mytsdb.exemplars, mytsdb.metadata TO metrics');
+Http::wait_ready($port, 30);
+is(write_one(5, 1000 * time)->{status}, 204, 'when it is created it is');
+is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and can be asked');
+
+$node->safe_sql('CREATE DATABASE copy TEMPLATE postgres');
+Http::wait_ready($port, 30);
+is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200,
+	'the database that is served can be copied');
+is($node->sql('SELECT count(*) FROM mytsdb.metrics', 'copy'), '1', 'with what is in it');
+
+# ---- a hot standby ----
+
+my $standby_port = Http::port();
+my $standby = Cluster->new('standby');
+$standby->backup_of($node, '-R');
+ok(!-e "$standby->{data}/pg_stat_tmp/mytsdb.gate", 'a base backup has no socket');
+$standby->configure("mytsdb.http_port = $standby_port");
+$standby->start;
+$standby->catch_up($node);
+Http::wait_ready($standby_port, 30);
+$answer = Http::get($standby_port, '/api/v1/query', query => 'count_over_time(m[1d])');
+is($answer->{status}, 200, 'a hot standby answers queries');
+is(scalar @{ Http::data($answer)->{result} }, 1, 'with what there is');
+$answer = Http::write($standby_port, Http::write1({ labels => { __name__ => 'm' }, samples => [ [ 1000 * time, 1 ] ] }));
+is($answer->{status}, 503, 'and takes no write');
+like($answer->{content}, qr/standby/, 'and says why');
+$node->stop;
+$standby->promote;
+$begin = time;
+while (($answer = Http::write($standby_port,
+	Http::write1({ labels => { __name__ => 'm' }, samples => [ [ 1000 * time, 1 ] ] })))->{status} != 204
+	&& time - $begin < 30)
+{
+	sleep 0.2;
+}
+is($answer->{status}, 204, 'promoted, it takes writes');
+
+# ---- the end ----
+
+$lock = $standby->session;
+$lock->query('BEGIN; LOCK TABLE mytsdb.metrics IN ACCESS EXCLUSIVE MODE');
+$client = Http->connect($standby_port);
+$client->send(Http::bytes('GET', '/api/v1/query?query=held'));
+ok($standby->wait_for("SELECT count(*) $of_query AND wait_event_type = 'Lock'", '1'), 'a query runs');
+$begin = time;
+ok($standby->stop, 'the server stops while a query waits for a lock');
+cmp_ok(time - $begin, '<', 30, 'and does not wait for it for long');
+
+# ---- a database that is not there yet ----
+
+$port = Http::port();
+$node = Cluster->new('later');
+$node->initdb([], "mytsdb.http_port = $port", "mytsdb.listen_addresses = '127.0.0.1'",
+	"mytsdb.database = 'later'", "mytsdb.anonymous_role = 'metrics'", 'max_worker_processes = 6');
+$node->start;
+like($node->log_text, qr/mytsdb starts \d of 7 processes that serve HTTP/,
+	'too few worker processes: it is said');
+$node->safe_sql('CREATE DATABASE later');
+Http::create_store($node, 'later');
+Http::wait_ready($port, 30);
+is(write_one(1, 1000 * time)->{status}, 204, 'a database that was made later is served: a write');
+is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and a query');
+$node->stop;
+
+done_testing();
