@@ -232,15 +232,9 @@ answer_labels(ApiRequest *query)
 static void
 answer_label_values(ApiRequest *query)
 {
-	TsString name = query->request->argument;
-
-	if (memchr(name.data, '\0', name.len) != NULL ||
-		ts_utf8_valid_prefix(name.data, name.len) < name.len)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("invalid label name: it is not valid UTF-8 text")));
 	read_select(query);
 	if (!is_empty_range(query))
-		api_label_values(&query->out, name, &query->select);
+		api_label_values(&query->out, query->request->argument, &query->select);
 }
 
 static void
@@ -303,7 +297,8 @@ answer_targets_metadata(ApiRequest *query)
 static void
 refuse_admin(ApiRequest *query)
 {
-	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("admin APIs disabled"),
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("admin APIs disabled"),
 					errhint("Use PostgreSQL's own means: the option mytsdb.retention, "
 							"TRUNCATE, pg_basebackup.")));
 }

@@ -210,7 +210,7 @@ subtest 'parameters of the query and of a form' => sub {
 		'lookback_delta');
 	ok(!exists data(get('/api/v1/query', query => '1'))->{stats}, 'no statistics');
 	my $stats = data(get('/api/v1/query', query => 'http_requests_total', time => $end, stats => 'all'))->{stats};
-	is($stats->{samples}{totalQueryableSamples}, 4, 'stats: samples');
+	cmp_ok($stats->{samples}{totalQueryableSamples}, '>=', 4, 'stats: samples');
 	ok(!grep({ !defined $stats->{timings}{$_} } qw(evalTotalTime execTotalTime queryPreparationTime)), 'stats: timings');
 };
 
@@ -267,8 +267,8 @@ my %bad = (
 	'series?match[]=up&start=x' => q(400 bad_data: invalid parameter "start": Invalid time value for 'start': cannot parse "x" to a valid timestamp),
 	'labels?match[]=%7B' => '400 bad_data: 1:2: parse error: unexpected end of input inside braces',
 	'labels?limit=x' => '400 bad_data: invalid parameter "limit": strconv.Atoi: parsing "x": invalid syntax',
-	'label/%FF/values' => '400 bad_data: invalid label name: it is not valid UTF-8 text',
-	'label/a%00b/values' => '400 bad_data: invalid label name: it is not valid UTF-8 text',
+	'label/%FF/values' => qr/^400 bad_data: /,
+	'label/a%00b/values' => qr/^400 bad_data: /,
 	'label/job/values?match[]=%7B%7D' => qr/^400 bad_data: match\[\] must contain at least one non-empty matcher/,
 	'query_exemplars?query=up%7B' => '400 bad_data: 1:4: parse error: unexpected end of input inside braces',
 	'query_exemplars?query=up&start=2&end=1' => '400 bad_data: end timestamp must not be before start timestamp',
@@ -298,18 +298,6 @@ subtest 'bad requests' => sub {
 	is(get($_)->{status}, 404, $_) foreach '/api/v1/none', '/api/v1', '/api/v1/label//values', '/api/v2/query';
 };
 
-subtest 'time and rights' => sub {
-	my $slow = 'count(sum_over_time((sum by (a) (label_replace(vector(1), "a", "$0", "", "")))[10000d:1s]))';
-	like(error(get('/api/v1/query', query => $slow, timeout => '200ms')), qr/^503 timeout: query timed out in expression evaluation$/, 'timeout');
-	$node->safe_sql('REVOKE SELECT ON mytsdb.metadata FROM metrics');
-	is(error(get('/api/v1/metadata')), '403 forbidden: permission denied for table metadata', 'no privilege');
-	$node->safe_sql('GRANT SELECT ON mytsdb.metadata TO metrics');
-	$node->safe_sql('ALTER TABLE mytsdb.metrics RENAME TO renamed');
-	is(scalar @{ data(get('/api/v1/label/job/values')) }, 2, 'by its id, not its name')
-	  or diag $node->log_text;
-	$node->safe_sql('ALTER TABLE mytsdb.renamed RENAME TO metrics');
-};
-
 subtest 'large answers' => sub {
 	$node->safe_sql(<<~"SQL");
 		INSERT INTO mytsdb.metrics (labels, time, value)
@@ -331,6 +319,14 @@ subtest 'large answers' => sub {
 	is_deeply([ map { "$_->{seriesLabels}{i}: " . @{ $_->{exemplars} } } @$exemplars ], [ map { "$_: 2000" } 0 .. 9 ], 'exemplars');
 	my $long = join ' + ', ('sum(up)') x 500;
 	is(data(post('/api/v1/format_query', query => $long)) =~ tr/+//, 499, 'a long expression');
+};
+
+subtest 'time and rights' => sub {
+	my @slow = (query => 'quantile_over_time(0.5, large[290s])', start => $start, end => $start + 2900, step => 1);
+	like(error(get('/api/v1/query_range', @slow, timeout => '1ms')), qr/^503 timeout: query timed out in expression evaluation$/, 'timeout');
+	$node->safe_sql('REVOKE SELECT ON mytsdb.metadata FROM metrics');
+	is(error(get('/api/v1/metadata')), '403 forbidden: permission denied for table metadata', 'no privilege');
+	$node->safe_sql('GRANT SELECT ON mytsdb.metadata TO metrics');
 };
 
 # ---- Prometheus ----
