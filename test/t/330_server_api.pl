@@ -301,7 +301,7 @@ subtest 'bad requests' => sub {
 subtest 'large answers' => sub {
 	$node->safe_sql(<<~"SQL");
 		INSERT INTO mytsdb.metrics (labels, time, value)
-		SELECT format('large{i="%s",text="%s"}', i, repeat('\x{fc}', 500))::labels, to_timestamp($start), i / 7.0 FROM generate_series(1, 3000) i
+		SELECT format('large{i="%s",text="%s"}', i, repeat(chr(252), 500))::labels, to_timestamp($start), i / 7.0 FROM generate_series(1, 3000) i
 		SQL
 	my $answer = get('/api/v1/query_range', query => 'large', start => $start, end => $start + 290, step => 1);
 	my $data = data($answer);
