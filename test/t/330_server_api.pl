@@ -351,7 +351,7 @@ SKIP:
 	my @paths = (
 		(grep { !ref $bad{$_} && !$newer{$_} } sort keys %bad),
 		map { s/([{}"\[\] +])/sprintf '%%%02X', ord $1/ger }
-		  "query?query=up&time=$end.5", "query?query=sum by (job) (up)&time=$end", "query?query=up[3s]&time=" . ($end + 5),
+		  "query?query=up&time=$end.5", "query?query=sum by (job) (up)&time=$end", "query?query=up[2500ms]&time=" . ($end + 5),
 		"query?query=1&time=$end", "query?query=\"text\"&time=$end", "query?query=none&time=$end",
 		"query_range?query=up&start=$end&end=" . ($end + 20) . '&step=3', "query_range?query=up/3&start=$end&end=" . ($end + 20) . '&step=0.5',
 		"query_range?query=none&start=$end&end=" . ($end + 1) . '&step=1s', 'series?match[]=up', 'series?match[]=up{job="a"}&match[]={instance="3",__name__="up"}',
