@@ -191,7 +191,6 @@ typedef struct TsSnappy
 {
 	TsReadSink sink;
 	void *sink_arg;
-	uint64_t left; /* bytes that are still to be put */
 	size_t n;
 	char *compressed; /* room for a piece */
 	size_t room;

@@ -77,7 +77,7 @@ static void
 put_frame(TsReadWriter *writer)
 {
 	TsReadBytes *out = &writer->out;
-	uint8_t frame[2 * WIRE_VARINT_MAX + 4];
+	uint8_t frame[WIRE_VARINT_MAX + 4 + TS_READ_OPENING];
 	uint8_t opening[TS_READ_OPENING];
 	uint8_t index[1 + WIRE_VARINT_MAX];
 	size_t nopening = ts_read_open_message(out->size, opening);

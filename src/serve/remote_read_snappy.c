@@ -19,7 +19,6 @@ ts_snappy_begin(TsSnappy *snappy, uint64_t size, TsReadSink sink, void *sink_arg
 
 	snappy->sink = sink;
 	snappy->sink_arg = sink_arg;
-	snappy->left = size;
 	snappy->n = 0;
 	snappy->room = snappy_max_compressed_length(TS_SNAPPY_PIECE);
 	snappy->compressed = allocator->alloc(allocator->ctx, snappy->room);
@@ -47,9 +46,6 @@ ts_snappy_put(TsSnappy *snappy, const void *data, size_t size)
 {
 	const char *from = data;
 
-	if (size > snappy->left)
-		size = (size_t) snappy->left;
-	snappy->left -= size;
 	while (size > 0)
 	{
 		size_t part = TS_SNAPPY_PIECE - snappy->n;
