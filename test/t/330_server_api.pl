@@ -304,10 +304,12 @@ subtest 'large answers' => sub {
 		SELECT format('large{i="%s",text="%s"}', i, repeat(chr(252), 500))::labels, to_timestamp($start), i / 7.0 FROM generate_series(1, 3000) i
 		SQL
 	my $answer = get('/api/v1/query_range', query => 'large', start => $start, end => $start + 290, step => 1);
-	my $data = data($answer);
-	is(scalar @{ $data->{result} }, 3000, 'all series');
-	is(scalar(grep { @{ $_->{values} } == 291 && $_->{values}[290][1] == $_->{values}[0][1] && length $_->{metric}{text} == 500 } @{ $data->{result} }),
-		3000, 'and all of them');
+	# taken apart by hand: it is too long for a parser in Perl
+	my $text = '\xc3\xbc' x 500;
+	my $series = qr/\{"metric":\{"__name__":"large","i":"\d+","text":"$text"\},"values":\[(?:\[17\d{8},"[0-9.]+"\],?){291}\]\},?/;
+	is(scalar(() = $answer->{content} =~ /$series/g), 3000, 'all series, and all of them');
+	like($answer->{content}, qr/^\{"status":"success","data":\{"resultType":"matrix","result":\[\{/, 'begins as it should');
+	is(substr($answer->{content}, -4), '}]}}', 'and ends');
 	cmp_ok(length $answer->{content}, '>', 20e6, 'are many bytes');
 	is(scalar @{ data(get('/api/v1/series', 'match[]' => 'large')) }, 3000, 'series');
 	$node->safe_sql(<<~"SQL");
