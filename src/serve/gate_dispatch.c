@@ -559,12 +559,6 @@ dispatch_lost(GateRequest *request, bool begun)
 
 /* ---- start ---- */
 
-static void
-reset_gauge(ServeStat stat)
-{
-	serve_count(stat, -(int64) serve_stat(stat));
-}
-
 void
 dispatch_start(void)
 {
@@ -575,9 +569,9 @@ dispatch_start(void)
 	end_abandoned = event_new(gate_base, -1, 0, on_end_abandoned, NULL);
 	if (tick == NULL || second == NULL || end_abandoned == NULL)
 		ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	reset_gauge(STAT_WRITE_QUEUE_REQUESTS);
-	reset_gauge(STAT_WRITE_QUEUE_BYTES);
-	reset_gauge(STAT_QUERIES_RUNNING);
-	reset_gauge(STAT_QUERIES_WAITING);
+	serve_set(STAT_WRITE_QUEUE_REQUESTS, 0);
+	serve_set(STAT_WRITE_QUEUE_BYTES, 0);
+	serve_set(STAT_QUERIES_RUNNING, 0);
+	serve_set(STAT_QUERIES_WAITING, 0);
 	workers_start();
 }

@@ -596,12 +596,6 @@ leave(int code, Datum arg)
 	}
 }
 
-static void
-reset_gauge(ServeStat stat)
-{
-	serve_count(stat, -(int64) serve_stat(stat));
-}
-
 void
 workers_start(void)
 {
@@ -611,9 +605,9 @@ workers_start(void)
 	StaticAssertStmt(sizeof(LINK_PATH) <= sizeof(address.sun_path), "path fits");
 	workers_context = AllocSetContextCreate(TopMemoryContext, "mytsdb links to workers",
 											ALLOCSET_DEFAULT_SIZES);
-	reset_gauge(STAT_WORKERS_INGEST);
-	reset_gauge(STAT_WORKERS_QUERY);
-	reset_gauge(STAT_WORKERS_BUSY);
+	serve_set(STAT_WORKERS_INGEST, 0);
+	serve_set(STAT_WORKERS_QUERY, 0);
+	serve_set(STAT_WORKERS_BUSY, 0);
 
 	/* one of a gate that was killed */
 	(void) unlink(LINK_PATH);

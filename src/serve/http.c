@@ -5,10 +5,12 @@
 #include "postgres.h"
 
 #include "http.h"
+#include "serve_stats.h"
 
 void
 http_start(void)
 {
+	serve_set(STAT_CONNECTIONS, 0); /* those of a gate before are gone */
 	tls_load();
 	listen_start();
 }

@@ -275,6 +275,19 @@ $added = work(sub { my $client = Http->connect($port); $client->send("GET / HTTP
 moves('a head that does not come', $added, mytsdb_http_connections_timed_out_total => 1);
 set('mytsdb.http_header_timeout = 10s');
 
+# ---- another gate ----
+
+@idle = map { Http->connect($port) } 1 .. 5;
+$_->request('GET', '/-/healthy') for @idle;
+$node->safe_sql(q{SELECT pg_terminate_backend(pid) FROM mytsdb.stat_workers WHERE kind = 'gate'});
+ok $idle[0]->is_closed(30), 'a gate that ends closes its connections';
+$end = time + 30;
+sleep 0.1 while time < $end && !eval { Http->connect($port)->request('GET', '/-/ready')->{status} == 200 };
+$found = samples(scrape()->{content});
+cmp_ok $found->{mytsdb_http_connections}, '<=', 3, 'connections of the gate before are not counted';
+is $found->{'mytsdb_workers{kind="query"}'} + $found->{'mytsdb_workers{kind="ingest"}'}, 6, 'workers are counted once';
+cmp_ok $found->{mytsdb_queries_total}, '>=', 5, 'counters go on';
+
 # ---- views ----
 
 # /metrics itself, what PostgreSQL's own sessions do, and times of the process are left out.
