@@ -22,17 +22,14 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "gate_auth.h"
@@ -257,6 +254,7 @@ authorize_password(GateRequest *request, const Credentials *credentials,
 			return refuse_login(request, refusal, credentials->role, why,
 								"wrong role or password");
 		case PASSWORD_LATER:
+			serve_count(STAT_AUTH_THROTTLED, 1);
 			return refuse_later(refusal, 429, retry_after,
 								"too many passwords are being verified");
 		case PASSWORD_THROTTLED:

@@ -22,18 +22,15 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_authid.h"
 #include "commands/trigger.h"
 #include "common/sha2.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "port.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include <openssl/sha.h>

@@ -92,7 +92,7 @@ sub wait_ready
 
 # ---- connections ----
 
-# Options: address; timeout; receive_buffer (bytes of the socket's own); tls, and with it
+# Options: address; local (the address from which); timeout; receive_buffer (bytes of the socket's own); tls, and with it
 # server_name, ca_file (verified if given) and any further options of openssl s_client.
 sub connect
 {
@@ -109,6 +109,10 @@ sub connect
 	{
 		my $socket = IO::Socket::INET->new(Proto => 'tcp') or die "socket: $!";
 		$socket->setsockopt(SOL_SOCKET, SO_RCVBUF, $options{receive_buffer}) if $options{receive_buffer};
+		if ($options{local})
+		{
+			$socket->bind(Socket::pack_sockaddr_in(0, Socket::inet_aton($options{local}))) or die "bind to $options{local}: $!";
+		}
 		$socket->timeout($self->{timeout});
 		$socket->connect(Socket::pack_sockaddr_in($port, Socket::inet_aton($self->{address})))
 		  or die "connect to $self->{address}:$port: $!";
