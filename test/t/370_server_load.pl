@@ -100,7 +100,7 @@ is(number($queued->receive), 42, 'and so is the one that waited');
 
 # Answers of some 8 MB each, of which nobody reads anything.
 my $large = '/api/v1/query_range?' . Http::form(query => 'big', start => $start, end => $start + 3599, step => 1);
-my @slow = map { Http->connect($port, receive_buffer => 4096, timeout => 300) } 1 .. 6;
+my @slow = map { Http->connect($port, receive_buffer => 65536, timeout => 300) } 1 .. 6;
 $_->send(Http::bytes('GET', $large)) foreach @slow;
 ok(!(grep { !$_->has_answer(120) } @slow), 'six large answers have begun');
 is($node->sql(q{SELECT count(*) FROM pg_stat_activity
