@@ -8,9 +8,9 @@
  * soon as the role's row in pg_authid changes; the validity of the password is looked at
  * each time.
  *
- * All others together get VERIFY_RATE verifications per second. One that was known and
- * whose role did not change goes first: it is verified anew even while its address is
- * throttled or the rate used up, so that nobody's guesses lock out who knows the password.
+ * All others together get VERIFY_SHARE of the gate's time. One that was known and whose
+ * role did not change goes first: it is verified anew even while its address is throttled
+ * or that time used up, so that nobody's guesses lock out who knows the password.
  *
  * What there is to see from outside, time included, is the same for a wrong password, an
  * unknown role, a role without password, and one that may not log in. A secret that would
@@ -26,7 +26,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
-#include "common/scram-common.h"
 #include "lib/ilist.h"
 #include "libpq/crypt.h"
 #include "miscadmin.h"
@@ -44,8 +43,8 @@
 
 #define FRESH_S         60.0
 #define KNOWN_PASSWORDS 1024
-#define VERIFY_RATE     50.0 /* of SCRAM_DEFAULT_ITERATIONS, per second */
-#define VERIFY_BURST    20.0
+#define VERIFY_SHARE    0.2
+#define VERIFY_BURST_S  0.1
 #define MAX_ITERATIONS  65536 /* some 50 ms */
 #define DIGEST_SIZE     32
 
@@ -63,8 +62,8 @@ typedef struct KnownPassword
 static HTAB *known_passwords;
 static dlist_head uses = DLIST_STATIC_INIT(uses);
 static uint8 digest_key[DIGEST_SIZE];
-static char *mock_secret; /* of a password that nobody knows */
-static GateBucket verifications;
+static char *mock_secret;      /* of a password that nobody knows */
+static GateBucket verify_time; /* seconds */
 static uint64 role_changes;
 
 /* ---- what is known ---- */
@@ -260,37 +259,30 @@ secret_iterations(const char *secret)
 }
 
 /*
- * Whether a secret is that of a password; takes the time of a SCRAM secret of PostgreSQL's,
- * or what it says in *cost, in times of that.
+ * Whether a secret is that of a password; takes the time of a SCRAM secret at least.
  */
 static bool
-verify_secret(const char *role, const char *secret, const char *password, double *cost,
+verify_secret(const char *role, const char *secret, const char *password,
 			  const char **why)
 {
-	if (get_password_type(secret) == PASSWORD_TYPE_SCRAM_SHA_256)
-	{
-		long iterations = secret_iterations(secret);
-
-		if (iterations > MAX_ITERATIONS)
-		{
-			*why = "The role's secret has too many iterations.";
-			verify_mock(password);
-			return false;
-		}
-		*cost = Max(1.0, (double) iterations / SCRAM_DEFAULT_ITERATIONS);
-	}
-	else
+	if (get_password_type(secret) != PASSWORD_TYPE_SCRAM_SHA_256)
 		verify_mock(password);
+	else if (secret_iterations(secret) > MAX_ITERATIONS)
+	{
+		*why = "The role's secret has too many iterations.";
+		verify_mock(password);
+		return false;
+	}
 	return plain_crypt_verify(role, secret, password, why) == STATUS_OK;
 }
 
-/* Whether all is right; whatever the answer, a verification is paid for. */
+/* Whether all is right; whatever the answer, the time that it took is paid for. */
 static bool
 verify(const GateRequest *request, const Credentials *credentials, Oid role,
 	   const char **why)
 {
+	double begin = gate_seconds();
 	char *secret = NULL;
-	double cost = 1;
 	bool right = false;
 
 	if (!OidIsValid(role))
@@ -299,13 +291,12 @@ verify(const GateRequest *request, const Credentials *credentials, Oid role,
 		secret = get_role_password(credentials->role, why);
 	if (secret != NULL)
 	{
-		right = verify_secret(credentials->role, secret, credentials->password, &cost,
-							  why);
+		right = verify_secret(credentials->role, secret, credentials->password, why);
 		explicit_bzero(secret, strlen(secret));
 	}
 	else
 		verify_mock(credentials->password);
-	verifications.level -= cost;
+	verify_time.level -= gate_seconds() - begin;
 	return right;
 }
 
@@ -329,10 +320,10 @@ gate_password_verify(const GateRequest *request, const Credentials *credentials,
 	}
 	if (known == NULL && gate_failures_throttled(request->client, retry_after))
 		return PASSWORD_THROTTLED;
-	gate_bucket_fill(&verifications, VERIFY_RATE, VERIFY_BURST, gate_seconds());
-	if (known == NULL && verifications.level < 1)
+	gate_bucket_fill(&verify_time, VERIFY_SHARE, VERIFY_BURST_S, gate_seconds());
+	if (known == NULL && verify_time.level <= 0)
 	{
-		*retry_after = (int) ceil((1 - verifications.level) / VERIFY_RATE);
+		*retry_after = (int) ceil(-verify_time.level / VERIFY_SHARE);
 		return PASSWORD_LATER;
 	}
 	changes = role_changes;
