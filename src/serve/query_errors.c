@@ -3,8 +3,10 @@
  *	  What a client is told of an error: PostgreSQL's SQLSTATEs as Prometheus' types of
  *	  errors and statuses of HTTP.
  *
- * A client hears what concerns its request: message, detail and hint. Of what is wrong with
- * the server it hears only that something is, and by which id it is found in the log.
+ * A client hears what concerns its request: message and hint. (Details say where in a query
+ * it went wrong, which clients that compare texts with Prometheus' do not expect.) Of what is
+ * wrong with the server it hears only that something is, and by which id it is found in the
+ * log.
  */
 #include "postgres.h"
 
@@ -100,7 +102,6 @@ text_of(const ServeRequest *request, const ErrorData *error, const ErrorKind *ki
 			request->id);
 	initStringInfo(&text);
 	add_sentence(&text, error->message);
-	add_sentence(&text, error->detail);
 	add_sentence(&text, error->hint);
 	return text.data;
 }

@@ -311,14 +311,14 @@ subtest 'large answers' => sub {
 	like($answer->{content}, qr/^\{"status":"success","data":\{"resultType":"matrix","result":\[\{/, 'begins as it should');
 	is(substr($answer->{content}, -4), '}]}}', 'and ends');
 	cmp_ok(length $answer->{content}, '>', 20e6, 'are many bytes');
-	is(scalar @{ data(get('/api/v1/series', 'match[]' => 'large')) }, 3000, 'series');
+	is(scalar @{ data(get('/api/v1/series', 'match[]' => 'large{i=~"1.."}')) }, 100, 'series');
 	$node->safe_sql(<<~"SQL");
 		INSERT INTO mytsdb.exemplars (labels, time, value, exemplar)
 		SELECT format('large{i="%s"}', i % 10)::labels, to_timestamp($start) + i * interval '1 ms', i, format('{id="%s"}', repeat('x', 100))::labels
-		  FROM generate_series(1, 20000) i
+		  FROM generate_series(1, 3000) i
 		SQL
 	my $exemplars = data(get('/api/v1/query_exemplars', query => 'large'));
-	is_deeply([ map { "$_->{seriesLabels}{i}: " . @{ $_->{exemplars} } } @$exemplars ], [ map { "$_: 2000" } 0 .. 9 ], 'exemplars');
+	is_deeply([ map { "$_->{seriesLabels}{i}: " . @{ $_->{exemplars} } } @$exemplars ], [ map { "$_: 300" } 0 .. 9 ], 'exemplars');
 	my $long = join ' + ', ('sum(up)') x 500;
 	is(data(post('/api/v1/format_query', query => $long)) =~ tr/+//, 499, 'a long expression');
 };
