@@ -18,8 +18,9 @@ my ($node, $port) = Http::node(
 	'serve', 'mytsdb.query_workers = 2', 'mytsdb.ingest_workers = 2', 'mytsdb.query_queue = 4',
 	'max_worker_processes = 20', 'restart_after_crash = on', 'hot_standby_feedback = on');
 
+$node->safe_sql("CREATE ROLE other LOGIN PASSWORD 'secret'; GRANT SELECT ON mytsdb.metrics TO other");
+
 my $of_query = "FROM pg_stat_activity WHERE backend_type = 'mytsdb query'";
-my $stat = sub { $node->safe_sql("SELECT value FROM mytsdb.stat_server WHERE name = '$_[0]'") };
 
 # A session that holds up whoever wants to read the store.
 sub hold
@@ -103,8 +104,12 @@ $answer = Http::get($port, '/api/v1/query', query => 'm');
 is($answer->{status}, 503, 'more may not wait');
 ok($answer->{headers}{'retry-after'}, 'and are asked to come again');
 is(Http::get($port, '/-/healthy')->{status}, 200, 'the gate answers');
+my $other = Http->connect($port);
+$other->send(Http::bytes('GET', '/api/v1/query?query=held',
+	headers => [ Authorization => Http::basic('other', 'secret') ]));
+is((pop @clients)->receive->{status}, 503, 'the latest of the role that asks most makes room for another role');
 $lock->query('ROLLBACK');
-is_deeply([ map { $_->receive->{status} } @clients ], [ (200) x 6 ], 'those that wait are answered');
+is_deeply([ map { $_->receive->{status} } @clients, $other ], [ (200) x 6 ], 'those that wait are answered');
 
 # ---- a worker ends ----
 
@@ -209,6 +214,8 @@ ok($standby->wait_for("SELECT count(*) $of_query AND wait_event_type = 'Lock'", 
 $begin = time;
 ok($standby->stop, 'the server stops while a query waits for a lock');
 cmp_ok(time - $begin, '<', 30, 'and does not wait for it for long');
+unlike($_->log_text, qr/signal (?!9:)\d+:|TRAP|Sanitizer|runtime error|PANIC/, "no process of the $_->{name} has crashed")
+  foreach $node, $standby;
 
 # ---- a database that is not there yet ----
 
