@@ -23,6 +23,9 @@
 /* Raises 25001 unless the transaction is READ COMMITTED and not READ ONLY. */
 extern void ts_maintain_check(const char *what);
 
+/* Of heavyweight locks: sub-ids that are neither a shard's nor for merging. */
+#define TS_SERIES_LOCK_SUB_ID 1024 /* making many series (series_batch.c) */
+
 /*
  * Locks a shard for maintenance until the transaction ends (shard -1: merging). With
  * `wait` false returns false when somebody else has it.

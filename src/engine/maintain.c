@@ -33,8 +33,8 @@
 #define MERGE_SUB_ID       1
 #define FIRST_SHARD_SUB_ID 2
 
-StaticAssertDecl(FIRST_SHARD_SUB_ID + TS_MAX_SHARDS <= PG_UINT16_MAX,
-				 "a shard must fit the lock tag");
+StaticAssertDecl(FIRST_SHARD_SUB_ID + TS_MAX_SHARDS <= TS_SERIES_LOCK_SUB_ID,
+				 "a shard's lock must be of its own");
 
 bool ts_maintain_give_way = false;
 

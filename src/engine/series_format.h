@@ -57,9 +57,11 @@
  * buckets are then expected to have twice that, which is nine standard deviations below
  * BUCKET_ENTRIES.
  *
- * A series is made by one WAL record, which adds its entries to the dictionary and to the
- * bucket and, when a dictionary page begins, to the locator. So at every moment each
- * series is in both, and nothing else needs to be kept.
+ * A single series is made by one WAL record, which adds its entries to the dictionary and
+ * to the bucket and, when a dictionary page begins, to the locator. A batch of them is made
+ * by records for the dictionary, and others for the buckets later: so the last series,
+ * SERIES_BATCH (4096) at most, may lack their entries in buckets. Then nobody has rows of
+ * them, and they get these entries before any other series is made (series_batch.c).
  */
 #ifndef SERIES_FORMAT_H
 #define SERIES_FORMAT_H

@@ -115,10 +115,13 @@ copy_first_bucket(Relation rel, const TsTable *table, SeriesPages *pages, Page p
 	return series_copy_bucket(rel, table, pages, 0, page, false);
 }
 
-/* Copies the bucket that a hash belongs to; false when there is no bucket at all. */
+/*
+ * Copies the bucket that a hash belongs to, and tells its number; false when there is no
+ * bucket at all.
+ */
 static bool
 find_bucket(Relation rel, const TsTable *table, SeriesPages *pages, uint32 hash,
-			Page page)
+			Page page, uint32 *found)
 {
 	uint32 number = series_bucket(hash, Max(pages->buckets, 1));
 
@@ -134,7 +137,10 @@ find_bucket(Relation rel, const TsTable *table, SeriesPages *pages, uint32 hash,
 		learn_buckets(pages, number, bucket->level);
 		moved = series_hash_bits(hash, bucket->level) ^ number;
 		if (moved == 0)
+		{
+			*found = number;
 			return true;
+		}
 		number = series_hash_bits(hash, pg_rightmost_one_pos32(moved) + 1);
 	}
 }
@@ -158,24 +164,134 @@ entry_matches(Relation rel, const TsTable *table, SeriesPages *pages,
 	return found_length == length && memcmp(found, key, length) == 0;
 }
 
-bool
-series_lookup(Relation rel, const TsTable *table, SeriesPages *pages, uint32 hash,
-			  const char *key, Size length, uint32 *id)
+/* Looks for a key in its bucket. */
+static bool
+find_key(Relation rel, const TsTable *table, SeriesPages *pages, const BucketPage *bucket,
+		 const SeriesWanted *wanted)
 {
-	PGAlignedBlock copy;
-	const BucketPage *bucket = (const BucketPage *) TsPageData((Page) copy.data);
-
-	if (!find_bucket(rel, table, pages, hash, (Page) copy.data))
-		return false;
 	for (uint32 i = 0; i < bucket->count; i++)
 	{
 		const BucketEntry *entry = &bucket->entries[i];
 
-		if (entry->hash == hash && entry_matches(rel, table, pages, entry, key, length))
+		if (entry->hash == wanted->hash &&
+			entry_matches(rel, table, pages, entry, wanted->key, wanted->length))
 		{
-			*id = entry->id;
+			*wanted->id = entry->id;
 			return true;
 		}
 	}
 	return false;
+}
+
+bool
+series_lookup(Relation rel, const TsTable *table, SeriesPages *pages, uint32 hash,
+			  const char *key, Size length, uint32 *id)
+{
+	SeriesWanted wanted = {key, (uint32) length, hash, id};
+	PGAlignedBlock copy;
+	uint32 number;
+
+	return find_bucket(rel, table, pages, hash, (Page) copy.data, &number) &&
+		   find_key(rel, table, pages, (const BucketPage *) TsPageData((Page) copy.data),
+					&wanted);
+}
+
+/* ---- many at once ---- */
+
+/* One of many: they are looked for bucket by bucket. */
+typedef struct Sought
+{
+	uint32 bucket;
+	uint32 index;
+} Sought;
+
+static int
+compare_sought(const void *a, const void *b)
+{
+	uint32 one = ((const Sought *) a)->bucket;
+	uint32 other = ((const Sought *) b)->bucket;
+
+	return one < other ? -1 : one > other;
+}
+
+/* The bucket that was copied last, as long as hashes belong to it. */
+typedef struct BucketCopy
+{
+	PGAlignedBlock page;
+	uint32 number;
+	bool is_there;
+} BucketCopy;
+
+static const BucketPage *
+bucket_for(Relation rel, const TsTable *table, SeriesPages *pages, uint32 hash,
+		   BucketCopy *copy)
+{
+	Page page = (Page) copy->page.data;
+	const BucketPage *bucket = (const BucketPage *) TsPageData(page);
+
+	if (!copy->is_there || series_hash_bits(hash, bucket->level) != copy->number)
+		copy->is_there = find_bucket(rel, table, pages, hash, page, &copy->number);
+	return copy->is_there ? bucket : NULL;
+}
+
+uint32
+series_lookup_many(Relation rel, const TsTable *table, SeriesPages *pages,
+				   SeriesWanted *wanted, uint32 count)
+{
+	Sought *sought = palloc(count * sizeof(Sought));
+	bool *found = palloc0(count * sizeof(bool));
+	BucketCopy copy;
+	uint32 missing = 0;
+
+	copy.is_there = false;
+	for (uint32 i = 0; i < count; i++)
+		sought[i] = (Sought){series_bucket(wanted[i].hash, Max(pages->buckets, 1)), i};
+	qsort(sought, count, sizeof(Sought), compare_sought);
+	for (uint32 i = 0; i < count; i++)
+	{
+		const SeriesWanted *key = &wanted[sought[i].index];
+		const BucketPage *bucket = bucket_for(rel, table, pages, key->hash, &copy);
+
+		found[sought[i].index] = bucket != NULL &&
+								 find_key(rel, table, pages, bucket, key);
+	}
+	for (uint32 i = 0; i < count; i++)
+	{
+		if (!found[i])
+			wanted[missing++] = wanted[i];
+	}
+	pfree(sought);
+	pfree(found);
+	return missing;
+}
+
+static bool
+has_entry(const BucketPage *bucket, const BucketEntry *wanted)
+{
+	for (uint32 i = bucket->count; i > 0; i--)
+	{
+		const BucketEntry *entry = &bucket->entries[i - 1];
+
+		if (entry->hash == wanted->hash && entry->id == wanted->id)
+			return true;
+	}
+	return false;
+}
+
+uint32
+series_lookup_entries(Relation rel, const TsTable *table, SeriesPages *pages,
+					  BucketEntry *entries, uint32 count)
+{
+	BucketCopy copy;
+	uint32 missing = 0;
+
+	copy.is_there = false;
+	for (uint32 i = 0; i < count; i++)
+	{
+		const BucketPage *bucket = bucket_for(rel, table, pages, entries[i].hash, &copy);
+
+		if (bucket == NULL || !has_entry(bucket, &entries[i]))
+			entries[missing++] = entries[i];
+	}
+	return missing;
 }

@@ -10,6 +10,7 @@
 
 #include "ts_pages.h"
 #include "ts_series.h"
+#include "ts_shared.h"
 
 #include "series_format.h"
 
@@ -78,6 +79,15 @@ series_page_key(Relation rel, BlockNumber block, Page page, uint32 index, uint32
 
 /* ---- series_hash.c: the hash index ---- */
 
+/* A key that is looked for: where its id is to be put, and its hash. */
+typedef struct SeriesWanted
+{
+	const char *key;
+	uint32 length;
+	uint32 hash;
+	uint32 *id;
+} SeriesWanted;
+
 extern uint64 series_hash_key(const TsTable *table, const char *key, Size length);
 /* The low `level` bits of a hash: where it belongs among buckets of that level. */
 extern uint32 series_hash_bits(uint32 hash, int level);
@@ -93,16 +103,85 @@ extern void series_split_bucket(Page from, Page to, int level);
 /* A new bucket without entries. */
 extern void series_init_bucket(Page page, int level);
 
-/* ---- series_make.c: new series ---- */
+/* Looks for many; those that are not there come to the front, as they were ordered. */
+extern uint32 series_lookup_many(Relation rel, const TsTable *table, SeriesPages *pages,
+								 SeriesWanted *wanted, uint32 count);
+/* The same for entries: whether their buckets have them. */
+extern uint32
+series_lookup_entries(Relation rel, const TsTable *table, SeriesPages *pages,
+					  BucketEntry *entries, uint32 count);
 
-/* A key that is looked for: where its id is to be put, and its hash. */
-typedef struct SeriesWanted
+/* ---- series_state.c: what writers know of a dictionary ---- */
+
+typedef struct DictionaryState
 {
-	const char *key;
-	uint32 length;
-	uint32 hash;
-	uint32 *id;
-} SeriesWanted;
+	uint64 pages;   /* dictionary pages: slot->end */
+	uint64 series;  /* aux[0] */
+	uint64 buckets; /* aux[1] */
+	uint32 first;   /* of the last page, its first id ... */
+	uint32 length;  /* ... and the bytes of its content: aux[2], high and low half */
+	uint64 hashed;  /* ids below have their entries in buckets: aux[3] */
+} DictionaryState;
+
+/* Reads the state as it is now. On a primary only. */
+extern void series_read_state(Relation rel, const TsTable *table, SeriesPages *pages,
+							  const TsSlotKey *key, DictionaryState *state);
+/*
+ * Locks the slot to write. NULL, and the new state, when pages or buckets were added
+ * since the state was read.
+ */
+extern TsSlot *series_lock_state(Relation rel, const TsTable *table, SeriesPages *pages,
+								 const TsSlotKey *key, DictionaryState *state);
+extern void series_state_to_slot(const DictionaryState *state, TsSlot *slot);
+/* Makes one bucket more: the first one, or by splitting one. */
+extern void series_add_bucket(Relation rel, const TsTable *table, SeriesPages *pages,
+							  const TsSlotKey *key, DictionaryState *state);
+
+/* ---- series_add.c: what an edit adds to pages ---- */
+
+/* Where keys go: the last dictionary page, or the next one. */
+typedef struct SeriesPlace
+{
+	bool fresh; /* the page begins */
+	uint64 ordinal;
+	BlockNumber block;
+	Buffer buffer;
+	Buffer locator; /* when fresh */
+} SeriesPlace;
+
+/* Whether a key fits the dictionary page that has so many entries and bytes. */
+extern bool series_key_fits(uint32 count, uint32 length, uint32 key_length);
+/* Where a key goes, and how many entries and bytes the page has. */
+extern void series_plan_place(const DictionaryState *state, uint32 key_length,
+							  SeriesPlace *place, uint32 *entries, uint32 *length);
+extern void series_pin_place(Relation rel, const TsTable *table, SeriesPages *pages,
+							 SeriesPlace *place);
+extern void series_unpin_place(SeriesPlace *place);
+/* Locks the page, in an edit under the slot's lock; a fresh one comes into the locator. */
+extern Page series_edit_place(Relation rel, TsEdit *edit, const SeriesPlace *place,
+							  const DictionaryState *state);
+extern void series_put_key(Relation rel, Page page, const SeriesWanted *key);
+/* Keys were added to a place, whose page has so many bytes now. */
+extern void series_count_keys(DictionaryState *state, const SeriesPlace *place,
+							  uint32 count, uint32 length);
+/* Adds to a bucket, which is checked, in an edit. */
+extern void series_put_entry(Relation rel, BlockNumber block, uint32 number, Page page,
+							 const BucketEntry *entry);
+
+/* ---- series_batch.c: many new series ---- */
+
+/* Series that are made at once, at most. */
+#define SERIES_BATCH 4096
+
+/* Finds or makes keys that were not there when there were `base` series. */
+extern void
+series_make_batch(Relation rel, const TsTable *table, SeriesPages *pages,
+				  const TsSlotKey *key, SeriesWanted *wanted, uint32 count, uint64 base);
+/* Waits until the batch that is being made is there, or makes what is left of it. */
+extern void series_finish_batch(Relation rel, const TsTable *table, SeriesPages *pages,
+								const TsSlotKey *key);
+
+/* ---- series_make.c: new series ---- */
 
 /* Finds or makes `count` keys; reorders the array. */
 extern void series_find_or_make(Relation rel, const TsTable *table, SeriesPages *pages,

@@ -40,11 +40,15 @@ static const char *const points[] = {
 	/* buffer_flush.c: before the first and after the last row leaves at commit */
 	"commit-before-flush",
 	"commit-after-flush",
-	/* series_make.c */
+	/* series_make.c, series_state.c */
 	"series-before-wal",
 	"series-after-wal",
 	"split-before-wal",
 	"split-after-wal",
+	/* series_batch.c: a page's worth of keys, all keys, some entries are in the WAL */
+	"batch-keys-logged",
+	"batch-keys-added",
+	"batch-entries-logged",
 	/* pages_*.c: the file is longer; a run is in the directory; numbers are raised */
 	"extend-after-file",
 	"extend-after-directory",
