@@ -379,6 +379,8 @@ why_waits_no_more(const GateRequest *request, bool none)
 {
 	if (has_waited(request, serve_query_timeout))
 		return "timed out before a worker was free";
+	if (none && gate_stopping)
+		return "the server is shutting down";
 	if (none && has_waited(request, NO_WORKER_MS))
 		return "no worker is there: see the server's log";
 	return NULL;
