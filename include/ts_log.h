@@ -72,6 +72,8 @@ extern uint64 ts_log_distance(TsLogPos from, TsLogPos to);
 extern void
 ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint32 *order,
 			  uint32 n, TransactionId xid, CommandId cid, uint64 number);
+/* Microseconds that this process has spent in that. */
+extern int64 ts_log_append_time(void);
 /* Whether row i is small enough for a record. */
 extern bool ts_log_fits(const TsTable *table, const TsRows *rows, uint32 i);
 /* Whether any row of the table is: all values are passed by value, and they are few. */

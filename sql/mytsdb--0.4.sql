@@ -769,6 +769,7 @@ CREATE VIEW mytsdb.stat_engine AS SELECT
     sum(value) FILTER (WHERE name = 'mytsdb_new_series_total')::bigint AS new_series,
     sum(value) FILTER (WHERE name = 'mytsdb_log_records_total')::bigint AS log_records,
     sum(value) FILTER (WHERE name = 'mytsdb_log_bytes_total')::bigint AS log_bytes,
+    sum(value) FILTER (WHERE name = 'mytsdb_log_append_seconds_total') AS log_append_seconds,
     sum(value) FILTER (WHERE name = 'mytsdb_write_mutex_lock_waits_total')::bigint AS lock_waits,
     sum(value) FILTER (WHERE name = 'mytsdb_write_mutex_lock_seconds_total') AS lock_seconds,
     sum(value) FILTER (WHERE name = 'mytsdb_seals_total')::bigint AS seals,

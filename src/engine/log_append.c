@@ -603,6 +603,23 @@ append_shards(Relation rel, const TsTable *table, Batch *batch, uint32 *sorted, 
 		append_shards(rel, table, batch, sorted, late, true);
 }
 
+static int64 append_time;
+
+int64
+ts_log_append_time(void)
+{
+	return append_time;
+}
+
+static void
+count_time(instr_time start)
+{
+	int64 elapsed = serve_elapsed(start);
+
+	append_time += elapsed;
+	serve_count(STAT_LOG_APPEND_US, elapsed);
+}
+
 void
 ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint32 *order,
 			  uint32 n, TransactionId xid, CommandId cid, uint64 number)
@@ -614,6 +631,7 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 				   .cid = cid,
 				   .number = number,
 				   .patience = TS_HOT_PATIENCE};
+	instr_time start;
 
 	Assert(order != NULL || n == rows->n);
 	Assert(TransactionIdIsNormal(xid));
@@ -626,6 +644,7 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 	if (n == 0)
 		return;
 
+	INSTR_TIME_SET_CURRENT(start);
 	context = AllocSetContextCreate(CurrentMemoryContext, "mytsdb log append",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -637,4 +656,5 @@ ts_log_append(Relation rel, const TsTable *table, const TsRows *rows, const uint
 	ts_hot_unreserve();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	count_time(start);
 }

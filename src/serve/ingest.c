@@ -31,6 +31,7 @@
 
 #include "ingest.h"
 #include "serve_stats.h"
+#include "ts_log.h"
 #include "ts_report.h"
 
 #define GROUP_LOCK_WAIT_MS 50
@@ -189,6 +190,14 @@ set_lock_timeout(int ms)
 	SetConfigOption("lock_timeout", text, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+/* What is left in the private buffer is appended at commit. */
+static void
+count_commit(instr_time start, int64 appending)
+{
+	serve_count(STAT_WRITE_APPEND_US, appending);
+	serve_count(STAT_WRITE_COMMIT_US, serve_elapsed(start) - appending);
+}
+
 /*
  * Writes items[from .. to) that wait in one transaction. Afterwards those that joined it
  * are committed and true is returned; or, as an error says, they are not.
@@ -197,6 +206,7 @@ static bool
 write_together(Ingest *ingest, int from, int to, bool may_wait, ErrorData **error)
 {
 	instr_time start;
+	int64 appended;
 
 	PG_TRY();
 	{
@@ -209,9 +219,10 @@ write_together(Ingest *ingest, int from, int to, bool may_wait, ErrorData **erro
 				join(ingest, &ingest->items[i], may_wait);
 		}
 		PopActiveSnapshot();
+		appended = ts_log_append_time();
 		INSTR_TIME_SET_CURRENT(start);
 		CommitTransactionCommand();
-		serve_count_since(STAT_WRITE_COMMIT_US, start);
+		count_commit(start, ts_log_append_time() - appended);
 		*error = NULL;
 	}
 	PG_CATCH();

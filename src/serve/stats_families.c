@@ -111,6 +111,8 @@ static const Figure stat_figures[SERVE_STATS] = {
 	[STAT_LOG_RECORDS] = COUNT("mytsdb_log_records",
 							   "Records that were appended to logs."),
 	[STAT_LOG_BYTES] = BYTES("mytsdb_log", "Bytes that were appended to logs."),
+	[STAT_LOG_APPEND_US] = SECONDS("mytsdb_log_append",
+								   "Time in which rows were appended to logs."),
 	[STAT_SEALS] = COUNT("mytsdb_seals", "Blocks' worth of logs that were sealed."),
 	[STAT_SEALED_ROWS] = COUNT("mytsdb_seal_rows", "Rows that seals wrote to blocks."),
 	[STAT_SEAL_US] = SECONDS("mytsdb_seal", "Time that seals took."),

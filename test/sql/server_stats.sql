@@ -35,7 +35,7 @@ INSERT INTO counted SELECT labels(jsonb_build_object('n', i % 5)), timestamptz '
 INSERT INTO counted SELECT labels(jsonb_build_object('n', i % 5)), timestamptz '2026-01-02' + i * interval '1 min', i
     FROM generate_series(1, 500) i;
 SELECT new_series - :old_new_series >= 5 AS new_series, log_records - :old_log_records >= 2 AS log_records,
-    log_bytes - :old_log_bytes > 100 AS log_bytes,
+    log_bytes - :old_log_bytes > 100 AS log_bytes, log_append_seconds > :old_log_append_seconds AS log_append_seconds,
     series_cache_misses - :old_series_cache_misses >= 5 AS misses,
     series_cache_hits - :old_series_cache_hits >= 495 AS hits
     FROM mytsdb.stat_engine;
