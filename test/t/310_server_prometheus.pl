@@ -221,7 +221,7 @@ for my $query (
 	'prometheus_build_info', 'scalar(test_scrapes_total) * 2')
 {
 	my @differences;
-	for my $from ($at, $at - 21)
+	for my $from ($at, $at - 14)
 	{
 		push @differences, differences((map { result($_, $query, $from, $at) } $port, $prometheus), \&near);
 	}
@@ -267,7 +267,7 @@ my @read_wrong = differences($read, { map { $_ => $ours->{$_} } grep { / job="ex
 is_deeply(\@read_wrong, [], 'a Prometheus that reads from us gets the same samples') or diag join "\n", @read_wrong;
 for my $query ('sum by (job) (up)', 'rate(test_scrapes_total[10s])', 'topk(2, test_value)')
 {
-	my @differences = differences((map { result($_, $query, $at - 21, $at) } $reader, $prometheus), \&near);
+	my @differences = differences((map { result($_, $query, $at - 14, $at) } $reader, $prometheus), \&near);
 	is_deeply(\@differences, [], "read from us: $query") or diag join "\n", @differences;
 }
 
