@@ -8,7 +8,7 @@
  * soon as the role's row in pg_authid changes; the validity of the password is looked at
  * each time.
  *
- * All others together get VERIFY_SHARE of the gate's time. One that was known and whose
+ * All others together get VERIFY_SHARE of a processor's time. One that was known and whose
  * role did not change goes first: it is verified anew even while its address is throttled
  * or that time used up, so that nobody's guesses lock out who knows the password.
  *
@@ -44,7 +44,7 @@
 #define FRESH_S         60.0
 #define KNOWN_PASSWORDS 1024
 #define VERIFY_SHARE    0.2
-#define VERIFY_BURST_S  0.1
+#define VERIFY_BURST_S  0.2
 #define MAX_ITERATIONS  65536 /* some 50 ms */
 #define DIGEST_SIZE     32
 
@@ -276,12 +276,21 @@ verify_secret(const char *role, const char *secret, const char *password,
 	return plain_crypt_verify(role, secret, password, why) == STATUS_OK;
 }
 
+static double
+processor_seconds(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (double) used.tv_sec + (double) used.tv_nsec / 1e9;
+}
+
 /* Whether all is right; whatever the answer, the time that it took is paid for. */
 static bool
 verify(const GateRequest *request, const Credentials *credentials, Oid role,
 	   const char **why)
 {
-	double begin = gate_seconds();
+	double begin = processor_seconds();
 	char *secret = NULL;
 	bool right = false;
 
@@ -296,7 +305,7 @@ verify(const GateRequest *request, const Credentials *credentials, Oid role,
 	}
 	else
 		verify_mock(credentials->password);
-	verify_time.level -= gate_seconds() - begin;
+	verify_time.level -= processor_seconds() - begin;
 	return right;
 }
 
@@ -328,13 +337,14 @@ gate_password_verify(const GateRequest *request, const Credentials *credentials,
 	}
 	changes = role_changes;
 	*role = find_role(credentials->role);
-	if (!verify(request, credentials, *role, why))
+	if (!verify(request, credentials, *role, why) ||
+		(changes != role_changes && find_role(credentials->role) != *role))
 	{
 		if (known != NULL)
 			forget(known);
 		return PASSWORD_WRONG;
 	}
-	/* had the role changed meanwhile, nobody would tell of it again */
+	/* Had the role changed meanwhile, nobody would tell of it again. */
 	if (changes == role_changes)
 		remember(digest, *role, valid_until(*role));
 	return PASSWORD_RIGHT;
