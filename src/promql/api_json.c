@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "common/shortest_dec.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -57,6 +58,7 @@ api_flush(ApiOut *out)
 {
 	if (out->take == NULL || out->len == 0)
 		return;
+	CHECK_FOR_INTERRUPTS();
 	out->take(out->arg, out->data, out->len);
 	out->len = 0;
 }

@@ -66,6 +66,7 @@ kind_of(int sqlstate)
 		case ERRCODE_UNDEFINED_TABLE:
 			return &not_found;
 		case ERRCODE_OUT_OF_MEMORY:
+		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
 			return &execution;
 		case ERRCODE_QUERY_CANCELED:
 			return serve_timed_out() ? &timed_out : &canceled;
