@@ -113,6 +113,9 @@ extern void http_reload(void);
 extern int http_stop(void);
 extern int http_count(void); /* connections */
 
+/* The client went away before: only counters and the log see this status. */
+#define STATUS_CLIENT_GONE 499
+
 /*
  * Answers a request, and is the end of it: logs and counts it, sends the answer in its
  * turn, frees the request.

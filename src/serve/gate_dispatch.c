@@ -39,9 +39,6 @@
 #define HOT_HOLD_MS  1000
 #define HOT_CHECK_MS 100
 
-/* As nginx has it for clients that went away; only logs and counters see it. */
-#define STATUS_CLIENT_GONE 499
-
 /* The queries of a role that wait: never none. */
 typedef struct Line
 {

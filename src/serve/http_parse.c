@@ -254,6 +254,7 @@ split_target(HttpHead *head)
 		/* what CONNECT has is no target that we could have */
 		const char *host = after_scheme(rest);
 
+		head->path = rest;
 		if (host == NULL)
 			return head->method == SERVE_OTHER;
 		rest.len -= (size_t) (host - rest.data);

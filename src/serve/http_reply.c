@@ -116,12 +116,16 @@ note(const Answer *answer)
 	const GateRequest *request = answer->request;
 	instr_time took;
 	int64 microseconds;
+	int status = answer->reply->status;
 
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, request->began);
 	microseconds = (int64) INSTR_TIME_GET_MICROSEC(took);
-	serve_count_reply(request->route, answer->reply->status, microseconds);
-	gate_log_request(request, answer->reply->status, microseconds, request->reason);
+	/* what was canceled since nobody waits for it any more is no fault */
+	if (request->connection == NULL && status >= 500)
+		status = STATUS_CLIENT_GONE;
+	serve_count_reply(request->route, status, microseconds);
+	gate_log_request(request, status, microseconds, request->reason);
 }
 
 static void
