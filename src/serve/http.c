@@ -20,6 +20,7 @@ void
 http_reload(void)
 {
 	tls_load();
+	listen_retry();
 }
 
 int

@@ -149,6 +149,8 @@ extern SSL_CTX *tls_context(void);
 /* ---- listening (http_listen.c) ---- */
 
 extern void listen_start(void);
+/* Tries at once to have the addresses that could not be had. */
+extern void listen_retry(void);
 extern void listen_stop(void);
 
 #endif /* SERVE_HTTP_INTERNAL_H */

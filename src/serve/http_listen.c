@@ -298,6 +298,13 @@ listen_start(void)
 }
 
 void
+listen_retry(void)
+{
+	if (!stopped)
+		try_all(NULL);
+}
+
+void
 listen_stop(void)
 {
 	stopped = true;

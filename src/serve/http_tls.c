@@ -57,6 +57,8 @@ last_error(void)
 	unsigned long code = ERR_get_error();
 	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
+	if (ERR_SYSTEM_ERROR(code))
+		return strerror(ERR_GET_REASON(code));
 	return reason != NULL ? reason : "no reason was given";
 }
 
