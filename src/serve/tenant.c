@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -21,10 +20,10 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "serve_catalog.h"
 #include "serve_log.h"
 #include "tenant.h"
 
@@ -81,60 +80,36 @@ check_name(const text *argument)
 
 /* ---- the catalog ---- */
 
-static Relation
-open_catalog(LOCKMODE lock)
-{
-	Oid relid = get_relname_relid("tenant", get_namespace_oid("mytsdb", false));
-
-	if (!OidIsValid(relid))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("relation \"mytsdb.tenant\" does not exist"),
-						errhint("Run ALTER EXTENSION mytsdb UPDATE in this database.")));
-	return table_open(relid, lock);
-}
-
-/* The table of a tenant and its row's place; InvalidOid if it has none (any more). */
+/* The table that a tenant's row names; InvalidOid if there is none (any more). */
 static Oid
-find_row(Relation catalog, const char *name, ItemPointer tid)
+row_metrics(Relation catalog, HeapTuple row)
 {
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-	Oid metrics = InvalidOid;
 	bool isnull;
+	Oid metrics;
 
-	ItemPointerSetInvalid(tid);
-	ScanKeyInit(&key, TENANT_NAME, BTEqualStrategyNumber, F_TEXTEQ,
-				CStringGetTextDatum(name));
-	scan = systable_beginscan(catalog, RelationGetPrimaryKeyIndex(catalog), true, NULL, 1,
-							  &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		metrics = DatumGetObjectId(
-			heap_getattr(tuple, TENANT_METRICS, RelationGetDescr(catalog), &isnull));
-		*tid = tuple->t_self;
-	}
-	systable_endscan(scan);
-	return OidIsValid(metrics) && get_rel_name(metrics) != NULL ? metrics : InvalidOid;
+	if (!HeapTupleIsValid(row))
+		return InvalidOid;
+	metrics = DatumGetObjectId(
+		heap_getattr(row, TENANT_METRICS, RelationGetDescr(catalog), &isnull));
+	return get_rel_name(metrics) != NULL ? metrics : InvalidOid;
 }
 
 Oid
 tenant_find_metrics(TsString name)
 {
-	ItemPointerData tid;
 	Relation catalog;
 	Oid metrics;
 
 	if (!is_name(name))
 		return InvalidOid;
-	catalog = open_catalog(AccessShareLock);
-	metrics = find_row(catalog, pnstrdup(name.data, name.len), &tid);
+	catalog = serve_catalog_open("tenant", AccessShareLock);
+	metrics = row_metrics(catalog,
+						  serve_catalog_find(catalog, pnstrdup(name.data, name.len)));
 	table_close(catalog, AccessShareLock);
 	return metrics;
 }
 
-/* ---- creating and dropping ---- */
+/* ---- creating and dropping: one after the other, so that all see the row or none ---- */
 
 static void
 audit(const char *action, const char *tenant)
@@ -199,19 +174,19 @@ mytsdb_create_tenant(PG_FUNCTION_ARGS)
 {
 	const char *name = check_name(PG_GETARG_TEXT_PP(0));
 	const char *schema = psprintf(SCHEMA_PREFIX "%s", name);
-	Relation catalog = open_catalog(RowExclusiveLock);
+	Relation catalog = serve_catalog_open("tenant", ShareRowExclusiveLock);
+	HeapTuple row = serve_catalog_find(catalog, name);
 	Datum values[TENANT_COLUMNS];
 	bool isnull[TENANT_COLUMNS] = {false};
-	ItemPointerData tid;
 	Oid metrics;
 
-	if (OidIsValid(find_row(catalog, name, &tid)))
+	if (OidIsValid(row_metrics(catalog, row)))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
 						errmsg("tenant \"%s\" already exists", name)));
 	/* whose tables are gone is gone */
-	if (ItemPointerIsValid(&tid))
+	if (HeapTupleIsValid(row))
 	{
-		CatalogTupleDelete(catalog, &tid);
+		CatalogTupleDelete(catalog, &row->t_self);
 		CommandCounterIncrement();
 	}
 	metrics = make_tables(schema);
@@ -243,15 +218,15 @@ Datum
 mytsdb_drop_tenant(PG_FUNCTION_ARGS)
 {
 	const char *name = check_name(PG_GETARG_TEXT_PP(0));
-	Relation catalog = open_catalog(RowExclusiveLock);
-	ItemPointerData tid;
-	Oid metrics = find_row(catalog, name, &tid);
+	Relation catalog = serve_catalog_open("tenant", ShareRowExclusiveLock);
+	HeapTuple row = serve_catalog_find(catalog, name);
+	Oid metrics = row_metrics(catalog, row);
 
 	if (!OidIsValid(metrics))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("tenant \"%s\" does not exist", name)));
 	drop_tables(metrics);
-	CatalogTupleDelete(catalog, &tid);
+	CatalogTupleDelete(catalog, &row->t_self);
 	table_close(catalog, NoLock);
 	audit("tenant dropped", name);
 	PG_RETURN_VOID();

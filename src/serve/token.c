@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -28,13 +27,13 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include <openssl/sha.h>
 
+#include "serve_catalog.h"
 #include "serve_log.h"
 #include "token.h"
 
@@ -54,38 +53,6 @@ enum
 	TOKEN_EXPIRES,
 	TOKEN_COLUMNS = TOKEN_EXPIRES
 };
-
-/* ---- the table ---- */
-
-static Relation
-open_table(LOCKMODE lock)
-{
-	Oid schema = get_namespace_oid("mytsdb", false);
-	Oid relid = get_relname_relid("token", schema);
-
-	if (!OidIsValid(relid))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("relation \"mytsdb.token\" does not exist"),
-						errhint("Run ALTER EXTENSION mytsdb UPDATE in this database.")));
-	return table_open(relid, lock);
-}
-
-/* The row of a token, copied, or NULL. */
-static HeapTuple
-find_row(Relation rel, const char *id)
-{
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-
-	ScanKeyInit(&key, TOKEN_ID, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(id));
-	scan = systable_beginscan(rel, RelationGetPrimaryKeyIndex(rel), true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
-}
 
 static void
 hash_secret(const uint8 *secret, uint8 *hash)
@@ -134,8 +101,8 @@ has_hash(Relation rel, HeapTuple row, const uint8 *hash)
 Oid
 token_find_role(const Credentials *credentials, const char **why)
 {
-	Relation rel = open_table(AccessShareLock);
-	HeapTuple row = find_row(rel, credentials->id);
+	Relation rel = serve_catalog_open("token", AccessShareLock);
+	HeapTuple row = serve_catalog_find(rel, credentials->id);
 	uint8 hash[PG_SHA256_DIGEST_LENGTH];
 	Oid role = InvalidOid;
 
@@ -192,7 +159,7 @@ static void
 insert_row(const char *id, Oid role, const uint8 *secret, Datum description,
 		   bool no_description, Datum expires, bool no_expiry)
 {
-	Relation rel = open_table(RowExclusiveLock);
+	Relation rel = serve_catalog_open("token", RowExclusiveLock);
 	bytea *hash = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
 	Datum values[TOKEN_COLUMNS];
 	bool isnull[TOKEN_COLUMNS] = {false};
@@ -244,13 +211,16 @@ mytsdb_create_token(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(text));
 }
 
-/* mytsdb.revoke_token(id): dead ones are superusers' to revoke */
+/*
+ * mytsdb.revoke_token(id): one after the other, so that the second finds no row; dead tokens
+ * are superusers' to revoke.
+ */
 Datum
 mytsdb_revoke_token(PG_FUNCTION_ARGS)
 {
 	const char *id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Relation rel = open_table(RowExclusiveLock);
-	HeapTuple row = find_row(rel, id);
+	Relation rel = serve_catalog_open("token", ShareRowExclusiveLock);
+	HeapTuple row = serve_catalog_find(rel, id);
 	Oid role = HeapTupleIsValid(row) ? row_role(rel, row) : InvalidOid;
 
 	/* who may not see a token is told that there is none */
