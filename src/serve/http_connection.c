@@ -310,12 +310,13 @@ connected_work(HttpConnection *connection)
 static void
 on_event(struct bufferevent *events, short what, void *arg)
 {
+	/* they may come together: then nothing more can be written */
 	if (what & BEV_EVENT_CONNECTED)
 		guarded(arg, connected_work);
-	else if (what & BEV_EVENT_EOF)
-		guarded(arg, end_of_input_work);
-	else
+	else if (what & BEV_EVENT_ERROR)
 		guarded(arg, error_work);
+	else
+		guarded(arg, end_of_input_work);
 }
 
 /* ---- the beginning ---- */
