@@ -264,6 +264,7 @@ tls_failed(HttpConnection *connection)
 {
 	static const char text[] = "HTTP/1.0 400 Bad Request\r\n"
 							   "Content-Type: text/plain; charset=utf-8\r\n"
+							   "Content-Length: 25\r\n"
 							   "Connection: close\r\n"
 							   "\r\n"
 							   "this server speaks HTTPS\n";
