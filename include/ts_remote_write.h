@@ -176,6 +176,13 @@ extern TsErrorCode ts_write_read_metadata(TsWriteReader *reader, TsError *err);
 /* The next sample, histogram or exemplar of the series, or its end. */
 extern TsErrorCode ts_write_next_item(TsWriteReader *reader, TsWriteKind *kind,
 									  TsWriteItem *item, TsError *err);
+/*
+ * Of the items that come next, those that are samples as senders mostly write them, with
+ * value and time and nothing else: at most so many. Returns how many there are; the next
+ * item, if there is one, may be anything.
+ */
+extern size_t
+ts_write_next_samples(TsWriteReader *reader, int64_t *times, double *values, size_t most);
 extern void ts_write_close(TsWriteReader *reader);
 
 #endif /* TS_REMOTE_WRITE_H */

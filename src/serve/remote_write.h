@@ -129,6 +129,10 @@ write_rows_set_series(WriteRows *rows, struct varlena *labels, TsFingerprint pri
 /* Adds a row; values[] has those of the columns whose bits are set. */
 extern void
 write_rows_put(WriteRows *rows, TimestampTz time, const Datum *values, uint32 columns);
+/* Adds rows with values alone, at most so many. */
+#define WRITE_ROWS_AT_ONCE 256
+extern void write_rows_put_values(WriteRows *rows, const TimestampTz *times,
+								  const double *values, uint32 count);
 /* All rows are there: finds or makes the series that are not known; closes the table. */
 extern void write_rows_end(WriteRows *rows);
 

@@ -359,6 +359,31 @@ put_sample(Parse *parse, Datum *values, uint32 columns, int64 *count)
 	(*count)++;
 }
 
+/* Samples as they mostly are, many at once. */
+static void
+put_usual_samples(Parse *parse)
+{
+	WriteRequest *request = parse->request;
+	int64 times[WRITE_ROWS_AT_ONCE];
+	double values[WRITE_ROWS_AT_ONCE];
+	size_t count;
+
+	do
+	{
+		uint32 good = 0;
+
+		count = ts_write_next_samples(&parse->reader, times, values, WRITE_ROWS_AT_ONCE);
+		for (size_t i = 0; i < count; i++)
+		{
+			values[good] = values[i];
+			if (accept_time(parse, times[i], &request->refused.samples, &times[good]))
+				good++;
+		}
+		write_rows_put_values(&request->samples, times, values, good);
+		request->nsamples += good;
+	} while (count == WRITE_ROWS_AT_ONCE);
+}
+
 static void
 put_float(Parse *parse)
 {
@@ -575,6 +600,7 @@ put_series(Parse *parse, const Ahead *ahead)
 		put_metadata_of_series(parse);
 	while (wanted)
 	{
+		put_usual_samples(parse);
 		code = ts_write_next_item(&parse->reader, &kind, &parse->item, &err);
 		if (!accept(parse, code, &err,
 					kind == TS_WRITE_EXEMPLAR ? &parse->request->refused.others

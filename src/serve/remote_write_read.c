@@ -490,7 +490,7 @@ ts_write_read_labels(TsWriteReader *reader, TsError *err)
 /* ---- items ---- */
 
 /* A sample as senders write it: value, time, and nothing else. */
-static bool
+static inline bool
 read_usual_sample(TsWire wire, TsWriteItem *item)
 {
 	uint64_t number;
@@ -611,6 +611,30 @@ ts_write_next_item(TsWriteReader *reader, TsWriteKind *kind, TsWriteItem *item,
 		return read_exemplar(reader, inner, &item->exemplar, err);
 	}
 	return TS_OK;
+}
+
+size_t
+ts_write_next_samples(TsWriteReader *reader, int64_t *times, double *values, size_t most)
+{
+	TsWire *wire = &reader->at.items;
+	TsWriteItem item;
+	size_t n = 0;
+
+	if (reader->at.created != 0)
+		return 0;
+	while (n < most && wire->end - wire->next >= 2 &&
+		   wire->next[0] == WIRE_TAG(2, WIRE_BYTES) && wire->next[1] < 0x80 &&
+		   wire->end - wire->next - 2 >= wire->next[1])
+	{
+		const uint8_t *end = wire->next + 2 + wire->next[1];
+
+		if (!read_usual_sample((TsWire){wire->next + 2, end}, &item))
+			break;
+		times[n] = item.time;
+		values[n++] = item.value;
+		wire->next = end;
+	}
+	return n;
 }
 
 /* ---- requests ---- */

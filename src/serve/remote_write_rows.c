@@ -19,8 +19,10 @@
 #include "remote_write.h"
 #include "ts_series.h"
 
-#define FIRST_ROOM   256
+#define FIRST_ROOM   WRITE_ROWS_AT_ONCE
 #define MOST_PENDING 4096
+
+StaticAssertDecl(sizeof(Datum) == sizeof(double), "a double is a Datum");
 
 #define COLUMN_BIT(column) ((uint32) 1 << (column))
 
@@ -43,6 +45,7 @@ grow(const WriteRows *rows, void *array, Size element)
 						 : repalloc_huge(array, size);
 }
 
+/* Room for fewer rows more than FIRST_ROOM. */
 static void
 make_room(WriteRows *rows)
 {
@@ -123,6 +126,33 @@ write_rows_put(WriteRows *rows, TimestampTz time, const Datum *values, uint32 co
 	else
 		put_values(rows, values, columns);
 	rows->n = n + 1;
+}
+
+void
+write_rows_put_values(WriteRows *rows, const TimestampTz *times, const double *values,
+					  uint32 count)
+{
+	uint32 n = rows->n;
+
+	Assert(count <= FIRST_ROOM);
+	if (rows->series == NULL || rows->used != COLUMN_BIT(WRITE_VALUE) || rows->any_nulls)
+	{
+		for (uint32 i = 0; i < count; i++)
+		{
+			Datum row[WRITE_COLUMNS];
+
+			row[WRITE_VALUE] = Float8GetDatum(values[i]);
+			write_rows_put(rows, times[i], row, COLUMN_BIT(WRITE_VALUE));
+		}
+		return;
+	}
+	if (rows->room - n < count)
+		make_room(rows);
+	memcpy(rows->times + n, times, count * sizeof(TimestampTz));
+	memcpy(rows->values[WRITE_VALUE] + n, values, count * sizeof(Datum));
+	for (uint32 i = 0; i < count; i++)
+		rows->series[n + i] = rows->series_now;
+	rows->n = n + count;
 }
 
 /* ---- series ---- */

@@ -64,6 +64,8 @@ touch_series(TsWriteReader *reader, TsError *err)
 	TsWriteItem item;
 	TsFingerprint print;
 	uint64_t counts[3] = {0, 0, 0};
+	int64_t times[3];
+	double values[3];
 
 	if (ts_write_fingerprint(reader, secret, &print, err) != TS_OK)
 		return;
@@ -75,6 +77,7 @@ touch_series(TsWriteReader *reader, TsError *err)
 	touch_labels(reader->at.series.labels, reader->at.series.nlabels);
 	for (;;)
 	{
+		counts[0] += ts_write_next_samples(reader, times, values, 3);
 		if (ts_write_next_item(reader, &kind, &item, err) != TS_OK)
 			return;
 		if (kind == TS_WRITE_END)

@@ -360,6 +360,43 @@ put_symbols(Bytes *request, const char *const *symbols, size_t n)
 		put_text(request, 4, symbols[i]);
 }
 
+/* What is usual comes together, and what is not stops it. */
+static void
+test_usual_samples(void)
+{
+	Bytes request = {.n = 0};
+	Bytes series = {.n = 0};
+	Bytes sample = {.n = 0};
+	TsWriteReader reader;
+	TsWriteKind kind;
+	TsWriteItem item;
+	TsError err;
+	int64_t times[4];
+	double values[4];
+
+	put_label(&series, "a", "1");
+	for (int i = 0; i < 5; i++)
+		put_sample(&series, i - 2, i);
+	put_number(&sample, 2, 7); /* in another order */
+	put_double(&sample, 1, 8);
+	put_message(&series, 2, &sample);
+	put_sample(&series, 9, 9);
+	put_message(&request, 1, &series);
+	CHECK(ts_write_open(&reader, TS_WRITE_1, request.data, request.n,
+						&ts_malloc_allocator, &err) == TS_OK);
+	CHECK(ts_write_next(&reader, &kind, &err) == TS_OK);
+	CHECK(ts_write_next_samples(&reader, times, values, 4) == 4);
+	CHECK(times[0] == -2 && times[3] == 1 && values[3] == 3);
+	CHECK(ts_write_next_samples(&reader, times, values, 4) == 1 && values[0] == 4);
+	CHECK(ts_write_next_samples(&reader, times, values, 4) == 0);
+	CHECK(ts_write_next_item(&reader, &kind, &item, &err) == TS_OK && item.value == 8 &&
+		  item.time == 7);
+	CHECK(ts_write_next_samples(&reader, times, values, 4) == 1 && times[0] == 9);
+	CHECK(ts_write_next_item(&reader, &kind, &item, &err) == TS_OK &&
+		  kind == TS_WRITE_END);
+	ts_write_close(&reader);
+}
+
 /* References have the fingerprint of what they name. */
 static void
 test_reference_fingerprints(void)
@@ -886,6 +923,7 @@ main(void)
 	test_scattered();
 	test_fingerprints();
 	test_reference_fingerprints();
+	test_usual_samples();
 	test_bits();
 	test_two();
 	test_integers(TS_WRITE_1);
