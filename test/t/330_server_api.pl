@@ -331,6 +331,34 @@ subtest 'time and rights' => sub {
 	$node->safe_sql('GRANT SELECT ON mytsdb.metadata TO metrics');
 };
 
+subtest 'tenants' => sub {
+	$node->safe_sql(<<~"SQL");
+		SELECT mytsdb.create_tenant('blue');
+		GRANT USAGE ON SCHEMA tenant_blue TO metrics;
+		GRANT SELECT ON ALL TABLES IN SCHEMA tenant_blue TO metrics;
+		INSERT INTO tenant_blue.metrics (labels, time, value) VALUES ('sky{job="blue"}', to_timestamp($start), 1);
+		INSERT INTO tenant_blue.exemplars (labels, time, value, exemplar) VALUES ('sky{job="blue"}', to_timestamp($start), 1, '{id="x"}');
+		INSERT INTO tenant_blue.metadata (metric, type, unit, help, updated) VALUES ('sky', 'gauge', '', 'Its color.', now());
+		SQL
+	my %expected = (
+		'label/job/values' => ['blue'],
+		'metadata' => { sky => [ { type => 'gauge', help => 'Its color.', unit => '' } ] },
+		'series?match[]=sky' => [ { __name__ => 'sky', job => 'blue' } ],
+		"query?query=count(http_requests_total)&time=$end" => { resultType => 'vector', result => [] },
+		'query_exemplars?query=sky' => [ { seriesLabels => { __name__ => 'sky', job => 'blue' },
+				exemplars => [ { labels => { id => 'x' }, value => '1', timestamp => $start } ] } ]);
+	for my $path (sort keys %expected)
+	{
+		is_deeply(data(get("/tenant/blue/api/v1/$path")), $expected{$path}, "by the path: $path");
+		is_deeply(data(Http::once($port, 'GET', "/api/v1/$path", headers => [ 'X-Scope-OrgID' => 'blue' ])), $expected{$path},
+			"by a header: $path");
+	}
+	is_deeply(data(get('/api/v1/label/job/values')), [ 'api', 'web' ], 'the others do not see it');
+	$node->safe_sql('DROP TABLE tenant_blue.exemplars, tenant_blue.metadata');
+	is_deeply(data(get('/tenant/blue/api/v1/query_exemplars?query=sky')), [], 'no table of exemplars');
+	is_deeply(data(get('/tenant/blue/api/v1/metadata')), {}, 'no table of metadata');
+};
+
 # ---- Prometheus ----
 
 SKIP:
