@@ -27,10 +27,12 @@
 #include "serve_settings.h"
 #include "serve_stats.h"
 
-#define RETRY_S     5
-#define PAUSE_MS    200
-#define BACKLOG     1024
-#define MAX_SOCKETS 64
+#define RETRY_S 5
+/* To look for a name takes the loop's time; whatever takes longer waits for a reload. */
+#define SLOW_NAME_MS 1000
+#define PAUSE_MS     200
+#define BACKLOG      1024
+#define MAX_SOCKETS  64
 /* Files that a process needs beside its connections. */
 #define OTHER_FILES 200
 
@@ -38,6 +40,7 @@ typedef struct Address
 {
 	const char *name; /* NULL: all there are */
 	bool bound;
+	bool slow;       /* to be found: the loop is not to wait for that again and again */
 	bool complained; /* about what is wrong; not again until it was right */
 } Address;
 
@@ -144,9 +147,10 @@ complain(Address *address, const char *what, const char *why)
 	if (!address->complained)
 		ereport(LOG, (errmsg("could not %s for HTTP on \"%s\", port %d: %s", what,
 							 address->name ? address->name : "*", serve_http_port, why),
-					  errhint("It is tried again every %d seconds. Is another server "
-							  "running on that port?",
-							  RETRY_S)));
+					  address->slow
+						  ? errhint("It is tried again when the configuration is "
+									"reloaded.")
+						  : errhint("It is tried again every %d seconds.", RETRY_S)));
 	address->complained = true;
 }
 
@@ -196,10 +200,13 @@ try_address(Address *address)
 							.ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *found = NULL;
 	char port[16];
+	int64 begun;
 	int result;
 
 	snprintf(port, sizeof(port), "%d", serve_http_port);
+	begun = http_now();
 	result = getaddrinfo(address->name, port, &hint, &found);
+	address->slow = result != 0 && http_now() - begun > SLOW_NAME_MS;
 	if (result != 0)
 	{
 		complain(address, "find the address", gai_strerror(result));
@@ -228,11 +235,11 @@ try_all(void *arg)
 
 	for (int i = 0; i < address_count && !missing; i++)
 	{
-		if (!addresses[i].bound)
+		if (!addresses[i].bound && !addresses[i].slow)
 			try_address(&addresses[i]);
 	}
 	for (int i = 0; i < address_count; i++)
-		missing = missing || !addresses[i].bound;
+		missing = missing || (!addresses[i].bound && !addresses[i].slow);
 	if (missing)
 		event_add(retry_timer, &later);
 }
@@ -300,6 +307,8 @@ listen_start(void)
 void
 listen_retry(void)
 {
+	for (int i = 0; i < address_count; i++)
+		addresses[i].slow = false;
 	if (!stopped)
 		try_all(NULL);
 }
