@@ -22,10 +22,9 @@
  * connects again.
  *
  * A handler runs in a worker: inside a transaction with an active snapshot, as the
- * request's role (SECURITY_LOCAL_USERID_CHANGE), in a memory context that is reset after
- * the request, under mytsdb.query_timeout. It may raise any error: what it has written to
- * the reply is dropped, the transaction is aborted, and serve_error_reply() says what to
- * answer.
+ * request's role (identity.h), in a memory context that is reset after the request, under
+ * mytsdb.query_timeout. It may raise any error: what it has written to the reply is dropped,
+ * the transaction is aborted, and serve_error_reply() says what to answer.
  */
 #ifndef SERVE_H
 #define SERVE_H

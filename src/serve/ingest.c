@@ -29,6 +29,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "identity.h"
 #include "ingest.h"
 #include "serve_stats.h"
 #include "ts_log.h"
@@ -48,13 +49,6 @@ typedef struct Ingest
 } Ingest;
 
 /* ---- one request ---- */
-
-static void
-begin_as(Oid role, Oid *user, int *context)
-{
-	GetUserIdAndSecContext(user, context);
-	SetUserIdAndSecContext(role, *context | SECURITY_LOCAL_USERID_CHANGE);
-}
 
 /* Decompresses and parses. False, and replied, when the body is none. */
 static bool
@@ -93,8 +87,7 @@ parse_apart(Ingest *ingest, IngestItem *item, WriteRequest *write, bool may_wait
 {
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool parsed = false;
-	Oid user;
-	int context;
+	ServeIdentity identity;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(ingest->request);
@@ -102,9 +95,9 @@ parse_apart(Ingest *ingest, IngestItem *item, WriteRequest *write, bool may_wait
 	{
 		PreventCommandIfReadOnly("remote write");
 		PreventCommandDuringRecovery("remote write");
-		begin_as(item->request->role, &user, &context);
+		serve_become(item->request->role, &identity);
 		parsed = parse(item, write);
-		SetUserIdAndSecContext(user, context);
+		serve_return(&identity);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -149,12 +142,11 @@ remember(Ingest *ingest, IngestItem *item, const WriteRequest *write)
 static void
 apply(const IngestItem *item, const WriteRequest *write)
 {
-	Oid user;
-	int context;
+	ServeIdentity identity;
 
-	begin_as(item->request->role, &user, &context);
+	serve_become(item->request->role, &identity);
 	write_apply(write, false);
-	SetUserIdAndSecContext(user, context);
+	serve_return(&identity);
 }
 
 /* Puts a request into the transaction. */

@@ -19,6 +19,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "identity.h"
 #include "reply.h"
 #include "serve_settings.h"
 #include "serve_stats.h"
@@ -137,15 +138,13 @@ static void
 run_handler(const ServeRequest *request, ServeReply *reply)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Oid user;
-	int security;
+	ServeIdentity identity;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	XactReadOnly = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(request->role, security | SECURITY_LOCAL_USERID_CHANGE);
+	serve_become(request->role, &identity);
 	MemoryContextSwitchTo(context);
 	arm();
 
@@ -156,7 +155,7 @@ run_handler(const ServeRequest *request, ServeReply *reply)
 	reply_finish(reply);
 
 	disable_timeout(STATEMENT_TIMEOUT, false);
-	SetUserIdAndSecContext(user, security);
+	serve_return(&identity);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);

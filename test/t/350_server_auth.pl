@@ -210,6 +210,43 @@ subtest 'tenants' => sub {
 	is(told(ask($port, $md5, headers => $acme)), '404 there is no such tenant', 'dropped');
 };
 
+# Whoever owns a tenant's tables has a say in what runs when they are written: in the
+# worker, but as the request's role and not beyond it.
+subtest 'code of a tenant' => sub {
+	my $eve = Http::basic('eve', 'x');
+	$node->safe_sql(q{CREATE ROLE eve LOGIN PASSWORD 'x'; GRANT CREATE ON DATABASE postgres TO eve});
+	$node->safe_sql(<<~'SQL');
+		SET ROLE eve;
+		SELECT mytsdb.create_tenant('eve');
+		CREATE TABLE tenant_eve.seen (who text);
+		CREATE TABLE tenant_eve.bait (i int);
+		CREATE FUNCTION tenant_eve.later() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN INSERT INTO tenant_eve.seen VALUES ('later: ' || current_user); RETURN NULL; END $$;
+		CREATE CONSTRAINT TRIGGER later AFTER INSERT ON tenant_eve.bait DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION tenant_eve.later();
+		CREATE FUNCTION tenant_eve.check_now(what text) RETURNS boolean LANGUAGE plpgsql AS $$
+		BEGIN
+			INSERT INTO tenant_eve.seen VALUES ('now: ' || current_user);
+			IF what = 'defer' THEN INSERT INTO tenant_eve.bait VALUES (1); END IF;
+			IF what = 'set' THEN PERFORM set_config('default_transaction_read_only', 'on', false); END IF;
+			IF what = 'role' THEN PERFORM set_config('role', 'postgres', false); END IF;
+			IF what = 'temp' THEN CREATE TEMP TABLE t (i int); END IF;
+			RETURN true;
+		END $$;
+		ALTER TABLE tenant_eve.metrics ADD CHECK (tenant_eve.check_now(labels->>'by'));
+		SQL
+	my $write = sub { write_sample($port, $eve, prefix => '/tenant/eve', by => $_[0]) };
+	is(told($write->('nothing')), 204, 'a constraint runs');
+	is($node->sql('SELECT DISTINCT who FROM tenant_eve.seen'), 'now: eve', 'as the role');
+	isnt($write->('defer')->{status}, 204, 'a trigger cannot be put off to when the worker commits');
+	is($node->sql(q{SELECT count(*) FROM tenant_eve.seen WHERE who ~ 'later'}), 0, 'and does not run');
+	isnt($write->('role')->{status}, 204, 'nor can the role be changed');
+	isnt($write->('temp')->{status}, 204, 'nor is anything left behind');
+	$write->('set');
+	is(told(write_sample($port, Http::basic('md5', 'secret'))), 204, 'nor do settings stay for the next one');
+	$node->safe_sql('DROP OWNED BY eve CASCADE; DROP ROLE eve');
+};
+
 subtest 'a dump' => sub {
 	$node->safe_sql(q{SELECT mytsdb.create_token('scram', 'dumped');
 		CREATE ROLE gone LOGIN; SELECT mytsdb.create_token('gone'); DROP ROLE gone;
