@@ -169,6 +169,10 @@ extern TsErrorCode ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsErr
 #define TS_WRITE_SECRET 192
 extern TsErrorCode ts_write_fingerprint(TsWriteReader *reader, const void *secret,
 										TsFingerprint *print, TsError *err);
+/* 2.0: a fingerprint of the series' metadata. */
+extern TsErrorCode
+ts_write_metadata_fingerprint(TsWriteReader *reader, const void *secret,
+							  TsFingerprint *print, TsError *err);
 /* Reads the labels of the series. */
 extern TsErrorCode ts_write_read_labels(TsWriteReader *reader, TsError *err);
 /* Reads the metadata of the series, if it has some (2.0), or of a metric (1.0). */

@@ -74,6 +74,7 @@ parse(IngestItem *item, WriteRequest *write)
 	write->target = request->source;
 	write->received = request->received;
 	write->partial = true;
+	write->remember = true;
 	write_parse(write, item->version, data, size);
 	return true;
 }
@@ -133,6 +134,14 @@ remember(Ingest *ingest, IngestItem *item, const WriteRequest *write)
 						  ? write_metadata_count(write->metadata)
 						  : 0;
 	item->refused = write->refused;
+	item->known = write->known;
+	if (item->known.n > 0)
+	{
+		Size size = item->known.n * sizeof(WriteSaid);
+
+		item->known.said = MemoryContextAllocHuge(ingest->batch, size);
+		memcpy(item->known.said, write->known.said, size);
+	}
 	if (item->refused.text.data != NULL)
 		item->refused.text.data = MemoryContextStrdup(ingest->batch,
 													  item->refused.text.data);
@@ -245,7 +254,10 @@ settle(Ingest *ingest, bool written)
 		IngestItem *item = &ingest->items[i];
 
 		if (item->state == INGEST_JOINED && written)
+		{
+			write_remember_metadata(&item->known);
 			ingest_reply_written(item);
+		}
 		else if (item->state == INGEST_JOINED)
 			item->state = INGEST_WAITS;
 	}

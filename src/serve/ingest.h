@@ -31,6 +31,7 @@ typedef struct IngestItem
 	int64 nhistograms;
 	int64 nexemplars;
 	int64 nmetadata;
+	WriteKnown known;
 	WriteRefusals refused;
 } IngestItem;
 

@@ -162,6 +162,32 @@ extern void write_metadata_check(Oid relid);
 /* Writes to it what has changed. */
 extern void write_metadata_apply(WriteMetadata *all, Oid relid);
 
+/* ---- remote_write_known.c: metadata that need not be looked at ---- */
+
+/* What is said of a series: fingerprints. */
+typedef struct WriteSaid
+{
+	TsFingerprint series;
+	TsFingerprint metadata;
+} WriteSaid;
+
+typedef struct WriteKnown
+{
+	WriteSaid *said; /* NULL: none yet */
+	uint32 n;
+	uint32 room;
+} WriteKnown;
+
+/*
+ * Whether this is what was written of the series last, by this process and not long ago.
+ * `table` is the one that samples are for.
+ */
+extern bool write_known_metadata(Oid table, const WriteSaid *said);
+/* It is to be known when it is committed. */
+extern void write_add_known(WriteKnown *new, Oid table, const WriteSaid *said);
+/* What was to be known has been committed. */
+extern void write_remember_metadata(const WriteKnown *new);
+
 /* ---- remote_write_parse.c: requests ---- */
 
 /* What of a request was not written, although the rest was. */
@@ -179,13 +205,15 @@ typedef struct WriteRequest
 	/* given */
 	Oid target;
 	TimestampTz received;
-	bool partial; /* what is valid is to be written where not all is */
+	bool partial;  /* what is valid is to be written where not all is */
+	bool remember; /* metadata that was written before need not be looked at */
 	/* parsed */
 	WriteRows samples;
 	WriteRows exemplars;
 	bool has_exemplars; /* there are some, and a table for them */
 	WriteMetadata *metadata;
 	Oid metadata_table; /* InvalidOid: none for it, or there is none */
+	WriteKnown known;   /* to be remembered when it is committed */
 	int64 nsamples;
 	int64 nhistograms;
 	int64 nexemplars;

@@ -550,12 +550,22 @@ static void
 put_metadata_of_series(Parse *parse)
 {
 	const TsWriteMetadata *metadata = &parse->reader.metadata;
+	WriteRequest *request = parse->request;
+	WriteSaid said = {.series = parse->print};
+	TsError err;
+	bool remember = request->remember &&
+					ts_write_metadata_fingerprint(&parse->reader, parse->secret,
+												  &said.metadata, &err) == TS_OK;
 
-	if (!accept_metadata(parse) || (strcmp(metadata->type, "unknown") == 0 &&
-									metadata->help.len == 0 && metadata->unit.len == 0))
+	if ((remember && write_known_metadata(request->target, &said)) ||
+		!accept_metadata(parse))
 		return;
-	write_metadata_add(parse->request->metadata,
-					   metric_of_series(parse, metric_name(parse)), metadata);
+	if (remember)
+		write_add_known(&request->known, request->target, &said);
+	if (strcmp(metadata->type, "unknown") != 0 || metadata->help.len > 0 ||
+		metadata->unit.len > 0)
+		write_metadata_add(request->metadata, metric_of_series(parse, metric_name(parse)),
+						   metadata);
 }
 
 static void

@@ -122,6 +122,44 @@ print_references(TsWriteReader *reader, const void *secret, TsFingerprint *print
 	return TS_OK;
 }
 
+/* 0 is the empty string, whether there are symbols or not. */
+static TsErrorCode
+symbol_print(const TsWriteReader *reader, uint64_t ref, TsFingerprint *print,
+			 TsError *err)
+{
+	if (ref >= reader->symbol_prints.n && ref != 0)
+		return write_no_symbol(reader, ref, err);
+	*print = ref == 0 ? (TsFingerprint){0, 0}
+					  : ((const TsFingerprint *) reader->symbol_prints.data)[ref];
+	return TS_OK;
+}
+
+TsErrorCode
+ts_write_metadata_fingerprint(TsWriteReader *reader, const void *secret,
+							  TsFingerprint *print, TsError *err)
+{
+	struct
+	{
+		TsFingerprint help;
+		TsFingerprint unit;
+		uint64_t type;
+	} all = {.type = 0};
+	WriteMetadataRefs refs;
+	TsErrorCode code = write_read_metadata_refs(reader, reader->at.metadata, &refs, err);
+
+	if (code == TS_OK && reader->symbol_prints.n < reader->symbols.n)
+		code = print_symbols(reader, secret, err);
+	if (code == TS_OK)
+		code = symbol_print(reader, refs.help, &all.help, err);
+	if (code == TS_OK)
+		code = symbol_print(reader, refs.unit, &all.unit, err);
+	if (code != TS_OK)
+		return code;
+	all.type = refs.type;
+	*print = print_bytes(&all, sizeof(all), secret);
+	return TS_OK;
+}
+
 /* ---- 1.0 ---- */
 
 /* Labels that do not lie together: their fields in turn. */

@@ -283,35 +283,43 @@ read_metadata_1(TsWire *wire, TsWriteMetadata *metadata)
 	return true;
 }
 
-static TsErrorCode
-read_metadata_2(TsWriteReader *reader, TsWire wire, TsError *err)
+TsErrorCode
+write_read_metadata_refs(const TsWriteReader *reader, TsWire wire,
+						 WriteMetadataRefs *refs, TsError *err)
 {
-	TsWriteMetadata *metadata = &reader->metadata;
-	uint64_t type = 0;
-	uint64_t help = 0;
-	uint64_t unit = 0;
 	uint32_t tag;
-	TsErrorCode code;
 
+	*refs = (WriteMetadataRefs){0, 0, 0};
 	while (wire_more(&wire))
 	{
 		bool read = wire_tag(&wire, &tag);
 
 		if (read && tag == WIRE_TAG(1, WIRE_VARINT))
-			read = wire_varint(&wire, &type);
+			read = wire_varint(&wire, &refs->type);
 		else if (read && tag == WIRE_TAG(3, WIRE_VARINT))
-			read = wire_varint(&wire, &help);
+			read = wire_varint(&wire, &refs->help);
 		else if (read && tag == WIRE_TAG(4, WIRE_VARINT))
-			read = wire_varint(&wire, &unit);
+			read = wire_varint(&wire, &refs->unit);
 		else if (read)
 			read = !write_known_field(tag, 4) && wire_skip(&wire, tag);
 		if (!read)
 			return write_damaged(reader, &wire, "metadata", err);
 	}
-	*metadata = (TsWriteMetadata){no_text, metric_type(type), no_text, no_text};
-	code = find_symbol(reader, help, &metadata->help, err);
+	return TS_OK;
+}
+
+static TsErrorCode
+read_metadata_2(TsWriteReader *reader, TsError *err)
+{
+	TsWriteMetadata *metadata = &reader->metadata;
+	WriteMetadataRefs refs;
+	TsErrorCode code = write_read_metadata_refs(reader, reader->at.metadata, &refs, err);
+
+	*metadata = (TsWriteMetadata){no_text, metric_type(refs.type), no_text, no_text};
 	if (code == TS_OK)
-		code = find_symbol(reader, unit, &metadata->unit, err);
+		code = find_symbol(reader, refs.help, &metadata->help, err);
+	if (code == TS_OK)
+		code = find_symbol(reader, refs.unit, &metadata->unit, err);
 	return code;
 }
 
@@ -321,7 +329,7 @@ ts_write_read_metadata(TsWriteReader *reader, TsError *err)
 	TsErrorCode code = TS_OK;
 
 	if (reader->version == TS_WRITE_2)
-		code = read_metadata_2(reader, reader->at.metadata, err);
+		code = read_metadata_2(reader, err);
 	else if (!read_metadata_1(&reader->at.metadata, &reader->metadata))
 		code = write_damaged(reader, &reader->at.metadata, "metadata", err);
 	else if (reader->metadata.metric.len == 0)

@@ -146,6 +146,17 @@ extern TsErrorCode
 write_no_symbol(const TsWriteReader *reader, uint64_t ref, TsError *err);
 extern TsErrorCode write_odd_refs(TsError *err);
 
+/* What metadata of 2.0 says: a type, and symbols. */
+typedef struct WriteMetadataRefs
+{
+	uint64_t type;
+	uint64_t help;
+	uint64_t unit;
+} WriteMetadataRefs;
+
+extern TsErrorCode write_read_metadata_refs(const TsWriteReader *reader, TsWire wire,
+											WriteMetadataRefs *refs, TsError *err);
+
 /* "... is cut short or damaged": the message cannot be read on from where it is. */
 extern TsErrorCode write_damaged(const TsWriteReader *reader, const TsWire *wire,
 								 const char *what, TsError *err);

@@ -70,6 +70,9 @@ touch_series(TsWriteReader *reader, TsError *err)
 	if (ts_write_fingerprint(reader, secret, &print, err) != TS_OK)
 		return;
 	touched += print.low;
+	if (reader->at.series.has_metadata &&
+		ts_write_metadata_fingerprint(reader, secret, &print, err) == TS_OK)
+		touched += print.low;
 	if (reader->at.series.has_metadata && ts_write_read_metadata(reader, err) == TS_OK)
 		touch(reader->metadata.help);
 	if (ts_write_read_labels(reader, err) != TS_OK)

@@ -168,6 +168,18 @@ $answer = post({ %$one, content => Http::snappy(Http::message1(one('lost', [ $no
 is(told($answer), '400 0 0 0', 'damage costs the whole request');
 is(values_of('lost'), '', 'nothing of it is written');
 
+# ---- metadata that is said again and again ----
+
+my $said = sub {
+	return post(series2({ %{ one('said', [ $now, 1 ]) }, metadata => { type => $_[0], help => $_[1] } }))->{status} . ' '
+	  . $node->safe_sql(q{SELECT type || ' ' || help FROM mytsdb.metadata WHERE metric = 'said'});
+};
+is($said->(1, 'first'), '204 counter first', 'metadata of a series') for 1 .. 2;
+is($said->(2, 'second'), '204 gauge second', 'when it changes it is written');
+is($said->(1, 'first'), '204 counter first', 'and when it changes back');
+is(post(series2({ %{ one('wrong', [ $now, 1 ]) }, metadata => { type => 1, help => "\xff" } }))->{status}, 400,
+	'what is not allowed is refused') for 1 .. 2;
+
 # ---- the same again, late, and out of order ----
 
 is(post({ Http::write1(one('again', map { [ $now + $_ * 15000, $_ ] } 0 .. 9)) })->{status}, 204, 'ten samples') for 1 .. 3;
