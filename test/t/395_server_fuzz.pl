@@ -202,6 +202,18 @@ sub memory
 	return \%memory;
 }
 
+# Whether no connection is left but one that asks, soon: not only when its time is up.
+sub nobody_left
+{
+	my $end = time + 20;
+	while (time < $end)
+	{
+		return 1 if Http::get($port, '/metrics')->{content} =~ /^mytsdb_http_connections 1$/m;
+		sleep 0.2;
+	}
+	return 0;
+}
+
 sub alive
 {
 	my $write = Http::write($port, %write1);
@@ -218,6 +230,7 @@ push @wrong, @more_wrong;
 is(scalar @wrong, 0, 'what is broken is refused') or diag join "\n", map { substr $_, 0, 4000 } @wrong[ 0 .. min(4, $#wrong) ];
 cmp_ok($count + $more, '>', 200, 'and it was much');
 like(alive(), qr/^204 \d+$/, 'what is right is answered still');
+ok(nobody_left(), 'connections end with their clients');
 is(join(', ', sort keys %$after), join(', ', sort keys %$before), 'the same processes serve');
 my @grown = grep { !$sanitize && ($after->{$_} // 0) > 1.2 * $before->{$_} } sort keys %$before;
 is_deeply(\@grown, [], 'none of them has grown by a fifth')
