@@ -222,7 +222,8 @@ unlike($_->log_text, qr/signal (?!9:)\d+:|TRAP|Sanitizer|runtime error|PANIC/, "
 $port = Http::port();
 $node = Cluster->new('later');
 $node->initdb([], "mytsdb.http_port = $port", "mytsdb.listen_addresses = '127.0.0.1'",
-	"mytsdb.database = 'later'", "mytsdb.anonymous_role = 'metrics'", 'max_worker_processes = 6');
+	"mytsdb.database = 'later'", "mytsdb.anonymous_role = 'metrics'", 'max_worker_processes = 6',
+	"mytsdb.hot_memory = '1MB'", 'mytsdb.maintenance_workers = 0');
 $node->start;
 like($node->log_text, qr/mytsdb starts \d of 7 processes that serve HTTP/,
 	'too few worker processes: it is said');
@@ -231,6 +232,25 @@ Http::create_store($node, 'later');
 Http::wait_ready($port, 30);
 is(write_one(1, 1000 * time)->{status}, 204, 'a database that was made later is served: a write');
 is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and a query');
+
+# ---- hot memory is full, and nothing seals ----
+
+my %many = Http::write1(map { my $i = $_;
+	{ labels => { __name__ => 'm', i => $i }, samples => [ map { [ 1000 * time + $_, $i ] } 1 .. 20 ] } } 1 .. 500);
+my @answers;
+for (1 .. 200)
+{
+	push @answers, Http::write($port, %many);
+	last if $answers[-1]{status} != 204;
+}
+$answer = pop @answers;
+is($answer->{status}, 503, 'writes are held off');
+like($answer->{content}, qr/hot memory is full/, 'and it is said why');
+ok($answer->{headers}{'retry-after'}, 'and when to come again');
+is(scalar(grep { $_->{status} != 204 } @answers), 0, 'those before were taken');
+$begin = time;
+sleep 0.1 while ($answer = write_one(2, 1000 * time))->{status} == 503 && time - $begin < 30;
+is($answer->{status}, 204, 'a while later some are let in again');
 $node->stop;
 
 done_testing();
