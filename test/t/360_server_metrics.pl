@@ -158,6 +158,28 @@ $added = work(sub { Http::write($port, Http::write1({ labels => { __name__ => 'm
 moves('a series that is known', $added, mytsdb_series_cache_hits_total => 1);
 
 $added = work(sub {
+		Http::write($port, Http::write1(
+			{ labels => { __name__ => 'h' }, histograms => [ { time => $now, count => 1, sum => 1, zero_count => 1 } ] },
+			{ labels => { __name__ => 'm', n => 1 }, samples => [ [ $now + 1, 1 ] ],
+				exemplars => [ { labels => { trace_id => 'x' }, value => 1, time => $now } ] },
+			{ labels => { n => 'no name' }, samples => [ [ $now, 1 ], [ $now + 1, 1 ] ] },
+			{ metadata => { name => 'm', type => 1, help => 'help' } }));
+	});
+moves('what a write may have', $added,
+	'mytsdb_write_samples_total{type="histogram"}' => 1, mytsdb_write_exemplars_total => 1, mytsdb_write_metadata_total => 1,
+	mytsdb_write_refused_samples_total => 2, 'mytsdb_http_requests_total{route="/api/v1/write",status="400"}' => 1);
+
+$added = work(sub {
+		my $matcher = Http::field_varint(1, 0) . Http::field_bytes(2, '__name__') . Http::field_bytes(3, 'm');
+		my $query = Http::field_varint(1, $now) . Http::field_varint(2, $now + 10) . Http::field_bytes(3, $matcher);
+		my $answer = Http->connect($port)->request('POST', '/api/v1/read', content => Http::snappy(Http::field_bytes(1, $query)),
+			headers => [ 'Content-Type' => 'application/x-protobuf', 'Content-Encoding' => 'snappy' ]);
+		is $answer->{status}, 200, 'a remote read is answered';
+	});
+moves('a remote read', $added, mytsdb_read_requests_total => 1, mytsdb_read_samples_total => 10,
+	'mytsdb_http_requests_total{route="/api/v1/read",status="200"}' => 1);
+
+$added = work(sub {
 		is Http::data(Http::get($port, '/api/v1/query', query => 'count(m)', time => $now / 1000))->{result}[0]{value}[1], 10,
 		  'a query is answered';
 	});
@@ -307,7 +329,7 @@ is_deeply \@different, [], 'the views have the figures of /metrics';
 cmp_ok $same, '>', 40, 'most of them';
 is $node->safe_sql(q{SELECT requests, client_errors, server_errors, seconds > 0 FROM mytsdb.stat_http
 	WHERE route = '/api/v1/write'}), join('|',
-	$metrics->{'mytsdb_http_request_duration_seconds_count{route="/api/v1/write"}'}, 1, 0, 't'), 'stat_http';
+	$metrics->{'mytsdb_http_request_duration_seconds_count{route="/api/v1/write"}'}, 2, 0, 't'), 'stat_http';
 is $node->safe_sql(q{SELECT requests, samples FROM mytsdb.stat_ingest}),
   "$metrics->{mytsdb_write_requests_total}|$metrics->{'mytsdb_write_samples_total{type=\"float\"}'}", 'stat_ingest';
 is $node->safe_sql(q{SELECT queries, failed FROM mytsdb.stat_queries}),
