@@ -47,13 +47,8 @@ extern bool ts_series_decode_key(const TsTable *table, const char *key, Size len
 extern uint32
 ts_series_id(Relation rel, const TsTable *table, const char *key, Size length);
 /*
- * The ids of `count` keys at once, as above (new ones are written together).
- */
-extern void ts_series_ids(Relation rel, const TsTable *table, const TsString *keys,
-						  uint32 count, uint32 *ids);
-/*
- * The same for a writer who knows series by fingerprints, and remembers these instead of
- * the keys.
+ * The ids of `count` keys, as above; new ones are made together. For a writer who knows
+ * series by fingerprints: the keys themselves are not remembered.
  */
 extern void ts_series_make(Relation rel, const TsTable *table, const TsString *keys,
 						   uint32 count, uint32 *ids);

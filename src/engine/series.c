@@ -28,68 +28,6 @@ ts_series_id(Relation rel, const TsTable *table, const char *key, Size length)
 	return id;
 }
 
-/* Keys that are looked for in pages at once. */
-#define WANTED_KEYS 256
-
-typedef struct WantedKeys
-{
-	uint32 count;
-	uint32 which[WANTED_KEYS]; /* indexes of keys */
-	uint64 hashes[WANTED_KEYS];
-} WantedKeys;
-
-/* Finds or makes those that are wanted, and remembers them. */
-static void
-resolve_wanted(Relation rel, const TsTable *table, SeriesMap *map, const TsString *keys,
-			   uint32 *ids, WantedKeys *wanted)
-{
-	SeriesWanted sought[WANTED_KEYS];
-
-	for (uint32 i = 0; i < wanted->count; i++)
-	{
-		uint32 k = wanted->which[i];
-
-		sought[i] = (SeriesWanted){keys[k].data, (uint32) keys[k].len,
-								   (uint32) wanted->hashes[i], &ids[k]};
-	}
-	series_find_or_make(rel, table, series_map_pages(map), sought, wanted->count);
-	for (uint32 i = 0; i < wanted->count; i++)
-	{
-		uint32 k = wanted->which[i];
-		uint64 hash;
-		uint32 id;
-
-		/* The same key may have been given twice. */
-		if (!series_map_get(map, table, keys[k].data, keys[k].len, &hash, &id))
-			series_map_put(map, hash, keys[k].data, keys[k].len, ids[k]);
-	}
-	wanted->count = 0;
-}
-
-void
-ts_series_ids(Relation rel, const TsTable *table, const TsString *keys, uint32 count,
-			  uint32 *ids)
-{
-	SeriesMap *map = series_map(table);
-	WantedKeys wanted;
-
-	wanted.count = 0;
-	for (uint32 i = 0; i < count; i++)
-	{
-		uint64 hash;
-
-		Assert(keys[i].len <= TS_MAX_KEY_SIZE);
-		if (series_map_get(map, table, keys[i].data, keys[i].len, &hash, &ids[i]))
-			continue;
-		wanted.which[wanted.count] = i;
-		wanted.hashes[wanted.count++] = hash;
-		if (wanted.count == WANTED_KEYS)
-			resolve_wanted(rel, table, map, keys, ids, &wanted);
-	}
-	if (wanted.count > 0)
-		resolve_wanted(rel, table, map, keys, ids, &wanted);
-}
-
 void
 ts_series_make(Relation rel, const TsTable *table, const TsString *keys, uint32 count,
 			   uint32 *ids)

@@ -86,7 +86,7 @@ define_settings(void)
 	DefineCustomIntVariable(
 		"mytsdb.series_cache",
 		"Sets the memory in which each session remembers the series it writes to.",
-		"Series beyond it are looked up in shared buffers.", &series_cache_kb, 16 * 1024,
+		"Series beyond it are looked up in shared buffers.", &series_cache_kb, 64 * 1024,
 		64, 1024 * 1024, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 

@@ -45,27 +45,34 @@ ts_series_prefetch(const TsTable *table, TsFingerprint print)
 		__builtin_prefetch(&prints->slots[first_slot(prints, print)]);
 }
 
-bool
-ts_series_known(const TsTable *table, TsFingerprint print, uint32 *id)
+static const PrintSlot *
+find(const SeriesPrints *prints, TsFingerprint print)
 {
-	SeriesPrints *prints = series_map_prints(series_map(table));
-
 	if (prints->nslots == 0)
-		return false;
+		return NULL;
 	for (uint32 i = first_slot(prints, print);; i = (i + 1) & (prints->nslots - 1))
 	{
 		const PrintSlot *slot = &prints->slots[i];
 
 		if (slot->id == NO_SERIES)
-			return false;
+			return NULL;
 		if (slot->low == print.low && slot->high == (uint32) print.high)
-		{
-			*id = slot->id;
-			prints->found++;
-			series_hits++;
-			return true;
-		}
+			return slot;
 	}
+}
+
+bool
+ts_series_known(const TsTable *table, TsFingerprint print, uint32 *id)
+{
+	SeriesPrints *prints = series_map_prints(series_map(table));
+	const PrintSlot *slot = find(prints, print);
+
+	if (slot == NULL)
+		return false;
+	*id = slot->id;
+	prints->found++;
+	series_hits++;
+	return true;
 }
 
 static void
@@ -130,14 +137,14 @@ ts_series_remember(const TsTable *table, TsFingerprint print, uint32 id)
 {
 	SeriesMap *map = series_map(table);
 	SeriesPrints *prints = series_map_prints(map);
-	uint32 known;
 
 	Assert(id != NO_SERIES);
-	if (ts_series_known(table, print, &known))
+	if (find(prints, print) != NULL)
 		return;
 	if ((uint64) prints->n * 4 >= (uint64) prints->nslots * 3)
 	{
-		Size more = Max((Size) prints->nslots * 2, MIN_SLOTS) * sizeof(PrintSlot);
+		/* what there is goes when there is twice as much */
+		Size more = Max((Size) prints->nslots, MIN_SLOTS) * sizeof(PrintSlot);
 
 		if (prints->nslots >= MAX_SLOTS ||
 			(!series_map_reserve(map, more) && prints->n > 0))
