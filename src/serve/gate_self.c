@@ -167,7 +167,11 @@ static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	if (!gate_guard(store_figures, NULL))
+	{
+		/* the log has been told by that */
 		failing = true;
+		waiting = false;
+	}
 	arm();
 }
 
