@@ -56,7 +56,7 @@ sub node
 	my $port = port();
 	my $node = Cluster->new($name);
 	$node->initdb([], "mytsdb.http_port = $port", "mytsdb.listen_addresses = '127.0.0.1'",
-		"mytsdb.anonymous_role = 'metrics'", @settings);
+		"mytsdb.anonymous_role = 'metrics'", 'max_worker_processes = 24', @settings);
 	$node->start;
 	create_store($node);
 	wait_ready($port);
