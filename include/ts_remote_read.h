@@ -24,6 +24,21 @@
 #include "ts_remote_write.h"
 #include "ts_selector.h"
 
+/* ---- growing bytes (remote_read_bytes.c) ---- */
+
+/* When there is no memory it has `failed`, and what is written to it is lost. */
+typedef struct TsReadBytes
+{
+	TsAllocator allocator;
+	uint8_t *data;
+	size_t size;
+	size_t room;
+	bool failed;
+} TsReadBytes;
+
+extern void ts_read_bytes_init(TsReadBytes *bytes, const TsAllocator *allocator);
+extern void ts_read_bytes_free(TsReadBytes *bytes);
+
 /* ---- requests (remote_read_request.c) ---- */
 
 typedef enum TsReadType
@@ -44,13 +59,12 @@ typedef struct TsReadQuery
 
 typedef struct TsReadRequest
 {
-	TsAllocator allocator;
 	const uint8_t *start;
 	TsWire message;  /* what is left of it */
 	TsReadType type; /* of the answer: the first type accepted that there is */
 	uint32_t nqueries;
 	TsReadQuery query;
-	TsWriteArray matchers;
+	TsReadBytes matchers;
 } TsReadRequest;
 
 /* Decompresses a body, which is snappy's block format; memory is the allocator's. */
@@ -64,21 +78,6 @@ extern TsErrorCode ts_read_open(TsReadRequest *request, const void *data, size_t
 /* The next query, in request->query until the next call; *more is false at the end. */
 extern TsErrorCode ts_read_next(TsReadRequest *request, bool *more, TsError *err);
 extern void ts_read_close(TsReadRequest *request);
-
-/* ---- growing bytes (remote_read_bytes.c) ---- */
-
-/* When there is no memory it has `failed`, and what is written to it is lost. */
-typedef struct TsReadBytes
-{
-	TsAllocator allocator;
-	uint8_t *data;
-	size_t size;
-	size_t room;
-	bool failed;
-} TsReadBytes;
-
-extern void ts_read_bytes_init(TsReadBytes *bytes, const TsAllocator *allocator);
-extern void ts_read_bytes_free(TsReadBytes *bytes);
 
 /* ---- chunks, as Prometheus stores samples (remote_read_chunk.c) ---- */
 

@@ -6,8 +6,7 @@
  * All of a message is looked at once before its first query is given out, so that the
  * number of queries and the type of the answer are known.
  */
-#include "remote_write_wire.h"
-#include "ts_remote_read.h"
+#include "remote_read_wire.h"
 
 #define MAX_QUERIES 1000
 
@@ -51,30 +50,21 @@ check_text(TsString text, const char *what, TsError *err)
 						what);
 }
 
+static size_t
+number_of_matchers(const TsReadRequest *request)
+{
+	return request->matchers.size / sizeof(TsMatcher);
+}
+
 static TsErrorCode
 add_matcher(TsReadRequest *request, const TsMatcher *matcher, TsError *err)
 {
-	TsWriteArray *array = &request->matchers;
-
-	if (array->n == TS_SELECTOR_MAX_MATCHERS)
+	if (number_of_matchers(request) == TS_SELECTOR_MAX_MATCHERS)
 		return ts_error_set(err, TS_ERR_LIMIT, -1, "a query has more than %d matchers",
 							TS_SELECTOR_MAX_MATCHERS);
-	if (array->n == array->room)
-	{
-		size_t room = array->room > 0 ? array->room * 2 : 16;
-		TsMatcher *data = request->allocator.alloc(request->allocator.ctx,
-												   sizeof(TsMatcher) * room);
-
-		if (data == NULL)
-			return ts_error_set(err, TS_ERR_MEMORY, -1, "out of memory for matchers");
-		if (array->n > 0)
-			memcpy(data, array->data, sizeof(TsMatcher) * array->n);
-		if (array->data != NULL)
-			request->allocator.free(request->allocator.ctx, array->data);
-		array->data = data;
-		array->room = room;
-	}
-	((TsMatcher *) array->data)[array->n++] = *matcher;
+	read_bytes_put(&request->matchers, matcher, sizeof(*matcher));
+	if (request->matchers.failed)
+		return ts_error_set(err, TS_ERR_MEMORY, -1, "out of memory for matchers");
 	return TS_OK;
 }
 
@@ -149,7 +139,7 @@ read_query(TsReadRequest *request, TsWire wire, TsError *err)
 
 	memset(query, 0, sizeof(*query));
 	query->function = (TsString){"", 0};
-	request->matchers.n = 0;
+	request->matchers.size = 0;
 	while (code == TS_OK && wire_more(&wire))
 	{
 		bool read = wire_tag(&wire, &tag);
@@ -177,8 +167,8 @@ read_query(TsReadRequest *request, TsWire wire, TsError *err)
 		if (!read)
 			return damaged(request, &wire, "query", err);
 	}
-	query->matchers = request->matchers.data;
-	query->nmatchers = (uint32_t) request->matchers.n;
+	query->matchers = (TsMatcher *) request->matchers.data;
+	query->nmatchers = (uint32_t) number_of_matchers(request);
 	return code;
 }
 
@@ -265,7 +255,7 @@ ts_read_open(TsReadRequest *request, const void *data, size_t size,
 			 const TsAllocator *allocator, TsError *err)
 {
 	memset(request, 0, sizeof(*request));
-	request->allocator = *allocator;
+	ts_read_bytes_init(&request->matchers, allocator);
 	request->start = data;
 	request->message = (TsWire){request->start, request->start + size};
 	return read_outline(request, request->message, err);
@@ -297,7 +287,5 @@ ts_read_next(TsReadRequest *request, bool *more, TsError *err)
 void
 ts_read_close(TsReadRequest *request)
 {
-	if (request->matchers.data != NULL)
-		request->allocator.free(request->allocator.ctx, request->matchers.data);
-	memset(&request->matchers, 0, sizeof(request->matchers));
+	ts_read_bytes_free(&request->matchers);
 }
