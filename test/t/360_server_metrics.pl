@@ -4,6 +4,8 @@ use strict;
 use warnings;
 use feature 'state';
 
+use File::Basename qw(dirname);
+use File::Temp;
 use FindBin;
 use JSON::PP;
 use Test::More;
@@ -11,6 +13,7 @@ use Time::HiRes qw(sleep time);
 use lib $FindBin::Bin;
 use Cluster;
 use Http;
+use Prometheus;
 
 chdir $ENV{MYTSDB_ROOT} or die $!;
 my $dir = Cluster::prepare('assert');
@@ -119,21 +122,35 @@ foreach my $name (qw(mytsdb_write_mutex_lock_seconds_total mytsdb_write_sample_a
 }
 ok exists samples($open->{content})->{'mytsdb_query_duration_seconds_bucket{le="1.0"}'}, 'bounds in OpenMetrics are floats';
 
-my $tools = `tools/prometheus`;
-chomp $tools;
 SKIP:
 {
-	skip 'no promtool', 2 unless $tools;
-	foreach my $answer ($text, $open)
+	my $program = $ENV{MYTSDB_PROMETHEUS};
+	skip 'MYTSDB_PROMETHEUS names no Prometheus to scrape', 4 unless $program;
+	my $promtool = dirname($program) . '/promtool';
+	open my $in, '|-', "'$promtool' check metrics > '$dir/promtool' 2>&1" or die $!;
+	print $in $text->{content};
+	my $closed = close $in;
+	ok $closed && -z "$dir/promtool", 'promtool has nothing to say' or diag Cluster::slurp("$dir/promtool");
+
+	# It asks for OpenMetrics, which promtool does not read.
+	my $tmp = File::Temp->newdir('mytsdb-prometheus.XXXXXX', TMPDIR => 1);
+	my $prometheus = Prometheus->start_with(
+		"scrape_configs:\n  - job_name: ours\n    scrape_interval: 500ms\n    scrape_timeout: 500ms\n"
+		  . "    static_configs:\n      - targets: ['127.0.0.1:$port']\n", $program, "$tmp");
+	my $scraped;
+	my $end = time + 60;
+	do
 	{
-		# Its parser is that of text alone.
-		my $content = $answer->{content};
-		$content = scrape()->{content} if $answer == $open;
-		open my $in, '|-', "'$tools/promtool' check metrics > '$dir/promtool' 2>&1" or die $!;
-		print $in $content;
-		my $closed = close $in;
-		ok $closed && -z "$dir/promtool", 'promtool has nothing to say' or diag Cluster::slurp("$dir/promtool");
-	}
+		sleep 0.1;
+		$scraped = $prometheus->ask('query', query => 'scrape_samples_scraped{job="ours"} * up')->{data}{result}[0]{value}[1] // 0;
+	} until $scraped > 0 || time > $end;
+	cmp_ok $scraped, '>=', keys %{ samples($open->{content}) }, 'Prometheus takes all samples';
+	my ($its_port) = $prometheus->{url} =~ /:(\d+)$/;
+	my $target = Http::data(Http::get($its_port, '/api/v1/targets'))->{activeTargets}[0];
+	is $target->{lastError}, '', 'and has nothing to complain of';
+	my $metadata = Http::data(Http::get($its_port, '/api/v1/targets/metadata', metric => 'mytsdb_write_sample_append_seconds'))->[0];
+	is_deeply [ $metadata->{type}, $metadata->{unit} ], [ 'counter', 'seconds' ], 'it knows what they are';
+	$prometheus->stop;
 }
 
 # ---- what is counted ----
