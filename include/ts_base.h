@@ -1,7 +1,7 @@
 /*
  * ts_base.h
  *	  What the pure C modules (base, codec, promql's language, the labels format)
- *	  share: error reports, an arena, UTF-8, escapes of JSON.
+ *	  share: error reports, an arena, UTF-8, hexadecimal digits, escapes of JSON.
  *
  * Nothing here calls PostgreSQL, and nothing here aborts: a failure is a return
  * value, so that every module above can be unit-tested and fuzzed as a plain
@@ -42,6 +42,19 @@ typedef struct TsFingerprint
 	uint64_t low;
 	uint64_t high;
 } TsFingerprint;
+
+/* The value of a hexadecimal digit; -1: it is none. */
+static inline int
+ts_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
 
 /* ---- errors ---- */
 

@@ -81,18 +81,6 @@ api_join_ids(const uint32 *a, uint32 na, const uint32 *b, uint32 nb, uint32 *cou
 
 /* ---- names of labels ---- */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Reads HEX_, up to six digits; returns its length, or 0. */
 static Size
 read_code_point(const char *text, Size len, uint32 *code_point)
@@ -100,7 +88,7 @@ read_code_point(const char *text, Size len, uint32 *code_point)
 	*code_point = 0;
 	for (Size i = 0; i < len && i <= 6; i++)
 	{
-		int digit = hex_digit(text[i]);
+		int digit = ts_hex_digit(text[i]);
 
 		if (text[i] == '_')
 			return i > 0 ? i + 1 : 0;

@@ -13,18 +13,6 @@
 
 /* ---- decoding ---- */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static TsErrorCode
 bad_escape(const char *at, const char *end, TsError *err)
 {
@@ -49,8 +37,8 @@ decode(const char *text, const char *end, char *out, size_t *len, TsError *err)
 			*to++ = *from == '+' ? ' ' : *from;
 			continue;
 		}
-		high = end - from >= 3 ? hex_digit(from[1]) : -1;
-		low = end - from >= 3 ? hex_digit(from[2]) : -1;
+		high = end - from >= 3 ? ts_hex_digit(from[1]) : -1;
+		low = end - from >= 3 ? ts_hex_digit(from[2]) : -1;
 		if (high < 0 || low < 0)
 			return bad_escape(from, end, err);
 		*to++ = (char) (high * 16 + low);

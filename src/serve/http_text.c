@@ -4,18 +4,6 @@
  */
 #include "serve_http.h"
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool
 http_percent_decode(TsString text, char *out, size_t *len)
 {
@@ -27,8 +15,8 @@ http_percent_decode(TsString text, char *out, size_t *len)
 
 		if (c == '%')
 		{
-			int high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
-			int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
+			int high = i + 2 < text.len ? ts_hex_digit(text.data[i + 1]) : -1;
+			int low = high >= 0 ? ts_hex_digit(text.data[i + 2]) : -1;
 
 			if (low < 0)
 				return false;
