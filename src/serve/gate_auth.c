@@ -31,6 +31,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "gate_auth.h"
 #include "serve_settings.h"
@@ -295,7 +296,7 @@ authenticate_with(GateRequest *request, const Credentials *credentials,
 		return refuse(refusal, 403,
 					  "passwords and tokens are refused on connections that are not "
 					  "encrypted: use https");
-	if (!extension_is_ready() && credentials->kind == CREDENTIALS_TOKEN)
+	if (credentials->kind == CREDENTIALS_TOKEN && !extension_is_ready())
 		return refuse_later(refusal, 503, NOT_READY_RETRY_S, extension.why);
 	switch (credentials->kind)
 	{
@@ -316,6 +317,7 @@ authenticate(GateRequest *request, GateRefusal *refusal)
 {
 	char *room = palloc(request->authorization.len + 1);
 	Credentials credentials;
+	const char *name;
 	bool known;
 
 	credentials_parse(request->authorization, room, &credentials);
@@ -324,8 +326,10 @@ authenticate(GateRequest *request, GateRefusal *refusal)
 	explicit_bzero(&credentials, sizeof(credentials));
 	if (!known)
 		return false;
-	request->role_name = MemoryContextStrdup(request->context,
-											 GetUserNameFromId(request->role, false));
+	name = GetUserNameFromId(request->role, true);
+	if (name == NULL)
+		return refuse(refusal, 401, "this role was dropped");
+	request->role_name = MemoryContextStrdup(request->context, name);
 	if (pg_database_aclcheck(MyDatabaseId, request->role, ACL_CONNECT) == ACLCHECK_OK)
 		return true;
 	refusal->detail = "The role has no privilege CONNECT on the database.";
@@ -355,13 +359,18 @@ privilege_for(ServeRoute route)
 	}
 }
 
+/* Not when the table, or its schema, has just gone; that is no error. */
 static bool
 has_privilege(Oid table, Oid role, AclMode privilege)
 {
-	if (pg_namespace_aclcheck(get_rel_namespace(table), role, ACL_USAGE) != ACLCHECK_OK)
+	Oid schema = get_rel_namespace(table);
+	bool missing = false;
+
+	if (!SearchSysCacheExists1(NAMESPACEOID, ObjectIdGetDatum(schema)) ||
+		pg_namespace_aclcheck(schema, role, ACL_USAGE) != ACLCHECK_OK)
 		return false;
 	return privilege == ACL_NO_RIGHTS ||
-		   pg_class_aclcheck(table, role, privilege) == ACLCHECK_OK ||
+		   pg_class_aclcheck_ext(table, role, privilege, &missing) == ACLCHECK_OK ||
 		   pg_attribute_aclcheck_all(table, role, privilege, ACLMASK_ANY) == ACLCHECK_OK;
 }
 
@@ -372,6 +381,8 @@ refuse_privilege(GateRequest *request, GateRefusal *refusal, AclMode privilege)
 	const char *table = get_rel_name(request->source);
 	StringInfoData message;
 
+	if (schema == NULL || table == NULL)
+		return refuse(refusal, 404, "there is no such tenant");
 	initStringInfo(&message);
 	appendStringInfo(&message, "permission denied: role \"%s\" needs USAGE on schema %s",
 					 request->role_name, quote_identifier(schema));
