@@ -5,8 +5,10 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -42,4 +44,13 @@ serve_catalog_find(Relation catalog, const char *key)
 		tuple = heap_copytuple(tuple);
 	systable_endscan(scan);
 	return tuple;
+}
+
+bool
+serve_catalog_delete(Relation catalog, HeapTuple row)
+{
+	TM_FailureData failure;
+
+	return heap_delete(catalog, &row->t_self, GetCurrentCommandId(true), InvalidSnapshot,
+					   true, &failure, false) == TM_Ok;
 }

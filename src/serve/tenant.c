@@ -109,7 +109,7 @@ tenant_find_metrics(TsString name)
 	return metrics;
 }
 
-/* ---- creating and dropping: one after the other, so that all see the row or none ---- */
+/* ---- creating and dropping ---- */
 
 static void
 audit(const char *action, const char *tenant)
@@ -174,7 +174,7 @@ mytsdb_create_tenant(PG_FUNCTION_ARGS)
 {
 	const char *name = check_name(PG_GETARG_TEXT_PP(0));
 	const char *schema = psprintf(SCHEMA_PREFIX "%s", name);
-	Relation catalog = serve_catalog_open("tenant", ShareRowExclusiveLock);
+	Relation catalog = serve_catalog_open("tenant", RowExclusiveLock);
 	HeapTuple row = serve_catalog_find(catalog, name);
 	Datum values[TENANT_COLUMNS];
 	bool isnull[TENANT_COLUMNS] = {false};
@@ -186,7 +186,7 @@ mytsdb_create_tenant(PG_FUNCTION_ARGS)
 	/* whose tables are gone is gone */
 	if (HeapTupleIsValid(row))
 	{
-		CatalogTupleDelete(catalog, &row->t_self);
+		(void) serve_catalog_delete(catalog, row);
 		CommandCounterIncrement();
 	}
 	metrics = make_tables(schema);
@@ -218,7 +218,7 @@ Datum
 mytsdb_drop_tenant(PG_FUNCTION_ARGS)
 {
 	const char *name = check_name(PG_GETARG_TEXT_PP(0));
-	Relation catalog = serve_catalog_open("tenant", ShareRowExclusiveLock);
+	Relation catalog = serve_catalog_open("tenant", RowExclusiveLock);
 	HeapTuple row = serve_catalog_find(catalog, name);
 	Oid metrics = row_metrics(catalog, row);
 
@@ -226,7 +226,7 @@ mytsdb_drop_tenant(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("tenant \"%s\" does not exist", name)));
 	drop_tables(metrics);
-	CatalogTupleDelete(catalog, &row->t_self);
+	(void) serve_catalog_delete(catalog, row);
 	table_close(catalog, NoLock);
 	audit("tenant dropped", name);
 	PG_RETURN_VOID();

@@ -211,25 +211,22 @@ mytsdb_create_token(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(text));
 }
 
-/*
- * mytsdb.revoke_token(id): one after the other, so that the second finds no row; dead tokens
- * are superusers' to revoke.
- */
+/* mytsdb.revoke_token(id): dead tokens are superusers' to revoke */
 Datum
 mytsdb_revoke_token(PG_FUNCTION_ARGS)
 {
 	const char *id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Relation rel = serve_catalog_open("token", ShareRowExclusiveLock);
+	Relation rel = serve_catalog_open("token", RowExclusiveLock);
 	HeapTuple row = serve_catalog_find(rel, id);
 	Oid role = HeapTupleIsValid(row) ? row_role(rel, row) : InvalidOid;
 
 	/* who may not see a token is told that there is none */
 	if (!HeapTupleIsValid(row) ||
-		(OidIsValid(role) ? !is_member_of_role(GetUserId(), role) : !superuser()))
+		(OidIsValid(role) ? !is_member_of_role(GetUserId(), role) : !superuser()) ||
+		!serve_catalog_delete(rel, row))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("token \"%s\" does not exist", id),
 						errhint("The view mytsdb.tokens lists your roles' tokens.")));
-	CatalogTupleDelete(rel, &row->t_self);
 	table_close(rel, NoLock);
 	audit("token revoked", id, NULL);
 	PG_RETURN_VOID();

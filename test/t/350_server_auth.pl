@@ -177,6 +177,18 @@ subtest 'tokens' => sub {
 	$node->safe_sql(q{ALTER ROLE scram VALID UNTIL 'infinity'});
 	$node->safe_sql("SELECT mytsdb.revoke_token('$id')");
 	is(told(ask($port, $bearer)), $bad, 'revoked');
+	my $open = $node->session;
+	my $twice = $node->safe_sql(q{SELECT substr(mytsdb.create_token('scram'), 8, 16)});
+	$open->query("BEGIN; SELECT mytsdb.create_token('scram')");
+	is($node->sql("SET lock_timeout = '10 s'; SELECT mytsdb.revoke_token('$twice')"), '', 'who makes one keeps nobody from revoking');
+	$twice = $open->query("SELECT substr(mytsdb.create_token('scram'), 8, 16); COMMIT; BEGIN");
+	$open->query("SELECT mytsdb.revoke_token('$twice')");
+	my $second = $node->session;
+	$second->send("SELECT mytsdb.revoke_token('$twice')");
+	$node->wait_for(q{SELECT count(*) FROM pg_locks WHERE NOT granted}, 1);
+	$open->query('COMMIT');
+	like($second->receive, qr/42704: token "$twice" does not exist/, 'one is revoked once');
+	$_->close foreach $open, $second;
 	my $short = $node->safe_sql(q{SELECT mytsdb.create_token('scram', NULL, now() + '1.5 s')});
 	is(told(ask($port, "Bearer $short")), 200, 'one that expires');
 	sleep 1.6;
