@@ -9,13 +9,14 @@ use File::Temp;
 use FindBin;
 use JSON::PP;
 use POSIX ();
+use Time::HiRes qw(sleep time);
 
 use lib "$FindBin::Bin/../../test/t";
 use Cluster;
 use Http;
 use Prometheus;
 
-our @EXPORT = qw(start_ours start_prometheus is_ours stop cpu memory run_load measure write_queries);
+our @EXPORT = qw(start_ours start_prometheus crash_and_start is_ours stop cpu memory run_load measure write_queries);
 
 my $load = "$ENV{BENCH_BUILD}/load";
 my $ticks = POSIX::sysconf(POSIX::_SC_CLK_TCK());
@@ -41,6 +42,24 @@ sub start_prometheus
 	($server->{port}) = $server->{url} =~ /:(\d+)$/;
 	$server->{keep} = $dir;
 	return $server;
+}
+
+# Ends all processes of a server at once, as a crash does, and starts it again. Returns when
+# that began.
+sub crash_and_start
+{
+	my ($server) = @_;
+	my ($first, @others) = processes($server);
+	kill 'STOP', $first;
+	kill 'KILL', @others, $first;
+	$server->stop unless is_ours($server);
+	$server->{running} = 0;
+	sleep 0.05 while grep { kill 0, $_ } $first, @others;
+	my $began = time;
+	is_ours($server) ? $server->start : $server->start_again;
+	($server->{port}) = $server->{url} =~ /:(\d+)$/ unless is_ours($server);
+	Http::wait_ready($server->{port}, 600);
+	return $began;
 }
 
 sub is_ours

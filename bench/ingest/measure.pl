@@ -13,6 +13,7 @@ use warnings;
 use FindBin;
 use IO::Handle;
 use JSON::PP;
+use POSIX ();
 use Time::HiRes qw(time);
 
 use lib $FindBin::Bin, "$FindBin::Bin/../../test/t";
@@ -24,6 +25,7 @@ my ($program) = @ARGV;
 my $smoke = $ENV{BENCH_SMOKE};
 my $seconds = $ENV{DURATION} || 15;
 my $day = 86400 * 1000;
+my $steps = 100 * POSIX::ceil(($ENV{HOURS} || 6) * 2.4); # of a backfill
 my ($passed, $failed, %figures) = (0, 0);
 
 STDOUT->autoflush(1);
@@ -36,7 +38,7 @@ if ($smoke)
 else
 {
 	print "Prometheus is not to be had: its column is empty.\n" unless $program;
-	print "$seconds s each. \"on\" and \"off\": mytsdb with synchronous_commit on (fsync is) and off.\n";
+	print "$seconds s each, but for backfills. \"on\" and \"off\": mytsdb with synchronous_commit on (fsync is) and off.\n";
 	scrapes(20);
 	scrapes(200);
 	backfills();
@@ -117,6 +119,8 @@ sub scrapes
 			$result->{memory} = memory($server);
 			$result->{steps} = $result->{next_step};
 			check_count($server, $first->{samples} + $result->{samples});
+			$result->{recovery} = recovery($server);
+			check_count($server, $first->{samples} + $result->{samples}) if is_ours($server);
 			return $result;
 		});
 	heading("scrape: $series series, 2,000 x 1 sample, 2 connections");
@@ -129,7 +133,8 @@ sub scrapes
 		[ 'request max, ms', 'max_ms', '%.2f', $instances == 20 ? '<100' : undef ],
 		[ 'requests sent again', 'again', '%d' ],
 		[ 'first-seen series/s', 'first_seen', '%.0f', $instances == 200 ? '>250000' : undef ],
-		[ 'scrapes of each series', 'steps', '%d' ]);
+		[ 'scrapes of each series', 'steps', '%d' ],
+		[ 'after kill -9: seconds to the first answer', 'recovery', '%.2f' ]);
 	for my $i (0 .. $#$all)
 	{
 		$all->[$i]{further} = ($all->[$i]{memory} - $memory_of_20{$i}) / ($series - 20000) if $instances == 200;
@@ -139,19 +144,30 @@ sub scrapes
 	return;
 }
 
+# Kills all of a server's processes and starts it again; seconds from that to an answer.
+sub recovery
+{
+	my ($server) = @_;
+	my $file = "$ENV{BENCH_BUILD}/queries";
+	write_queries($file, int(time) - 86400 + 30);
+	my $began = crash_and_start($server);
+	run_load('queries', $server->{port}, $file, 'connections=1', 'seconds=0.01');
+	return time - $began;
+}
+
 sub backfills
 {
 	my $all = three(sub {
 			my ($server) = @_;
 			my $start = int(time) * 1000 - 2 * $day;
-			my $result = measure($server, 'backfill', $server->{port}, 20, $start, "seconds=$seconds");
+			my $result = measure($server, 'backfill', $server->{port}, 20, $start, "steps=$steps");
 			check_count($server, $result->{samples});
 			my $cpu = cpu($server);
 			$result->{disk} = disk_bytes($server) / $result->{samples};
 			$result->{sealing} = (cpu($server) - $cpu) / $result->{samples} * 1e6 if is_ours($server);
 			return $result;
 		});
-	heading('backfill: 20,000 series, 100 x 100 samples, 2 connections');
+	heading(sprintf 'backfill: 20,000 series, %.1f h, 100 x 100, 2 conn.', $steps / 240);
 	lines('backfill', $all,
 		[ 'samples/s', 'rate', '%.0f', '>6000000' ],
 		[ 'CPU seconds per million samples', 'cpu_per_million', '%.2f', '<0.25' ],

@@ -36,8 +36,16 @@ sub start
 sub start_with
 {
 	my ($class, $config, $program, $dir, @options) = @_;
-	my $self = bless { dir => $dir }, $class;
+	my $self = bless { dir => $dir, config => $config, command => [ $program, @options ] }, $class;
+	return $self->start_again;
+}
 
+# Starts one that was stopped, on another port.
+sub start_again
+{
+	my ($self) = @_;
+	my $dir = $self->{dir};
+	my ($program, @options) = @{ $self->{command} };
 	for my $attempt (1 .. 5)
 	{
 		my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no port: $!";
@@ -45,7 +53,7 @@ sub start_with
 		$self->{url} = "http://$address";
 		close $socket;
 		open my $file, '>', "$dir/prometheus.yml" or die "$dir/prometheus.yml: $!";
-		print $file $config =~ s/SELF/$address/gr;
+		print $file $self->{config} =~ s/SELF/$address/gr;
 		close $file;
 
 		my $pid = fork // die "fork: $!";
@@ -61,7 +69,7 @@ sub start_with
 		}
 		$self->{pid} = $pid;
 		push @running, $self;
-		for (1 .. 300)
+		for (1 .. 3000)
 		{
 			last if waitpid($pid, WNOHANG) == $pid;
 			return $self if $http->get("$self->{url}/-/ready")->{success};
