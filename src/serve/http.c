@@ -33,7 +33,7 @@ http_stop(void)
 	{
 		HttpConnection *connection = dlist_container(HttpConnection, node, iter.cur);
 
-		if (connection->handshaking || (!connection->ended && http1_idle(connection)))
+		if (connection->handshaking || connection->shut || http1_idle(connection))
 			connection_close(connection);
 	}
 	return http_connection_count;

@@ -109,6 +109,7 @@ extern void http1_half_closed(HttpConnection *connection);
 /* An error was caught: whoever waits for an answer is told, and that is the end. */
 extern void http1_failed(HttpConnection *connection);
 extern void http1_end(HttpConnection *connection);
+/* Nothing has been asked, in whole, that is not answered. */
 extern bool http1_idle(const HttpConnection *connection);
 /* The rest of the answer has been put into the output, but for what is in a file. */
 extern void http1_answered(HttpConnection *connection, bool close, int file, uint64 size);

@@ -27,6 +27,8 @@
 #define MIN_BODY_RATE 256 /* bytes per second */
 /* A file is read in pieces of this. */
 #define FILE_PIECE 65536
+/* So much of the input is made contiguous where its first piece is empty. */
+#define PULLED_TOGETHER 4096
 
 static int64
 phase_time(Http1Phase phase)
@@ -283,6 +285,24 @@ wants_bytes(const HttpConnection *connection)
 		   phase != PHASE_WAIT && phase != PHASE_SEND;
 }
 
+/* What lies together at the beginning of the input: something, if there is anything. */
+static TsString
+next_piece(struct evbuffer *input)
+{
+	size_t len = evbuffer_get_contiguous_space(input);
+	TsString piece = {"", 0};
+
+	if (len == 0)
+		len = Min(evbuffer_get_length(input), PULLED_TOGETHER);
+	if (len == 0)
+		return piece;
+	piece.data = (const char *) evbuffer_pullup(input, (ev_ssize_t) len);
+	if (piece.data == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	piece.len = len;
+	return piece;
+}
+
 void
 http1_read(HttpConnection *connection)
 {
@@ -291,11 +311,9 @@ http1_read(HttpConnection *connection)
 
 	while (wants_bytes(connection))
 	{
-		struct evbuffer_iovec piece = {NULL, 0};
-		bool any = evbuffer_peek(input, -1, NULL, &piece, 1) > 0;
+		TsString piece = next_piece(input);
 		size_t taken;
-		HttpEvent event = http_parse(&one->parser, any ? piece.iov_base : "",
-									 piece.iov_len, &taken);
+		HttpEvent event = http_parse(&one->parser, piece.data, piece.len, &taken);
 
 		take_event(connection, event);
 		evbuffer_drain(input, taken);
@@ -388,7 +406,9 @@ http1_failed(HttpConnection *connection)
 bool
 http1_idle(const HttpConnection *connection)
 {
-	return connection->one.phase == PHASE_IDLE && !connection->finishing &&
+	Http1Phase phase = connection->one.phase;
+
+	return (phase == PHASE_IDLE || phase == PHASE_HEAD) && !connection->finishing &&
 		   evbuffer_get_length(bufferevent_get_output(connection->events)) == 0;
 }
 

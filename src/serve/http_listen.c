@@ -307,6 +307,7 @@ listen_start(void)
 void
 listen_retry(void)
 {
+	raise_file_limit();
 	for (int i = 0; i < address_count; i++)
 		addresses[i].slow = false;
 	if (!stopped)
