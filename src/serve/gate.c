@@ -231,8 +231,9 @@ run_out(void)
 	while ((left = http_stop()) > 0 && stop_wanted < 2 && GetCurrentTimestamp() < until)
 		one_round();
 	if (left > 0)
-		ereport(LOG, (errmsg("mytsdb gate stops with %d connections that are still busy",
-							 left)));
+		ereport(LOG, (errmsg_plural("mytsdb gate stops with %d connection still busy",
+									"mytsdb gate stops with %d connections still busy",
+									(unsigned long) left, left)));
 }
 
 static void
