@@ -205,7 +205,9 @@ ingest_is_fault(const ErrorData *error)
 void
 ingest_reply_error(IngestItem *item, const ErrorData *error)
 {
-	const char *const parts[] = {error->message, error->detail, error->hint};
+	bool locked = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+	const char *const parts[] = {locked ? "a table is locked" : error->message,
+								 error->detail, error->hint};
 	int status = status_of(error->sqlerrcode);
 	StringInfoData text;
 

@@ -99,6 +99,7 @@ typedef struct WriteRows
 	WriteTarget target;
 	Relation rel; /* while being collected */
 	MemoryContext context;
+	Size bytes; /* of what was allocated for single values */
 	uint32 n;
 	uint32 room;
 	uint32 *series; /* of plain targets ... */
@@ -126,6 +127,8 @@ extern bool write_rows_find_series(WriteRows *rows, TsFingerprint print);
 /* They are of a series with these labels, which are copied; false: it cannot be a key. */
 extern bool
 write_rows_set_series(WriteRows *rows, struct varlena *labels, TsFingerprint print);
+/* Memory for a value of a row, which counts as the request's. */
+extern void *write_rows_alloc(WriteRows *rows, Size size);
 /* Adds a row; values[] has those of the columns whose bits are set. */
 extern void
 write_rows_put(WriteRows *rows, TimestampTz time, const Datum *values, uint32 columns);

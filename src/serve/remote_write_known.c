@@ -16,6 +16,7 @@
 
 #define FORGET_AFTER_MS (5 * 60 * 1000)
 #define MOST_KNOWN      (512 * 1024)
+#define MOST_NEW        8192 /* of a request */
 #define FIRST_ROOM      256
 
 typedef struct KnownEntry
@@ -80,6 +81,8 @@ write_known_metadata(Oid table, const WriteSaid *said)
 void
 write_add_known(WriteKnown *new, Oid table, const WriteSaid *said)
 {
+	if (new->n == MOST_NEW)
+		return;
 	if (new->n == new->room)
 	{
 		new->room = Max(new->room * 2, FIRST_ROOM);

@@ -76,6 +76,8 @@ typedef struct Parse
 	TsFingerprint print;
 	struct varlena *labels;
 	Size labels_room;
+	struct varlena *exemplar; /* labels of the last exemplar */
+	Size exemplar_room;
 	Oid schema;        /* the target's: exemplars and metadata are beside it */
 	bool no_exemplars; /* there is no such table */
 } Parse;
@@ -411,7 +413,7 @@ put_histogram(Parse *parse)
 		return;
 	}
 	size = VARHDRSZ + ts_histogram_encoded_size(h);
-	histogram = palloc(size);
+	histogram = write_rows_alloc(&request->samples, size);
 	SET_VARSIZE(histogram, size);
 	ts_histogram_encode(h, VARDATA(histogram));
 	values[WRITE_HISTOGRAM] = PointerGetDatum(histogram);
@@ -478,14 +480,13 @@ put_exemplar(Parse *parse)
 	WriteRequest *request = parse->request;
 	WriteRows *rows = &request->exemplars;
 	int64 *lost = &request->refused.others;
-	struct varlena *labels = NULL;
+	struct varlena *labels;
 	Datum values[WRITE_COLUMNS];
 	uint32 columns = VALUE_BIT | EXEMPLAR_BIT;
 	TimestampTz time = request->received;
-	Size room = 0;
 	TsError err;
-	TsErrorCode code = encode_labels(exemplar->labels, exemplar->nlabels, &labels, &room,
-									 &err);
+	TsErrorCode code = encode_labels(exemplar->labels, exemplar->nlabels,
+									 &parse->exemplar, &parse->exemplar_room, &err);
 
 	if (!accept(parse, code, &err, lost, 1) || !open_exemplars(parse))
 		return;
@@ -494,6 +495,8 @@ put_exemplar(Parse *parse)
 	if (!write_rows_find_series(rows, parse->print) &&
 		!write_rows_set_series(rows, series_labels(parse), parse->print))
 		elog(ERROR, "the labels of a series were short enough before");
+	labels = write_rows_alloc(rows, VARSIZE(parse->exemplar));
+	memcpy(labels, parse->exemplar, VARSIZE(parse->exemplar));
 	values[WRITE_VALUE] = Float8GetDatum(exemplar->value);
 	values[WRITE_EXEMPLAR] = PointerGetDatum(labels);
 	if (write_target_has(&rows->target, WRITE_RECEIVED))

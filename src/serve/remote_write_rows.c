@@ -7,7 +7,8 @@
  * made together.
  *
  * What always holds: arrays in use have entries for all n rows; series[] lacks those of
- * rows that are pending.
+ * rows that are pending. What a request takes here is at most some times the largest size of
+ * a message, however little it says a sample or a reference with.
  */
 #include "postgres.h"
 
@@ -22,6 +23,12 @@
 #define FIRST_ROOM   WRITE_ROWS_AT_ONCE
 #define MOST_PENDING 4096
 
+/* Times the largest message; an ordinary sample takes at most three times its bytes. */
+#define MOST_MEMORY 4
+/* Bytes of a row, at least, and of an allocation beside its own. */
+#define ROW_SIZE       (sizeof(uint32) + sizeof(TimestampTz) + sizeof(Datum))
+#define ALLOC_OVERHEAD 16
+
 StaticAssertDecl(sizeof(Datum) == sizeof(double), "a double is a Datum");
 
 #define COLUMN_BIT(column) ((uint32) 1 << (column))
@@ -32,6 +39,27 @@ write_rows_begin(WriteRows *rows, Oid relid, bool exemplars)
 	memset(rows, 0, sizeof(*rows));
 	rows->context = CurrentMemoryContext;
 	rows->rel = write_target_open(relid, exemplars, &rows->target);
+}
+
+/* ---- memory ---- */
+
+static void
+check_memory(const WriteRows *rows)
+{
+	if (rows->n * ROW_SIZE + rows->bytes > MOST_MEMORY * write_max_size())
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("remote write request takes too much memory"),
+				 errdetail("It is more than %d times mytsdb.remote_write_max_size.",
+						   MOST_MEMORY)));
+}
+
+void *
+write_rows_alloc(WriteRows *rows, Size size)
+{
+	rows->bytes += size + ALLOC_OVERHEAD;
+	check_memory(rows);
+	return MemoryContextAlloc(rows->context, size);
 }
 
 /* ---- arrays ---- */
@@ -49,9 +77,8 @@ grow(const WriteRows *rows, void *array, Size element)
 static void
 make_room(WriteRows *rows)
 {
-	if (rows->room > PG_INT32_MAX / 2)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("remote write request has too many samples")));
+	check_memory(rows);
+	Assert(rows->room <= PG_INT32_MAX / 2);
 	rows->room = Max(rows->room * 2, FIRST_ROOM);
 	rows->times = grow(rows, rows->times, sizeof(TimestampTz));
 	if (rows->target.plain != NULL)
@@ -242,7 +269,7 @@ write_rows_set_series(WriteRows *rows, struct varlena *labels, TsFingerprint pri
 	end_pending(rows);
 	if (table == NULL)
 	{
-		rows->labels_now = PointerGetDatum(palloc(VARSIZE(labels)));
+		rows->labels_now = PointerGetDatum(write_rows_alloc(rows, VARSIZE(labels)));
 		memcpy(DatumGetPointer(rows->labels_now), labels, VARSIZE(labels));
 		return true;
 	}

@@ -138,6 +138,10 @@ SELECT pb.write(('\x' || repeat('00', 65537))::bytea);
 SELECT pb.write(pb.symbols('', '__name__', repeat('h', 10000)) || (SELECT string_agg(pb.str(4, 'm' || i) ||
     pb.bytes(5, pb.bytes(1, '\x01' || set_byte('\x00', 0, i + 2)) || pb.bytes(5, pb.num(3, 2))), '') FROM generate_series(1, 20) i),
     'application/x-protobuf;proto=io.prometheus.write.v2.Request');
+-- nor do samples, labels and histograms that are said with few bytes take much more
+SELECT pb.write(pb.bytes(1, pb.label_fields('{__name__,first}') || ('\x' || repeat('1200', 30000))::bytea));
+SELECT pb.write(pb.bytes(1, pb.label_fields('{__name__,first}') || ('\x' || repeat('2200', 30000))::bytea));
+SELECT pb.write(pb.bytes(1, pb.label_fields('{__name__,first}') || ('\x' || repeat('1a00', 30000))::bytea));
 RESET mytsdb.remote_write_max_size;
 SELECT mytsdb.remote_write(NULL);
 SELECT mytsdb.remote_write('', target => NULL);
