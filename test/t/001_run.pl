@@ -262,6 +262,32 @@ like($output, qr/Restarting the server with the new build/, 'is restarted');
 isnt(postmaster_pid(), $pid, 'as a new server');
 is(sql($uri, 'SELECT l FROM kept'), 'up', 'with its data');
 
+my $opts = slurp("$data/postmaster.opts");
+$holder = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
+spill("$data/postmaster.opts", $opts =~ s/mytsdb\.http_port=\d+//r);
+spill("$data/mytsdb.server/build-id", "one without HTTP\n");
+$pid = postmaster_pid();
+($status, $output) = make_run(HTTP_PORT => $holder->sockport);
+isnt($status, 0, 'one without HTTP, when the port of HTTP is held');
+like($output, qr/Port \d+ is held by another process: .* HTTP_PORT=/, 'is told');
+is(postmaster_pid(), $pid, 'and goes on');
+close $holder;
+make_stop();
+
+# ---- HTTPS ----
+
+run("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2"
+	  . " -keyout $tmp/server.key -out $tmp/server.crt");
+spill("$data/server.$_", slurp("$tmp/server.$_")) foreach qw(crt key);
+chmod 0600, "$data/server.key";
+my $conf = slurp("$data/mytsdb.conf");
+spill("$data/mytsdb.conf",
+	"$conf\nmytsdb.ssl_cert_file = 'server.crt'\nmytsdb.ssl_key_file = 'server.key'\n");
+($status, $output) = make_run();
+is($status, 0, 'with a certificate') or diag $output;
+like($output, qr{^    https://127\.0\.0\.1:$http_port$}m, 'HTTPS is what it says');
+spill("$data/mytsdb.conf", $conf);
+
 # ---- without shared_preload_libraries ----
 
 make_stop();
