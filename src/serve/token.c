@@ -25,6 +25,7 @@
 #include "common/sha2.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -192,6 +193,7 @@ mytsdb_create_token(PG_FUNCTION_ARGS)
 	char text[TOKEN_LENGTH + 1];
 	Oid role;
 
+	PreventCommandIfReadOnly("mytsdb.create_token()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("role must not be null")));
@@ -216,9 +218,14 @@ Datum
 mytsdb_revoke_token(PG_FUNCTION_ARGS)
 {
 	const char *id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Relation rel = serve_catalog_open("token", RowExclusiveLock);
-	HeapTuple row = serve_catalog_find(rel, id);
-	Oid role = HeapTupleIsValid(row) ? row_role(rel, row) : InvalidOid;
+	Relation rel;
+	HeapTuple row;
+	Oid role;
+
+	PreventCommandIfReadOnly("mytsdb.revoke_token()");
+	rel = serve_catalog_open("token", RowExclusiveLock);
+	row = serve_catalog_find(rel, id);
+	role = HeapTupleIsValid(row) ? row_role(rel, row) : InvalidOid;
 
 	/* who may not see a token is told that there is none */
 	if (!HeapTupleIsValid(row) ||

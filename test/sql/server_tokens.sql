@@ -71,6 +71,14 @@ SELECT mytsdb.revoke_token(:'id');
 \set VERBOSITY default
 RESET ROLE;
 
+-- not where nothing may be written
+BEGIN READ ONLY;
+SELECT mytsdb.create_token('token_bob');
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT mytsdb.revoke_token(:'id');
+ROLLBACK;
+
 -- as a dump is restored: the role is found by its name; what pg_dump takes
 CREATE TABLE dumped_tokens AS SELECT * FROM mytsdb.token;
 SELECT extcondition[array_position(extconfig, 'mytsdb.token'::regclass)] AS condition FROM pg_extension
