@@ -315,10 +315,20 @@ allow_header(ServeRoute route)
 		methods & SERVE_DELETE ? "DELETE, " : "");
 }
 
+/* Most clients show the message and not the header. */
 void
 reply_wrong_method(GateRequest *request)
 {
-	refuse(request, 405, "the method is not allowed here", allow_header(request->route));
+	int methods = serve_routes[request->route].methods;
+	const char *message;
+
+	if ((methods & SERVE_GET) && (methods & SERVE_POST))
+		message = "the method is not allowed here: use GET or POST";
+	else if (methods & SERVE_GET)
+		message = "the method is not allowed here: use GET";
+	else
+		message = "the method is not allowed here: use POST";
+	refuse(request, 405, message, allow_header(request->route));
 }
 
 void

@@ -291,10 +291,14 @@ subtest 'bad requests' => sub {
 	}
 	like(error(post('/api/v1/admin/tsdb/delete_series', 'match[]' => 'up')), qr/^503 unavailable: admin APIs disabled\. /, 'admin');
 	like(error(Http::once($port, 'PUT', '/api/v1/admin/tsdb/snapshot')), qr/^503 unavailable: admin APIs disabled\. /, 'admin by PUT');
-	is($_->[2]->{status}, 405, "$_->[0] $_->[1]")
-	  foreach map { [ @$_, Http::once($port, @$_) ] }
-	  [ PUT => '/api/v1/query?query=1' ], [ DELETE => '/api/v1/series?match[]=up' ], [ POST => '/api/v1/metadata' ],
-	  [ POST => '/api/v1/label/job/values' ], [ GET => '/api/v1/admin/tsdb/snapshot' ];
+	foreach ([ PUT => '/api/v1/query?query=1', 'GET or POST' ],
+		[ DELETE => '/api/v1/series?match[]=up', 'GET or POST' ], [ POST => '/api/v1/metadata', 'GET' ],
+		[ POST => '/api/v1/label/job/values', 'GET' ], [ GET => '/api/v1/admin/tsdb/snapshot', 'POST' ])
+	{
+		my ($method, $path, $right) = @$_;
+		is(error(Http::once($port, $method, $path)), "405 bad_data: the method is not allowed here: use $right",
+			"$method $path");
+	}
 	is(get($_)->{status}, 404, $_) foreach '/api/v1/none', '/api/v1', '/api/v1/label//values', '/api/v2/query';
 };
 
