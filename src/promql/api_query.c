@@ -96,13 +96,15 @@ static bool
 write_vector(ApiOut *out, PqQuery *query, bool series, int limit)
 {
 	PqResult result;
+	bool truncated = false;
 	int n = 0;
 
 	api_text(out, "[");
 	while (pq_next_result(query, series, &result))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (limit > 0 && n == limit)
+		truncated = limit > 0 && n == limit;
+		if (truncated)
 			break;
 		if (n++ > 0)
 			api_text(out, ",");
@@ -112,7 +114,7 @@ write_vector(ApiOut *out, PqQuery *query, bool series, int limit)
 			write_sample(out, &result);
 	}
 	api_text(out, "]");
-	return limit > 0 && n == limit && pq_next_result(query, series, &result);
+	return truncated;
 }
 
 static void

@@ -229,9 +229,12 @@ subtest 'limits' => sub {
 		my $none = Http::json(get("/api/v1/$route", @{ $asked{$route} }, limit => 0));
 		my $one = Http::json(get("/api/v1/$route", @{ $asked{$route} }, limit => 1));
 		my $exact = Http::json(get("/api/v1/$route", @{ $asked{$route} }, limit => $count->($all)));
+		my $less = Http::json(get("/api/v1/$route", @{ $asked{$route} }, limit => $count->($all) - 1));
 		cmp_ok($count->($all), '>', 1, "$route: several");
 		is_deeply($none, $all, "$route: no limit");
 		is_deeply($exact, $all, "$route: a limit that is not exceeded");
+		is($count->($less), $count->($all) - 1, "$route: all but one");
+		is_deeply($less->{warnings}, ['results truncated due to limit'], "$route: and a warning");
 		is($count->($one), 1, "$route: one");
 		is_deeply($one->{warnings}, ['results truncated due to limit'], "$route: and a warning");
 	}
