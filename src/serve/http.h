@@ -70,6 +70,7 @@ struct HttpConnection
 	bool finishing;   /* what is to be written is written, then it is closed */
 	bool shut;        /* finishing, and all is written */
 	bool half_closed; /* the client will send nothing more */
+	bool paused;      /* nothing is read: enough has been read ahead */
 	int64 progress;   /* when bytes last came or went */
 	const char *client;
 	Http1 one;

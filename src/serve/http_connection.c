@@ -160,11 +160,34 @@ connection_finish(HttpConnection *connection)
 	connection->finishing = true;
 	connection->progress = http_now();
 	connection_set_timer(connection, serve_write_timeout);
+	/* what was read ahead is passed over as well; else no more would be read */
+	if (evbuffer_get_length(connection_input(connection)) > 0)
+		bufferevent_trigger(connection->events, EV_READ,
+							BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 	if (evbuffer_get_length(connection_output(connection)) == 0)
 		shut_down(connection);
 }
 
 /* ---- callbacks ---- */
+
+/*
+ * Reads on as long as little has been read ahead. A watermark would not do: when it stops
+ * libevent in the middle of a TLS record, what OpenSSL holds of that is not read before more
+ * comes from the client, who may wait for the answer to it. Here a record has been read whole.
+ */
+static void
+limit_input(HttpConnection *connection)
+{
+	bool pause = evbuffer_get_length(connection_input(connection)) >= HTTP_INPUT_LIMIT;
+
+	if (pause == connection->paused)
+		return;
+	connection->paused = pause;
+	if (pause)
+		bufferevent_disable(connection->events, EV_READ);
+	else
+		bufferevent_enable(connection->events, EV_READ);
+}
 
 typedef struct Call
 {
@@ -188,6 +211,8 @@ guarded(HttpConnection *connection, void (*work)(HttpConnection *))
 
 	if (!connection->ended && !gate_guard(call_work, &call))
 		http1_failed(connection);
+	if (!connection->ended)
+		limit_input(connection);
 	connection_leave(connection, was_active);
 }
 
@@ -402,7 +427,6 @@ connection_begin(int fd, const struct sockaddr *address, int address_len)
 	serve_count(STAT_CONNECTIONS, 1);
 
 	bufferevent_setcb(events, on_read, on_write, on_event, connection);
-	bufferevent_setwatermark(events, EV_READ, 0, HTTP_INPUT_LIMIT);
 	bufferevent_setwatermark(events, EV_WRITE, HTTP_OUTPUT_LIMIT / 4, 0);
 	evbuffer_add_cb(bufferevent_get_output(events), on_output, connection);
 	if (tls != NULL)

@@ -430,6 +430,14 @@ subtest 'TLS' => sub {
 	my $old = tls($port, $first, options => [ '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0' ]);
 	is(ask($old, $good)->{status}, undef, 'no TLS 1.1');
 
+	# More than is read ahead, and what comes last ends within a TLS record.
+	my $many = 1000;
+	my $pipe = tls($port, $first);
+	$pipe->send(Http::bytes('GET', '/api/v1/query?query=vector(1)', headers => [ Authorization => $good, Pad => 'x' x 100 ]) x $many);
+	my $answered = 0;
+	$answered++ while $answered < $many && told($pipe->receive) eq '200';
+	is($answered, $many, 'all requests of a long pipeline are answered');
+
 	my $second = make_certificate($node, 'localhost');
 	my $open = tls($port, $first);
 	is(told(ask($open, $good)), 200, 'a connection');
