@@ -78,7 +78,7 @@ extern void reply_text(ServeReply *reply, const char *text);
 /* Drops status, headers and body. */
 extern void reply_reset(ServeReply *reply);
 
-/* ---- time (worker.c) ---- */
+/* ---- time (worker_run.c) ---- */
 
 /*
  * The request that runs has at most so many milliseconds from now on, when that is less

@@ -20,7 +20,7 @@
 
 #include "serve_route.h"
 
-/* Plain counters and gauges; serve_stats.c has their names, kinds and helps. */
+/* Plain counters and gauges; stats_families.c has their names, kinds and helps. */
 typedef enum ServeStat
 {
 	/* ingest */
@@ -102,9 +102,9 @@ typedef enum ServeTiming
 extern void serve_count(ServeStat stat, int64 n);
 /* For a gauge, by the one process that knows it: what others have counted is forgotten. */
 extern void serve_set(ServeStat stat, int64 value);
-/* The microseconds since a time taken by INSTR_TIME_SET_CURRENT(). */
-extern void serve_count_since(ServeStat stat, instr_time start);
+/* The microseconds since a time taken by INSTR_TIME_SET_CURRENT(); and they, counted. */
 extern int64 serve_elapsed(instr_time start);
+extern void serve_count_since(ServeStat stat, instr_time start);
 extern void serve_time(ServeTiming timing, int64 microseconds);
 /* An answer: by route and status, from the request's head to the answer's end. */
 extern void serve_count_reply(ServeRoute route, int status, int64 microseconds);

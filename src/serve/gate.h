@@ -2,14 +2,14 @@
  * gate.h
  *	  What the files of the gate share: the process that owns the clients' connections.
  *
- * A request's way: http.c reads its head and finds its route; gate_auth.c says which role
- * and tenant it is for (before its body is read); http.c reads the body within its limits;
- * what is the gate's own is answered at once, everything else goes to gate_dispatch(),
- * which queues it, gives it to a worker and calls gate_reply() with the answer. Answers of
- * one connection go out in the order of its requests.
+ * A request's way: http1.c reads its head, http_request.c finds its route; gate_auth.c says
+ * which role and tenant it is for (before its body is read); the body is read within its
+ * limits; what is the gate's own is answered at once, everything else goes to
+ * gate_dispatch(), which queues it, gives it to a worker and calls gate_reply() with the
+ * answer. Answers of one connection go out in the order of its requests.
  *
  * Memory is bounded: of heads by mytsdb.max_http_connections times the limit of a head, of
- * bodies by mytsdb.max_body_size each and mytsdb.ingest_queue_size in all (gate_bodies()),
+ * bodies by mytsdb.max_body_size each and mytsdb.ingest_queue_size in all (gate_body_bytes()),
  * of answers by what a reply may have inline (longer ones are files).
  *
  * Nothing here waits but for the event loop, and for the short transactions of gate_auth.c.
@@ -104,14 +104,13 @@ extern bool gate_stopping;
  */
 extern bool gate_guard(void (*callback)(void *arg), void *arg);
 
-/* ---- HTTP (http.c and its parts) ---- */
+/* ---- HTTP (http.c; http.h says what its parts are) ---- */
 
 extern void http_start(void);
 /* The settings were read anew: certificates, limits. */
 extern void http_reload(void);
 /* No new connections; idle ones are closed. Returns how many are left. */
 extern int http_stop(void);
-extern int http_count(void); /* connections */
 
 /* The client went away before: only counters and the log see this status. */
 #define STATUS_CLIENT_GONE 499
@@ -196,8 +195,6 @@ extern void dispatch_start(void);
 extern void gate_dispatch(GateRequest *request);
 /* The client is gone: a query that runs is canceled; the request is freed in its time. */
 extern void dispatch_abandon(GateRequest *request);
-/* Requests that wait or run. */
-extern int dispatch_pending(void);
 /* NULL, or why no write would be taken now: standby, hot memory, queue. */
 extern const char *dispatch_refuses_writes(int *status, int *retry_after);
 

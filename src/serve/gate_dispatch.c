@@ -53,7 +53,6 @@ static int nwrites;
 static uint64 write_bytes;
 static dlist_head lines = DLIST_STATIC_INIT(lines); /* whose turn is next is first */
 static int nqueries;
-static int nrunning;
 /* Requests of clients that went away, to be ended from the event loop. */
 static dlist_head abandoned = DLIST_STATIC_INIT(abandoned);
 
@@ -74,20 +73,10 @@ body_size(const GateRequest *request)
 	return request->body != NULL ? evbuffer_get_length(request->body) : 0;
 }
 
-static int64
-waited_us(const GateRequest *request)
-{
-	instr_time now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, request->began);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
-
 static bool
 has_waited(const GateRequest *request, int ms)
 {
-	return waited_us(request) >= (int64) ms * 1000;
+	return serve_elapsed(request->began) >= (int64) ms * 1000;
 }
 
 static struct timeval
@@ -215,7 +204,6 @@ leave_queue(GateRequest *request)
 static void
 count_running(const GateRequest *request, int n)
 {
-	nrunning += n;
 	if (!is_write(request))
 		serve_count(STAT_QUERIES_RUNNING, n);
 }
@@ -243,7 +231,7 @@ give_query(GateWorker *worker)
 
 	dlist_delete(&line->node);
 	dlist_push_tail(&lines, &line->node);
-	serve_time(TIMING_QUEUE, waited_us(request));
+	serve_time(TIMING_QUEUE, serve_elapsed(request->began));
 	return give(worker, &request, 1);
 }
 
@@ -524,12 +512,6 @@ dispatch_abandon(GateRequest *request)
 	event_active(end_abandoned, EV_TIMEOUT, 1);
 }
 
-int
-dispatch_pending(void)
-{
-	return nwrites + nqueries + nrunning;
-}
-
 /* ---- what the workers' links say ---- */
 
 void
@@ -537,7 +519,7 @@ dispatch_answered(GateRequest *request, const GateReply *reply)
 {
 	count_running(request, -1);
 	if (is_write(request))
-		serve_time(TIMING_WRITE, waited_us(request));
+		serve_time(TIMING_WRITE, serve_elapsed(request->began));
 	gate_reply(request, reply);
 }
 

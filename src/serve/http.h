@@ -2,6 +2,7 @@
  * http.h
  *	  What the files of HTTP share.
  *
+ *	http.c				HTTP as a whole: begins, takes new settings, ends
  *	http_listen.c		listening sockets, accepting
  *	http_tls.c			certificates
  *	http_connection.c	a client's connection: bytes in and out, time, its end. It knows
@@ -84,7 +85,7 @@ extern void connection_begin(int fd, const struct sockaddr *address, int address
 extern void connection_close(HttpConnection *connection);
 /* No more is read; what is to be written is, and then it is closed. */
 extern void connection_finish(HttpConnection *connection);
-/* Calls connection_wait_until()'s timer in so many milliseconds; < 0: never. */
+/* What waits too long is looked at (http1_timeout()) in so many milliseconds; < 0: never. */
 extern void connection_set_timer(HttpConnection *connection, int64 ms);
 extern struct evbuffer *connection_input(HttpConnection *connection);
 extern struct evbuffer *connection_output(HttpConnection *connection);

@@ -42,12 +42,6 @@ http_now(void)
 	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int
-http_count(void)
-{
-	return http_connection_count;
-}
-
 struct evbuffer *
 connection_input(HttpConnection *connection)
 {

@@ -114,13 +114,9 @@ static void
 note(const Answer *answer)
 {
 	const GateRequest *request = answer->request;
-	instr_time took;
-	int64 microseconds;
+	int64 microseconds = serve_elapsed(request->began);
 	int status = answer->reply->status;
 
-	INSTR_TIME_SET_CURRENT(took);
-	INSTR_TIME_SUBTRACT(took, request->began);
-	microseconds = (int64) INSTR_TIME_GET_MICROSEC(took);
 	/* what was canceled since nobody waits for it any more is no fault */
 	if (request->connection == NULL && status >= 500)
 		status = STATUS_CLIENT_GONE;

@@ -90,12 +90,6 @@ reply_create(TsString accept_encoding)
 }
 
 void
-reply_free(ServeReply *reply)
-{
-	MemoryContextDelete(reply->context);
-}
-
-void
 reply_reset(ServeReply *reply)
 {
 	release(reply);

@@ -35,6 +35,5 @@ extern int reply_get_status(const ServeReply *reply);
 extern void reply_finish(ServeReply *reply);
 /* Of one that is finished. */
 extern void reply_result(const ServeReply *reply, ReplyResult *result);
-extern void reply_free(ServeReply *reply);
 
 #endif /* SERVE_REPLY_H */

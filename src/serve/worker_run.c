@@ -215,11 +215,7 @@ canceled_reply(const ServeRequest *request, ServeReply *reply)
 static void
 count_query(const ServeReply *reply, bool timed_out, instr_time since)
 {
-	instr_time took;
-
-	INSTR_TIME_SET_CURRENT(took);
-	INSTR_TIME_SUBTRACT(took, since);
-	serve_time(TIMING_QUERY, (int64) INSTR_TIME_GET_MICROSEC(took));
+	serve_time(TIMING_QUERY, serve_elapsed(since));
 	serve_count(STAT_QUERIES, 1);
 	if (reply_get_status(reply) >= 400)
 		serve_count(STAT_QUERIES_FAILED, 1);
