@@ -1,7 +1,6 @@
 /*
  * serve_http.h
- *	  HTTP/1.1 as bytes: requests read piece by piece within limits, and the texts in their
- *	  heads.
+ *	  HTTP/1.1 as bytes: requests read piece by piece within limits.
  *
  * Pure C. A head is gathered whole, looked at byte by byte for what makes two readers
  * disagree about where it ends (bare line feeds, folded lines, NUL), and then read by
@@ -94,22 +93,5 @@ extern HttpEvent
 http_parse(HttpParser *parser, const char *data, size_t len, size_t *taken);
 /* Within a request: a head has begun, or its body has not ended. */
 extern bool http_parser_busy(const HttpParser *parser);
-
-/* ---- texts ---- */
-
-/*
- * Decodes %XX into out, which has room for as many bytes; false if an escape is wrong, or
- * what comes out has a NUL or is not UTF-8.
- */
-extern bool http_percent_decode(TsString text, char *out, size_t *len);
-/*
- * How much a header like Accept or Accept-Encoding wants a name, in thousandths; -1: not
- * mentioned. Parameters other than q are not looked at.
- */
-extern int http_quality(TsString header, const char *name);
-/* The text of a status; "Unknown" if there is none. */
-extern const char *http_status_text(int status);
-/* Whether a list with commas has the text, or *. */
-extern bool http_list_has(const char *list, TsString text);
 
 #endif /* SERVE_HTTP_H */

@@ -9,10 +9,11 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include <zlib.h>
 #include <zstd.h>
+
+#include "http_text.h"
 
 #define OUTPUT_SIZE (16 * 1024)
 #define GZIP_LEVEL  1
@@ -23,117 +24,23 @@
 
 /* ---- what a client takes ---- */
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static TsString
-trimmed(TsString text)
-{
-	while (text.len > 0 && is_blank(text.data[0]))
-	{
-		text.data++;
-		text.len--;
-	}
-	while (text.len > 0 && is_blank(text.data[text.len - 1]))
-		text.len--;
-	return text;
-}
-
-/* Cuts what is before the separator off *rest. */
-static TsString
-cut(TsString *rest, char separator)
-{
-	const char *at = rest->len > 0 ? memchr(rest->data, separator, rest->len) : NULL;
-	size_t len = at != NULL ? (size_t) (at - rest->data) : rest->len;
-	TsString piece = {rest->data, len};
-
-	if (at != NULL)
-		len++;
-	rest->data += len;
-	rest->len -= len;
-	return trimmed(piece);
-}
-
-static bool
-is_name(TsString text, const char *name)
-{
-	return text.len == strlen(name) && strncasecmp(text.data, name, text.len) == 0;
-}
-
-/* A weight in thousandths, "0.5" or "1"; -1: it is none. */
-static int
-read_weight(TsString text)
-{
-	int weight;
-	int place = 100;
-
-	if (text.len == 0 || text.len > 5 || (text.data[0] != '0' && text.data[0] != '1'))
-		return -1;
-	weight = (text.data[0] - '0') * 1000;
-	if (text.len > 1 && text.data[1] != '.')
-		return -1;
-	for (size_t i = 2; i < text.len; i++, place /= 10)
-	{
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return -1;
-		weight += (text.data[i] - '0') * place;
-	}
-	return weight <= 1000 ? weight : -1;
-}
-
-/* Of an element's parameters; 1000 if they have none. */
-static int
-element_weight(TsString parameters)
-{
-	while (parameters.len > 0)
-	{
-		TsString value = cut(&parameters, ';');
-		TsString name = cut(&value, '=');
-
-		if (is_name(name, "q"))
-			return read_weight(trimmed(value));
-	}
-	return 1000;
-}
-
 Encoding
 encoding_choose(TsString accept_encoding)
 {
-	TsString rest = accept_encoding;
-	int weights[] = {-1, -1, -1}; /* -1: not said */
-	int any = -1;
-	Encoding best;
+	int any = http_quality(accept_encoding, "*");
+	int zstd = http_quality(accept_encoding, "zstd");
+	int gzip = http_quality(accept_encoding, "gzip");
 
-	while (rest.len > 0)
-	{
-		TsString element = cut(&rest, ',');
-		TsString name = cut(&element, ';');
-		int weight = element_weight(element);
-
-		if (weight < 0)
-			continue;
-		if (is_name(name, "gzip") || is_name(name, "x-gzip"))
-			weights[ENCODING_GZIP] = weight;
-		else if (is_name(name, "zstd"))
-			weights[ENCODING_ZSTD] = weight;
-		else if (is_name(name, "identity"))
-			weights[ENCODING_IDENTITY] = weight;
-		else if (is_name(name, "*"))
-			any = weight;
-	}
-	for (int i = ENCODING_GZIP; i <= ENCODING_ZSTD; i++)
-	{
-		if (weights[i] < 0)
-			weights[i] = any > 0 ? any : 0;
-	}
-	best = weights[ENCODING_ZSTD] >= weights[ENCODING_GZIP] ? ENCODING_ZSTD
-															: ENCODING_GZIP;
-	if (weights[best] == 0 || weights[best] < weights[ENCODING_IDENTITY])
+	if (gzip < 0)
+		gzip = http_quality(accept_encoding, "x-gzip");
+	if (gzip < 0)
+		gzip = any;
+	if (zstd < 0)
+		zstd = any;
+	if ((zstd <= 0 && gzip <= 0) ||
+		http_quality(accept_encoding, "identity") > (zstd > gzip ? zstd : gzip))
 		return ENCODING_IDENTITY;
-	return best;
+	return zstd >= gzip ? ENCODING_ZSTD : ENCODING_GZIP;
 }
 
 const char *

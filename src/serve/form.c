@@ -9,7 +9,7 @@
  */
 #include "form.h"
 
-#define FORM_TYPE "application/x-www-form-urlencoded"
+#include "http_text.h"
 
 /* ---- decoding ---- */
 
@@ -30,18 +30,17 @@ decode(const char *text, const char *end, char *out, size_t *len, TsError *err)
 
 	for (const char *from = text; from < end; from++)
 	{
-		int high, low;
+		int byte;
 
 		if (*from != '%')
 		{
 			*to++ = *from == '+' ? ' ' : *from;
 			continue;
 		}
-		high = end - from >= 3 ? ts_hex_digit(from[1]) : -1;
-		low = end - from >= 3 ? ts_hex_digit(from[2]) : -1;
-		if (high < 0 || low < 0)
+		byte = http_escaped_byte(from, end);
+		if (byte < 0)
 			return bad_escape(from, end, err);
-		*to++ = (char) (high * 16 + low);
+		*to++ = (char) byte;
 		from += 2;
 	}
 	*len = (size_t) (to - out);
@@ -160,16 +159,6 @@ form_value(const Form *form, const char *name, TsString *value)
 bool
 form_is_type(TsString content_type)
 {
-	size_t len = strlen(FORM_TYPE);
-
-	if (content_type.len < len)
-		return false;
-	for (size_t i = 0; i < len; i++)
-	{
-		char c = content_type.data[i];
-
-		if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != FORM_TYPE[i])
-			return false;
-	}
-	return content_type.len == len || strchr("; \t", content_type.data[len]) != NULL;
+	return http_is_word(http_cut(&content_type, ';'),
+						"application/x-www-form-urlencoded");
 }

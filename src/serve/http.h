@@ -26,6 +26,7 @@
 #include <openssl/ssl.h>
 
 #include "gate.h"
+#include "http_text.h"
 #include "serve_http.h"
 
 /* Of one connection: bytes that were read ahead, and that wait to be written. */

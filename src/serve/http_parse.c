@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "http_text.h"
 #include "serve_http.h"
 
 /* Empty lines before a request that are passed over. */
@@ -61,22 +62,6 @@ bad(HttpParser *parser, int status, const char *reason)
 	return PARSED_BAD;
 }
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
-}
-
-static bool
-equal_ignoring_case(TsString a, const char *b)
-{
-	size_t i = 0;
-
-	while (i < a.len && b[i] != '\0' && lower(a.data[i]) == lower(b[i]))
-		i++;
-	return i == a.len && b[i] == '\0';
-}
-
 /* ---- what llhttp finds ---- */
 
 static int
@@ -117,7 +102,7 @@ on_header_field(llhttp_t *llhttp, const char *at, size_t length)
 		return fail(parser, 431, "the request has too many header fields");
 	parser->last = 0;
 	while (parser->last < HTTP_FIELDS &&
-		   !equal_ignoring_case((TsString){at, length}, fields[parser->last].name))
+		   !http_is_word((TsString){at, length}, fields[parser->last].name))
 		parser->last++;
 	return 0;
 }
@@ -301,12 +286,12 @@ check_head(HttpParser *parser)
 	{
 		if (head->http_1_0)
 			return bad(parser, 400, "HTTP/1.0 has no Transfer-Encoding");
-		if (!equal_ignoring_case(coding, "chunked"))
+		if (!http_is_word(coding, "chunked"))
 			return bad(parser, 501, "the only transfer coding there is is chunked");
 	}
 	if (expect.len > 0 && !head->http_1_0)
 	{
-		if (!equal_ignoring_case(expect, "100-continue"))
+		if (!http_is_word(expect, "100-continue"))
 			return bad(parser, 417, "the only expectation there is is 100-continue");
 		head->expects_continue = head->chunked || head->length > 0;
 	}

@@ -1,42 +1,17 @@
 /*
  * http_text.c
- *	  Texts of HTTP: percent-encoding, lists with qualities, the names of statuses.
+ *	  Texts of HTTP: words, lists with weights, percent-encoding, the names of statuses.
  */
-#include "serve_http.h"
+#include "http_text.h"
+
+#include <strings.h>
+
+/* ---- words and lists ---- */
 
 bool
-http_percent_decode(TsString text, char *out, size_t *len)
+http_is_word(TsString word, const char *text)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++)
-	{
-		char c = text.data[i];
-
-		if (c == '%')
-		{
-			int high = i + 2 < text.len ? ts_hex_digit(text.data[i + 1]) : -1;
-			int low = high >= 0 ? ts_hex_digit(text.data[i + 2]) : -1;
-
-			if (low < 0)
-				return false;
-			c = (char) (high << 4 | low);
-			i += 2;
-		}
-		if (c == '\0')
-			return false;
-		out[n++] = c;
-	}
-	*len = n;
-	return ts_utf8_valid_prefix(out, n) == n;
-}
-
-/* ---- lists ---- */
-
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
+	return word.len == strlen(text) && strncasecmp(word.data, text, word.len) == 0;
 }
 
 static bool
@@ -45,8 +20,8 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static TsString
-trimmed(TsString text)
+TsString
+http_trim(TsString text)
 {
 	while (text.len > 0 && is_blank(text.data[0]))
 		text.data++, text.len--;
@@ -55,94 +30,128 @@ trimmed(TsString text)
 	return text;
 }
 
-/* Cuts what is before the first mark off *text, and the mark; false at the end. */
-static bool
-next_part(TsString *text, char mark, TsString *part)
+TsString
+http_cut(TsString *rest, char mark)
 {
-	const char *at;
+	const char *at = rest->len > 0 ? memchr(rest->data, mark, rest->len) : NULL;
+	TsString part = *rest;
 
-	if (text->data == NULL)
-		return false;
-	at = text->len > 0 ? memchr(text->data, mark, text->len) : NULL;
-	*part = *text;
 	if (at == NULL)
-		*text = (TsString){NULL, 0};
+		*rest = (TsString){"", 0};
 	else
 	{
-		part->len = (size_t) (at - text->data);
-		*text = (TsString){at + 1, text->len - part->len - 1};
+		part.len = (size_t) (at - part.data);
+		*rest = (TsString){at + 1, rest->len - part.len - 1};
 	}
-	*part = trimmed(*part);
-	return true;
-}
-
-/* q=0.5 in thousandths; what is malformed is as good as 1. */
-static int
-quality_of(TsString parameter)
-{
-	int value = 0;
-	int scale = 100;
-
-	if (parameter.len < 3 || lower(parameter.data[0]) != 'q' ||
-		parameter.data[1] != '=' || parameter.data[2] != '0')
-		return 1000;
-	if (parameter.len > 3 && parameter.data[3] != '.')
-		return 1000;
-	for (size_t i = 4; i < parameter.len; i++, scale /= 10)
-	{
-		if (parameter.data[i] < '0' || parameter.data[i] > '9')
-			return 1000;
-		value += (parameter.data[i] - '0') * scale;
-	}
-	return value;
-}
-
-static bool
-same_name(TsString a, const char *b)
-{
-	size_t i = 0;
-
-	while (i < a.len && b[i] != '\0' && lower(a.data[i]) == lower(b[i]))
-		i++;
-	return i == a.len && b[i] == '\0';
-}
-
-int
-http_quality(TsString header, const char *name)
-{
-	int best = -1;
-	TsString entry;
-
-	while (next_part(&header, ',', &entry))
-	{
-		int quality = 1000;
-		TsString part;
-
-		if (!next_part(&entry, ';', &part) || !same_name(part, name))
-			continue;
-		while (next_part(&entry, ';', &part))
-		{
-			if (part.len > 1 && lower(part.data[0]) == 'q' && part.data[1] == '=')
-				quality = quality_of(part);
-		}
-		if (quality > best)
-			best = quality;
-	}
-	return best;
+	return http_trim(part);
 }
 
 bool
 http_list_has(const char *list, TsString text)
 {
 	TsString rest = {list, strlen(list)};
-	TsString entry;
 
-	while (next_part(&rest, ',', &entry))
+	while (rest.len > 0)
 	{
+		TsString entry = http_cut(&rest, ',');
+
 		if (ts_string_is(entry, "*") || (entry.len > 0 && ts_string_equal(entry, text)))
 			return true;
 	}
 	return false;
+}
+
+/* A weight in thousandths, "0.5" or "1"; -1: it is none. */
+static int
+read_weight(TsString text)
+{
+	int weight;
+	int place = 100;
+
+	if (text.len == 0 || text.len > 5 || (text.data[0] != '0' && text.data[0] != '1'))
+		return -1;
+	weight = (text.data[0] - '0') * 1000;
+	if (text.len > 1 && text.data[1] != '.')
+		return -1;
+	for (size_t i = 2; i < text.len; i++, place /= 10)
+	{
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return -1;
+		weight += (text.data[i] - '0') * place;
+	}
+	return weight <= 1000 ? weight : -1;
+}
+
+/* What an element's parameters say; 1000 if they say nothing of it. */
+static int
+weight_of(TsString parameters)
+{
+	while (parameters.len > 0)
+	{
+		TsString value = http_cut(&parameters, ';');
+		TsString name = http_cut(&value, '=');
+
+		if (http_is_word(name, "q"))
+			return read_weight(http_trim(value));
+	}
+	return 1000;
+}
+
+int
+http_quality(TsString header, const char *name)
+{
+	int best = -1;
+
+	while (header.len > 0)
+	{
+		TsString element = http_cut(&header, ',');
+
+		if (http_is_word(http_cut(&element, ';'), name))
+		{
+			int weight = weight_of(element);
+
+			if (weight > best)
+				best = weight;
+		}
+	}
+	return best;
+}
+
+/* ---- percent-encoding ---- */
+
+int
+http_escaped_byte(const char *at, const char *end)
+{
+	int high, low;
+
+	if (end - at < 3 || at[0] != '%')
+		return -1;
+	high = ts_hex_digit(at[1]);
+	low = ts_hex_digit(at[2]);
+	return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+bool
+http_percent_decode(TsString text, char *out, size_t *len)
+{
+	const char *end = text.data + text.len;
+	size_t n = 0;
+
+	for (const char *from = text.data; from < end; from++)
+	{
+		int byte = (unsigned char) *from;
+
+		if (byte == '%')
+		{
+			byte = http_escaped_byte(from, end);
+			from += 2;
+		}
+		if (byte <= 0)
+			return false;
+		out[n++] = (char) byte;
+	}
+	*len = n;
+	return ts_utf8_valid_prefix(out, n) == n;
 }
 
 /* ---- statuses ---- */
@@ -156,10 +165,6 @@ http_status_text(int status)
 			return "OK";
 		case 204:
 			return "No Content";
-		case 206:
-			return "Partial Content";
-		case 304:
-			return "Not Modified";
 		case 400:
 			return "Bad Request";
 		case 401:

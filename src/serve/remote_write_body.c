@@ -7,55 +7,14 @@
  */
 #include <snappy-c.h>
 #include <string.h>
-#include <strings.h>
 #include <zstd.h>
 
+#include "http_text.h"
 #include "ts_remote_write.h"
 
 #define FIRST_ROOM (64 * 1024)
 
 /* ---- headers ---- */
-
-static TsString
-trim(TsString text)
-{
-	while (text.len > 0 && (*text.data == ' ' || *text.data == '\t'))
-	{
-		text.data++;
-		text.len--;
-	}
-	while (text.len > 0 &&
-		   (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
-static bool
-is_word(TsString text, const char *word)
-{
-	return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
-}
-
-/* What stands before the delimiter, trimmed; *rest becomes what stands behind it. */
-static TsString
-cut(TsString *rest, char delimiter)
-{
-	const char *found = rest->len > 0 ? memchr(rest->data, delimiter, rest->len) : NULL;
-	TsString first = *rest;
-
-	if (found != NULL)
-	{
-		first.len = (size_t) (found - rest->data);
-		rest->data = found + 1;
-		rest->len -= first.len + 1;
-	}
-	else
-	{
-		rest->data += rest->len;
-		rest->len = 0;
-	}
-	return trim(first);
-}
 
 static TsErrorCode
 unknown_header(const char *what, const char *expected, TsString text, TsError *err)
@@ -67,7 +26,7 @@ unknown_header(const char *what, const char *expected, TsString text, TsError *e
 TsErrorCode
 ts_write_content_type(const char *text, size_t len, TsWriteVersion *version, TsError *err)
 {
-	const TsString whole = trim((TsString){text, len});
+	const TsString whole = http_trim((TsString){text, len});
 	TsString rest = whole;
 	static const char expected[] =
 		"it is application/x-protobuf, with proto=prometheus.WriteRequest or "
@@ -76,21 +35,21 @@ ts_write_content_type(const char *text, size_t len, TsWriteVersion *version, TsE
 	*version = TS_WRITE_1;
 	if (whole.len == 0)
 		return TS_OK;
-	if (!is_word(cut(&rest, ';'), "application/x-protobuf"))
+	if (!http_is_word(http_cut(&rest, ';'), "application/x-protobuf"))
 		return unknown_header("content type", expected, whole, err);
 	while (rest.len > 0)
 	{
-		TsString value = cut(&rest, ';');
-		TsString name = cut(&value, '=');
+		TsString value = http_cut(&rest, ';');
+		TsString name = http_cut(&value, '=');
 
-		if (!is_word(name, "proto"))
+		if (!http_is_word(name, "proto"))
 			continue;
-		value = trim(value);
+		value = http_trim(value);
 		if (value.len >= 2 && value.data[0] == '"' && value.data[value.len - 1] == '"')
 			value = (TsString){value.data + 1, value.len - 2};
-		if (is_word(value, "prometheus.WriteRequest"))
+		if (http_is_word(value, "prometheus.WriteRequest"))
 			*version = TS_WRITE_1;
-		else if (is_word(value, "io.prometheus.write.v2.Request"))
+		else if (http_is_word(value, "io.prometheus.write.v2.Request"))
 			*version = TS_WRITE_2;
 		else
 			return unknown_header("content type", expected, whole, err);
@@ -102,13 +61,13 @@ TsErrorCode
 ts_write_content_encoding(const char *text, size_t len, TsWriteEncoding *encoding,
 						  TsError *err)
 {
-	const TsString word = trim((TsString){text, len});
+	const TsString word = http_trim((TsString){text, len});
 
-	if (word.len == 0 || is_word(word, "identity") || is_word(word, "none"))
+	if (word.len == 0 || http_is_word(word, "identity") || http_is_word(word, "none"))
 		*encoding = TS_WRITE_PLAIN;
-	else if (is_word(word, "snappy"))
+	else if (http_is_word(word, "snappy"))
 		*encoding = TS_WRITE_SNAPPY;
-	else if (is_word(word, "zstd"))
+	else if (http_is_word(word, "zstd"))
 		*encoding = TS_WRITE_ZSTD;
 	else
 		return unknown_header("content encoding", "it is snappy, zstd or identity", word,

@@ -19,6 +19,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "form.h"
 #include "identity.h"
 #include "reply.h"
 #include "serve_settings.h"
@@ -227,13 +228,11 @@ count_query(const ServeReply *reply, bool timed_out, instr_time since)
 static char *
 activity_of(const ServeRequest *request)
 {
-	static const char form[] = "application/x-www-form-urlencoded";
 	StringInfoData text;
 
 	initStringInfo(&text);
 	appendBinaryStringInfo(&text, request->target.data, (int) request->target.len);
-	if (request->content_type.len >= strlen(form) && request->content_encoding.len == 0 &&
-		pg_strncasecmp(request->content_type.data, form, strlen(form)) == 0)
+	if (form_is_type(request->content_type) && request->content_encoding.len == 0)
 	{
 		appendStringInfoChar(&text, request->query.len > 0 ? '&' : '?');
 		appendBinaryStringInfo(&text, request->body.data,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../src/serve/http_text.h"
 #include "serve_http.h"
 #include "unit.h"
 
@@ -304,8 +305,8 @@ test_texts(void)
 	CHECK(quality("deflate", "gzip") == -1, "%s", "");
 	CHECK(quality("", "gzip") == -1, "%s", "");
 	CHECK(quality("a/b;v=1;q=0.25,A/B ; q=0.5", "a/b") == 500, "%s", "");
-	CHECK(quality("a;q=0.1234", "a") == 123, "%s", "");
-	CHECK(quality("a;q=x", "a") == 1000, "%s", "");
+	CHECK(quality("a;q=0.123", "a") == 123, "%s", "");
+	CHECK(quality("a;q=x", "a") == -1, "%s", "");
 	CHECK(http_list_has("a, b", (TsString){"b", 1}), "%s", "");
 	CHECK(!http_list_has("a, b", (TsString){"c", 1}), "%s", "");
 	CHECK(!http_list_has("", (TsString){"", 0}), "%s", "");
