@@ -110,6 +110,9 @@ help: ## This list
 	@echo '  TESTS         the tests of pg_regress to run'
 	@echo '  SECONDS       length of make soak'
 	@echo '  TABLE         the one benchmark table to run'
+	@echo '  HOURS         hours of samples that the tables promql and ingest load (6)'
+	@echo '  DURATION      seconds of a measurement of the tables ingest (15) and combined'
+	@echo '  PRESET        size of the table combined: quick or standard'
 	@echo '  V             1: show the commands of the build'
 
 else # one flavour
