@@ -76,8 +76,11 @@ extern bool write_is_exemplars(Oid relid);
 
 /* A relation by a number that may be anybody's, locked until the end of the transaction. */
 extern Relation write_relation_open(Oid relid);
-/* Raises an error if a row that comes in past the executor would miss a trigger or a rule. */
-extern void write_refuse_what_fires(Relation rel);
+/*
+ * Raises an error if a row that comes in past the executor would miss a trigger or a rule;
+ * or, where rows are updated as well, if that would run one.
+ */
+extern void write_refuse_what_fires(Relation rel, bool updates);
 
 /* ---- remote_write_rows.c: rows of a request, collected ---- */
 

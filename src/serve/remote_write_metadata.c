@@ -216,7 +216,7 @@ write_metadata_check(Oid relid)
 	Relation rel = write_relation_open(relid);
 
 	check_privileges(relid);
-	write_refuse_what_fires(rel);
+	write_refuse_what_fires(rel, true);
 	relation_close(rel, NoLock);
 }
 

@@ -155,24 +155,39 @@ write_is_exemplars(Oid relid)
 
 /* ---- what may not be passed by ---- */
 
+/*
+ * Of updates, foreign keys that refer to the table do not matter: keys are not changed.
+ */
+static const char *
+why_fires(const Trigger *trigger, bool updates)
+{
+	if (trigger->tgenabled == TRIGGER_DISABLED)
+		return NULL;
+	if (TRIGGER_FOR_INSERT(trigger->tgtype))
+		return trigger->tgisinternal ? "a foreign key" : "a trigger on INSERT";
+	if (updates && TRIGGER_FOR_UPDATE(trigger->tgtype) && !trigger->tgisinternal)
+		return "a trigger on UPDATE";
+	return NULL;
+}
+
 void
-write_refuse_what_fires(Relation rel)
+write_refuse_what_fires(Relation rel, bool updates)
 {
 	const char *what = NULL;
 
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgenabled != TRIGGER_DISABLED)
-			what = trigger->tgisinternal ? "a foreign key" : "a trigger on INSERT";
-	}
+	for (int i = 0;
+		 what == NULL && rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+		what = why_fires(&rel->trigdesc->triggers[i], updates);
 	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
 	{
 		const RewriteRule *rule = rel->rd_rules->rules[i];
 
-		if (rule->event == CMD_INSERT && rule->enabled != RULE_DISABLED)
+		if (rule->enabled == RULE_DISABLED)
+			continue;
+		if (rule->event == CMD_INSERT)
 			what = "a rule on INSERT";
+		else if (updates && rule->event == CMD_UPDATE)
+			what = "a rule on UPDATE";
 	}
 	if (what != NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -284,7 +299,7 @@ write_target_open(Oid relid, bool exemplars, WriteTarget *target)
 	find_columns(rel, exemplars, target);
 	ExecCheckRTPerms(list_make1(write_target_entry(target)), true);
 	refuse_row_security(rel);
-	write_refuse_what_fires(rel);
+	write_refuse_what_fires(rel, false);
 	if (!needs_executor(rel, target))
 	{
 		TsTable *table = ts_table_get(rel);
