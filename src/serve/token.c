@@ -126,6 +126,19 @@ token_find_role(const Credentials *credentials, const char **why)
 
 /* ---- creating and revoking ---- */
 
+/*
+ * What somebody else's table makes a role run (remote write runs its constraints, for one)
+ * shall not get it a token, which would be good for ever after.
+ */
+static void
+check_unrestricted(const char *function)
+{
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("cannot execute %s within security-restricted operation",
+							   function)));
+}
+
 static void
 check_member(Oid role)
 {
@@ -194,6 +207,7 @@ mytsdb_create_token(PG_FUNCTION_ARGS)
 	Oid role;
 
 	PreventCommandIfReadOnly("mytsdb.create_token()");
+	check_unrestricted("mytsdb.create_token()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("role must not be null")));
@@ -223,6 +237,7 @@ mytsdb_revoke_token(PG_FUNCTION_ARGS)
 	Oid role;
 
 	PreventCommandIfReadOnly("mytsdb.revoke_token()");
+	check_unrestricted("mytsdb.revoke_token()");
 	rel = serve_catalog_open("token", RowExclusiveLock);
 	row = serve_catalog_find(rel, id);
 	role = HeapTupleIsValid(row) ? row_role(rel, row) : InvalidOid;
