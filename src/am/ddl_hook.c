@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "nodes/nodes.h"
@@ -108,6 +109,24 @@ may_create_databases(void)
 	return may;
 }
 
+/* As CREATE DATABASE has it. */
+static bool
+may_copy_database(Oid database)
+{
+	HeapTuple tuple;
+	bool template = false;
+
+	if (!may_create_databases())
+		return false;
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	if (HeapTupleIsValid(tuple))
+	{
+		template = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+		ReleaseSysCache(tuple);
+	}
+	return template || pg_database_ownercheck(database, GetUserId());
+}
+
 /*
  * Dropping, copying, moving or renaming a database wants nobody connected to it: our
  * worker leaves, and comes back later. Not for those whom the server will refuse.
@@ -122,7 +141,7 @@ send_workers_away(Node *stmt)
 		return;
 	database = get_database_oid(name, true);
 	if (OidIsValid(database) &&
-		(IsA(stmt, CreatedbStmt) ? may_create_databases()
+		(IsA(stmt, CreatedbStmt) ? may_copy_database(database)
 								 : pg_database_ownercheck(database, GetUserId())))
 	{
 		ts_workers_leave(database);

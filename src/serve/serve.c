@@ -36,6 +36,8 @@ ServeShared *serve_shared = NULL;
 static int my_number = -1;
 /* Times that this backend's transaction has sent the processes away. */
 static int my_leaves = 0;
+/* The outermost (sub)transaction that has. */
+static int my_leave_level;
 
 int
 serve_process_count(void)
@@ -256,15 +258,33 @@ serve_cancel(int number, uint64 request)
 /* ---- statements that want nobody in the database ---- */
 
 static void
-end_leaves(XactEvent event, void *arg)
+let_back(void)
 {
-	if (my_leaves == 0 || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
-						   event != XACT_EVENT_PREPARE))
-		return;
 	SpinLockAcquire(&serve_shared->mutex);
 	serve_shared->away -= my_leaves;
 	SpinLockRelease(&serve_shared->mutex);
 	my_leaves = 0;
+}
+
+static void
+end_leaves(XactEvent event, void *arg)
+{
+	if (my_leaves > 0 && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+						  event == XACT_EVENT_PREPARE))
+		let_back();
+}
+
+/* After one that fails, what was to be done to the database is not done. */
+static void
+end_leaves_of_subtransaction(SubXactEvent event, SubTransactionId mine,
+							 SubTransactionId parent, void *arg)
+{
+	if (my_leaves == 0 || GetCurrentTransactionNestLevel() > my_leave_level)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		let_back();
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		my_leave_level = GetCurrentTransactionNestLevel() - 1;
 }
 
 /* Tells all that are there to leave, if they should be told; returns how many are. */
@@ -298,8 +318,13 @@ serve_leave(Oid database)
 	if (serve_process_count() == 0 || name == NULL || strcmp(name, serve_database) != 0)
 		return;
 	if (!registered)
+	{
 		RegisterXactCallback(end_leaves, NULL);
+		RegisterSubXactCallback(end_leaves_of_subtransaction, NULL);
+	}
 	registered = true;
+	if (my_leaves == 0 || GetCurrentTransactionNestLevel() < my_leave_level)
+		my_leave_level = GetCurrentTransactionNestLevel();
 	SpinLockAcquire(&serve_shared->mutex);
 	serve_shared->away++;
 	SpinLockRelease(&serve_shared->mutex);
