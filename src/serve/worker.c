@@ -19,6 +19,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/lock.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -101,6 +102,8 @@ void
 worker_ends(void)
 {
 	disable_all_timeouts(false);
+	/* advisory ones of the session, by functions that tables have run */
+	LockReleaseAll(USER_LOCKMETHOD, true);
 	pg_atomic_write_u64(&me->running, 0);
 	pg_memory_barrier();
 	QueryCancelPending = false;
