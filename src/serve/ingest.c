@@ -16,6 +16,10 @@
  * that did not get its locks is written alone, when the group has its commit; all such
  * requests of a batch share LOCK_WAIT_MS, and then they are told to come again. So a table
  * that is locked (by an ALTER TABLE) holds up the writes to others for that long at most.
+ *
+ * Time: what a table has run when it is written (constraints, defaults) may take as long as
+ * its owner likes. A group is given up after GROUP_RUN_MS, and one request alone after
+ * mytsdb.query_timeout.
  */
 #include "postgres.h"
 
@@ -28,15 +32,18 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 
 #include "identity.h"
 #include "ingest.h"
+#include "serve_settings.h"
 #include "serve_stats.h"
 #include "ts_log.h"
 #include "ts_report.h"
 
 #define GROUP_LOCK_WAIT_MS 50
 #define LOCK_WAIT_MS       2000
+#define GROUP_RUN_MS       10000
 
 /* A batch on its way. */
 typedef struct Ingest
@@ -81,7 +88,7 @@ parse(IngestItem *item, WriteRequest *write)
 
 /*
  * Parses a request in a subtransaction. Returns whether it is to be applied; else it has
- * its reply, or waits because of a lock.
+ * its reply, or waits because of a lock. A group whose time is up goes no further.
  */
 static bool
 parse_apart(Ingest *ingest, IngestItem *item, WriteRequest *write, bool may_wait)
@@ -112,6 +119,8 @@ parse_apart(Ingest *ingest, IngestItem *item, WriteRequest *write, bool may_wait
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		parsed = false;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && may_wait)
+			ReThrowError(error);
 		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && may_wait)
 			item->state = INGEST_WAITS;
 		else
@@ -214,11 +223,15 @@ write_together(Ingest *ingest, int from, int to, bool may_wait, ErrorData **erro
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
+		enable_timeout_after(STATEMENT_TIMEOUT,
+							 may_wait ? Min(GROUP_RUN_MS, serve_query_timeout)
+									  : serve_query_timeout);
 		for (int i = from; i < to; i++)
 		{
 			if (ingest->items[i].state == INGEST_WAITS)
 				join(ingest, &ingest->items[i], may_wait);
 		}
+		disable_timeout(STATEMENT_TIMEOUT, false);
 		PopActiveSnapshot();
 		appended = ts_log_append_time();
 		INSTR_TIME_SET_CURRENT(start);
@@ -233,6 +246,8 @@ write_together(Ingest *ingest, int from, int to, bool may_wait, ErrorData **erro
 		HOLD_INTERRUPTS();
 		if (ingest_is_fault(*error))
 			EmitErrorReport();
+		disable_timeout(STATEMENT_TIMEOUT, false);
+		QueryCancelPending = false;
 		AbortCurrentTransaction();
 		FlushErrorState();
 		RESUME_INTERRUPTS();
