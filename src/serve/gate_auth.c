@@ -5,9 +5,10 @@
  *
  * Without credentials a request runs as mytsdb.anonymous_role, only while the server
  * listens on loopback alone, and only when it was sent to an address or to localhost: a
- * page from elsewhere whose name its owner lets point to this host gets nothing. With them
- * it is the role of a password (gate_auth_password.c) or of a token (token.c). The role
- * must have CONNECT on the database, and the privilege without which the request could only
+ * page from elsewhere whose name its owner lets point to this host gets nothing. Nor does
+ * such a request write when a page of another origin has sent it. With credentials it runs
+ * as the role of a password (gate_auth_password.c) or of a token (token.c). The role must
+ * have CONNECT on the database, and the privilege without which the request could only
  * fail; workers check all privileges again.
  *
  * What the catalogs say is asked for each request, in a transaction of its own, so that
@@ -34,6 +35,7 @@
 #include "utils/syscache.h"
 
 #include "gate_auth.h"
+#include "serve_http.h"
 #include "serve_settings.h"
 #include "serve_stats.h"
 #include "tenant.h"
@@ -236,6 +238,11 @@ authorize_anonymous(GateRequest *request, GateRefusal *refusal)
 		return refuse(refusal, 403,
 					  "without credentials this server must be addressed as localhost or "
 					  "by its IP address");
+	if (serve_routes[request->route].who == SERVE_BY_INGEST && request->origin.len > 0 &&
+		!http_list_has(serve_cors_origin, request->origin) &&
+		!http_list_has(serve_cors_origin, (TsString){"*", 1}))
+		return refuse(refusal, 403,
+					  "without credentials only pages of mytsdb.cors_origin may write");
 	return true;
 }
 
