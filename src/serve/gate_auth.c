@@ -35,7 +35,7 @@
 #include "utils/syscache.h"
 
 #include "gate_auth.h"
-#include "serve_http.h"
+#include "http_text.h"
 #include "serve_settings.h"
 #include "serve_stats.h"
 #include "tenant.h"
