@@ -61,6 +61,9 @@ typedef struct ServeRequest
 
 /* ---- replies (reply.c) ---- */
 
+#define SERVE_TEXT_TYPE "text/plain; charset=utf-8"
+#define SERVE_JSON_TYPE "application/json"
+
 /*
  * A reply being made. The body may be compressed (when the client takes it and it is long
  * enough) and goes to a temporary file when it grows: the writer need not care.

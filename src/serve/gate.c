@@ -219,7 +219,7 @@ do_nothing(evutil_socket_t fd, short what, void *arg)
 static void
 run_out(void)
 {
-	struct timeval look = {0, STOPPING_LOOK_MS * 1000};
+	struct timeval look = gate_timeval(STOPPING_LOOK_MS);
 	struct event *tick = event_new(gate_base, -1, EV_PERSIST, do_nothing, NULL);
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													serve_shutdown_grace);

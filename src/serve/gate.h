@@ -98,6 +98,13 @@ struct GateReply
 extern struct event_base *gate_base;
 /* Stops accepting has begun: what comes now is refused with 503. */
 extern bool gate_stopping;
+/* A time as libevent has it. */
+static inline struct timeval
+gate_timeval(int64 ms)
+{
+	return (struct timeval){ms / 1000, ms % 1000 * 1000};
+}
+
 /*
  * Calls back with errors caught: they are logged, an open transaction is aborted, and false
  * is returned.

@@ -79,12 +79,6 @@ has_waited(const GateRequest *request, int ms)
 	return serve_elapsed(request->began) >= (int64) ms * 1000;
 }
 
-static struct timeval
-in_ms(int ms)
-{
-	return (struct timeval){ms / 1000, (ms % 1000) * 1000};
-}
-
 /* ---- lines ---- */
 
 static Line *
@@ -260,7 +254,7 @@ static bool
 are_worth_a_worker(void)
 {
 	GateRequest *oldest = dlist_head_element(GateRequest, node, &writes);
-	struct timeval wait = in_ms(SECOND_WAIT_MS);
+	struct timeval wait = gate_timeval(SECOND_WAIT_MS);
 
 	if (workers_busy(SERVE_INGEST) == 0 || nwrites >= SECOND_COUNT ||
 		write_bytes >= SECOND_BYTES || has_waited(oldest, SECOND_WAIT_MS))
@@ -418,7 +412,7 @@ do_tick(void *arg)
 static void
 start_tick(void)
 {
-	struct timeval wait = in_ms(TICK_MS);
+	struct timeval wait = gate_timeval(TICK_MS);
 
 	if (nwrites + nqueries > 0 && !event_pending(tick, EV_TIMEOUT, NULL))
 		(void) event_add(tick, &wait);

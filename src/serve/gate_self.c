@@ -154,8 +154,7 @@ store_figures(void *arg)
 static void
 arm(void)
 {
-	struct timeval wait = {serve_self_interval / MS_PER_SEC,
-						   serve_self_interval % MS_PER_SEC * 1000};
+	struct timeval wait = gate_timeval(serve_self_interval);
 
 	if (serve_self_interval == 0)
 		(void) event_del(timer);

@@ -57,7 +57,7 @@ connection_output(HttpConnection *connection)
 void
 connection_set_timer(HttpConnection *connection, int64 ms)
 {
-	struct timeval time = {ms / 1000, ms % 1000 * 1000};
+	struct timeval time = gate_timeval(ms);
 
 	if (ms < 0)
 		evtimer_del(connection->timer);
@@ -282,7 +282,7 @@ static void
 tls_failed(HttpConnection *connection)
 {
 	static const char text[] = "HTTP/1.0 400 Bad Request\r\n"
-							   "Content-Type: text/plain; charset=utf-8\r\n"
+							   "Content-Type: " SERVE_TEXT_TYPE "\r\n"
 							   "Content-Length: 25\r\n"
 							   "Connection: close\r\n"
 							   "\r\n"

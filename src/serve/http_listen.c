@@ -75,7 +75,7 @@ resume_accepting(evutil_socket_t fd, short what, void *arg)
 static void
 on_accept_error(struct evconnlistener *listener, void *arg)
 {
-	struct timeval pause = {0, PAUSE_MS * 1000};
+	struct timeval pause = gate_timeval(PAUSE_MS);
 	int error = EVUTIL_SOCKET_ERROR();
 
 	if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM)
@@ -93,7 +93,7 @@ static void
 turn_away(int fd)
 {
 	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
-							   "Content-Type: text/plain; charset=utf-8\r\n"
+							   "Content-Type: " SERVE_TEXT_TYPE "\r\n"
 							   "Content-Length: 26\r\n"
 							   "Retry-After: 1\r\n"
 							   "Connection: close\r\n"
@@ -230,7 +230,7 @@ try_address(Address *address)
 static void
 try_all(void *arg)
 {
-	struct timeval later = {RETRY_S, 0};
+	struct timeval later = gate_timeval(RETRY_S * 1000);
 	bool missing = tls_wanted() && tls_context() == NULL;
 
 	for (int i = 0; i < address_count && !missing; i++)

@@ -10,7 +10,6 @@
 #include "http.h"
 #include "serve_stats.h"
 
-#define TEXT_TYPE        "text/plain; charset=utf-8"
 #define METRICS_TYPE     "text/plain; version=0.0.4; charset=utf-8"
 #define VARY             "Vary: Accept, Accept-Encoding\r\n"
 #define OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -44,7 +43,7 @@ answer(GateRequest *request, int status, const char *type, const char *data, Siz
 static void
 answer_text(GateRequest *request, int status, const char *text)
 {
-	answer(request, status, TEXT_TYPE, text, strlen(text));
+	answer(request, status, SERVE_TEXT_TYPE, text, strlen(text));
 }
 
 /* NULL, or why requests cannot be served as they should be. */

@@ -13,10 +13,9 @@
 #include "lib/stringinfo.h"
 
 #include "http.h"
+#include "promql_api.h"
 #include "serve_settings.h"
 #include "serve_stats.h"
-
-#define TEXT_TYPE "text/plain; charset=utf-8"
 
 /* ---- heads ---- */
 
@@ -219,35 +218,18 @@ error_type(int status)
 	}
 }
 
-static void
-append_json(StringInfo out, const char *text)
+static TsString
+refusal_body(ServeRoute route, int status, const char *message)
 {
-	char escaped[TS_JSON_ESCAPE_SIZE];
+	ApiOut out;
+	struct varlena *document;
 
-	for (; *text != '\0'; text++)
-	{
-		int len = ts_json_escape(*text, escaped);
-
-		if (len > 0)
-			appendBinaryStringInfo(out, escaped, len);
-		else
-			appendStringInfoChar(out, *text);
-	}
-}
-
-static void
-make_refusal(StringInfo body, ServeRoute route, int status, const char *message)
-{
-	initStringInfo(body);
-	if (speaks_api(route))
-	{
-		appendStringInfo(body, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":\"",
-						 error_type(status));
-		append_json(body, message);
-		appendStringInfoString(body, "\"}\n");
-	}
-	else
-		appendStringInfo(body, "%s\n", message);
+	if (!speaks_api(route))
+		return (TsString){psprintf("%s\n", message), strlen(message) + 1};
+	api_keep(&out);
+	api_error(&out, error_type(status), message);
+	document = (struct varlena *) DatumGetPointer(api_kept(&out));
+	return (TsString){VARDATA(document), VARSIZE(document) - VARHDRSZ};
 }
 
 typedef struct Refusal
@@ -263,13 +245,11 @@ refuse_work(void *arg)
 {
 	Refusal *refusal = arg;
 	ServeRoute route = refusal->request->route;
-	StringInfoData body;
 	GateReply reply = {.status = refusal->status, .fd = -1};
 
-	make_refusal(&body, route, refusal->status, refusal->message);
-	reply.content_type = speaks_api(route) ? "application/json" : TEXT_TYPE;
+	reply.content_type = speaks_api(route) ? SERVE_JSON_TYPE : SERVE_TEXT_TYPE;
 	reply.headers = (TsString){refusal->headers, strlen(refusal->headers)};
-	reply.body = (TsString){body.data, (size_t) body.len};
+	reply.body = refusal_body(route, refusal->status, refusal->message);
 	reply.size = reply.body.len;
 	gate_reply(refusal->request, &reply);
 }
@@ -344,7 +324,7 @@ reply_to_bytes(HttpConnection *connection, int status, const char *message)
 	serve_count_reply(ROUTE_UNKNOWN, status, 0);
 	begin_head(&head, status);
 	appendStringInfo(&head,
-					 "Content-Type: " TEXT_TYPE "\r\nContent-Length: %zu\r\n"
+					 "Content-Type: " SERVE_TEXT_TYPE "\r\nContent-Length: %zu\r\n"
 					 "Connection: close\r\n\r\n%s\n",
 					 strlen(message) + 1, message);
 	put(connection, head.data, (Size) head.len);

@@ -27,7 +27,6 @@
 #include "ingest.h"
 #include "serve_stats.h"
 
-#define TEXT_TYPE   "text/plain; charset=utf-8"
 #define RETRY_AFTER "1"
 
 /* The first version that senders and receivers of 2.x do not have in common. */
@@ -105,7 +104,7 @@ reply_refusals(const IngestItem *item)
 	const WriteRefusals *refused = &item->refused;
 	char line[160];
 
-	reply_status(item->reply, 400, TEXT_TYPE);
+	reply_status(item->reply, 400, SERVE_TEXT_TYPE);
 	snprintf(line, sizeof(line),
 			 "not all was written: " INT64_FORMAT " samples and " INT64_FORMAT
 			 " other items are refused\n",
@@ -144,7 +143,7 @@ ingest_reply_failed(IngestItem *item, int status, const char *message, bool retr
 {
 	item->nsamples = item->nhistograms = item->nexemplars = 0;
 	reply_reset(item->reply);
-	reply_status(item->reply, status, TEXT_TYPE);
+	reply_status(item->reply, status, SERVE_TEXT_TYPE);
 	if (retry)
 		reply_header(item->reply, "Retry-After", RETRY_AFTER);
 	write_headers(item);

@@ -47,6 +47,11 @@ extern int query_number_or(const ApiRequest *query, const char *name, int absent
 extern void
 query_bad_parameter(const char *name, const char *why) pg_attribute_noreturn();
 
+/* ---- documents (query_errors.c) ---- */
+
+/* What is written to `out` becomes the body of the reply. */
+extern void query_begin_document(ApiOut *out, ServeReply *reply, int status);
+
 /* ---- documents about the server (query_status.c) ---- */
 
 extern void query_build_info(ApiOut *out);

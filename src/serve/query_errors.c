@@ -12,8 +12,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "promql_api.h"
-#include "serve.h"
+#include "query.h"
 
 typedef struct ErrorKind
 {
@@ -116,6 +115,13 @@ take_piece(void *reply, const void *data, Size size)
 }
 
 void
+query_begin_document(ApiOut *out, ServeReply *reply, int status)
+{
+	reply_status(reply, status, SERVE_JSON_TYPE);
+	api_hand_on(out, take_piece, reply);
+}
+
+void
 serve_error_reply(const ServeRequest *request, const ErrorData *error, ServeReply *reply)
 {
 	const ErrorKind *kind = kind_of(error->sqlerrcode);
@@ -128,13 +134,11 @@ serve_error_reply(const ServeRequest *request, const ErrorData *error, ServeRepl
 		/* who reads remotely knows no 422: what cannot be done was asked for wrongly */
 		const bool read_wrongly = request->route == ROUTE_READ && kind == &execution;
 
-		reply_status(reply, read_wrongly ? 400 : kind->status,
-					 "text/plain; charset=utf-8");
+		reply_status(reply, read_wrongly ? 400 : kind->status, SERVE_TEXT_TYPE);
 		reply_text(reply, text);
 		reply_text(reply, "\n");
 		return;
 	}
-	reply_status(reply, kind->status, "application/json");
-	api_hand_on(&out, take_piece, reply);
+	query_begin_document(&out, reply, kind->status);
 	api_error(&out, kind->type, text);
 }

@@ -19,12 +19,6 @@
 
 /* ---- documents ---- */
 
-static void
-take_piece(void *reply, const void *data, Size size)
-{
-	reply_write(reply, data, size);
-}
-
 /* A document that is the same for everybody. */
 static void
 write_fixed(const ApiRequest *query, const char *data)
@@ -172,9 +166,21 @@ write_format_query(ApiRequest *query)
 }
 
 static void
+answer_format_query(ApiRequest *query)
+{
+	about_parameter(query, write_format_query, "query");
+}
+
+static void
 write_parse_query(ApiRequest *query)
 {
 	api_parse_query(&query->out, query_text(query, "query"));
+}
+
+static void
+answer_parse_query(ApiRequest *query)
+{
+	about_parameter(query, write_parse_query, "query");
 }
 
 /* ---- series ---- */
@@ -267,6 +273,26 @@ answer_tsdb(ApiRequest *query)
 	api_tsdb_status(&query->out, query->request->source, limit);
 }
 
+/* ---- the server ---- */
+
+static void
+answer_build_info(ApiRequest *query)
+{
+	query_build_info(&query->out);
+}
+
+static void
+answer_runtime_info(ApiRequest *query)
+{
+	query_runtime_info(&query->out, query->request->source);
+}
+
+static void
+answer_flags(ApiRequest *query)
+{
+	query_flags(&query->out);
+}
+
 /* ---- what we have none of ---- */
 
 static void
@@ -305,89 +331,52 @@ refuse_admin(ApiRequest *query)
 
 /* ---- all routes ---- */
 
-static void
-answer(ApiRequest *query)
+/* What answers a route: a function, or data that are the same for everybody. */
+typedef struct Answer
 {
-	switch (query->request->route)
-	{
-		case ROUTE_QUERY:
-			answer_query(query);
-			break;
-		case ROUTE_QUERY_RANGE:
-			answer_query_range(query);
-			break;
-		case ROUTE_QUERY_EXEMPLARS:
-			answer_query_exemplars(query);
-			break;
-		case ROUTE_FORMAT_QUERY:
-			about_parameter(query, write_format_query, "query");
-			break;
-		case ROUTE_PARSE_QUERY:
-			about_parameter(query, write_parse_query, "query");
-			break;
-		case ROUTE_SERIES:
-			answer_series(query);
-			break;
-		case ROUTE_LABELS:
-			answer_labels(query);
-			break;
-		case ROUTE_LABEL_VALUES:
-			answer_label_values(query);
-			break;
-		case ROUTE_METADATA:
-			answer_metadata(query);
-			break;
-		case ROUTE_TARGETS:
-			write_fixed(query, "{\"activeTargets\":[],\"droppedTargets\":[],"
-							   "\"droppedTargetCounts\":{}}");
-			break;
-		case ROUTE_TARGETS_METADATA:
-			answer_targets_metadata(query);
-			break;
-		case ROUTE_RULES:
-			answer_rules(query);
-			break;
-		case ROUTE_ALERTS:
-			write_fixed(query, "{\"alerts\":[]}");
-			break;
-		case ROUTE_ALERTMANAGERS:
-			write_fixed(query,
-						"{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}");
-			break;
-		case ROUTE_STATUS_BUILDINFO:
-			query_build_info(&query->out);
-			break;
-		case ROUTE_STATUS_RUNTIMEINFO:
-			query_runtime_info(&query->out, query->request->source);
-			break;
-		case ROUTE_STATUS_FLAGS:
-			query_flags(&query->out);
-			break;
-		case ROUTE_STATUS_CONFIG:
-			write_fixed(query, "{\"yaml\":\"global: {}\\n\"}");
-			break;
-		case ROUTE_STATUS_TSDB:
-			answer_tsdb(query);
-			break;
-		case ROUTE_STATUS_WALREPLAY:
-			write_fixed(query, "{\"min\":0,\"max\":0,\"current\":0}");
-			break;
-		case ROUTE_ADMIN_TSDB:
-			refuse_admin(query);
-			break;
-		default:
-			elog(ERROR, "route %d is not one of the query API", query->request->route);
-	}
-}
+	void (*write)(ApiRequest *query);
+	const char *data;
+} Answer;
+
+static const Answer answers[SERVE_ROUTES] = {
+	[ROUTE_QUERY] = {answer_query, NULL},
+	[ROUTE_QUERY_RANGE] = {answer_query_range, NULL},
+	[ROUTE_QUERY_EXEMPLARS] = {answer_query_exemplars, NULL},
+	[ROUTE_FORMAT_QUERY] = {answer_format_query, NULL},
+	[ROUTE_PARSE_QUERY] = {answer_parse_query, NULL},
+	[ROUTE_SERIES] = {answer_series, NULL},
+	[ROUTE_LABELS] = {answer_labels, NULL},
+	[ROUTE_LABEL_VALUES] = {answer_label_values, NULL},
+	[ROUTE_METADATA] = {answer_metadata, NULL},
+	[ROUTE_TARGETS] = {NULL, "{\"activeTargets\":[],\"droppedTargets\":[],"
+							 "\"droppedTargetCounts\":{}}"},
+	[ROUTE_TARGETS_METADATA] = {answer_targets_metadata, NULL},
+	[ROUTE_RULES] = {answer_rules, NULL},
+	[ROUTE_ALERTS] = {NULL, "{\"alerts\":[]}"},
+	[ROUTE_ALERTMANAGERS] = {NULL, "{\"activeAlertmanagers\":[],"
+								   "\"droppedAlertmanagers\":[]}"},
+	[ROUTE_STATUS_BUILDINFO] = {answer_build_info, NULL},
+	[ROUTE_STATUS_RUNTIMEINFO] = {answer_runtime_info, NULL},
+	[ROUTE_STATUS_FLAGS] = {answer_flags, NULL},
+	[ROUTE_STATUS_CONFIG] = {NULL, "{\"yaml\":\"global: {}\\n\"}"},
+	[ROUTE_STATUS_TSDB] = {answer_tsdb, NULL},
+	[ROUTE_STATUS_WALREPLAY] = {NULL, "{\"min\":0,\"max\":0,\"current\":0}"},
+	[ROUTE_ADMIN_TSDB] = {refuse_admin, NULL},
+};
 
 void
 serve_query(const ServeRequest *request, ServeReply *reply)
 {
 	ApiRequest query = {.request = request, .reply = reply};
+	const Answer *answer = &answers[request->route];
 
 	Assert(serve_routes[request->route].who == SERVE_BY_QUERY);
-	reply_status(reply, 200, "application/json");
 	query_read_form(&query);
-	api_hand_on(&query.out, take_piece, reply);
-	answer(&query);
+	query_begin_document(&query.out, reply, 200);
+	if (answer->write != NULL)
+		answer->write(&query);
+	else if (answer->data != NULL)
+		write_fixed(&query, answer->data);
+	else
+		elog(ERROR, "route %d is not one of the query API", request->route);
 }

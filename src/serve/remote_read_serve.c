@@ -18,7 +18,7 @@ put_into_reply(void *reply, const void *data, size_t size)
 static void
 refuse(ServeReply *reply, int status, const char *message)
 {
-	reply_status(reply, status, "text/plain; charset=utf-8");
+	reply_status(reply, status, SERVE_TEXT_TYPE);
 	reply_text(reply, message);
 	reply_text(reply, "\n");
 }

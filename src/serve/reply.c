@@ -22,7 +22,6 @@
 #include "serve_stats.h"
 
 #define COMPRESS_FROM 1024
-#define JSON_TYPE     "application/json"
 
 struct ServeReply
 {
@@ -59,7 +58,7 @@ static void
 begin(ServeReply *reply)
 {
 	reply->status = 200;
-	reply->content_type = JSON_TYPE;
+	reply->content_type = SERVE_JSON_TYPE;
 	resetStringInfo(&reply->headers);
 	reply->never_compress = false;
 	reply->decided = false;

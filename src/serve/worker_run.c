@@ -105,7 +105,7 @@ static void
 plain_error_reply(ServeReply *reply)
 {
 	reply_reset(reply);
-	reply_status(reply, 500, "text/plain; charset=utf-8");
+	reply_status(reply, 500, SERVE_TEXT_TYPE);
 	reply_text(reply, "internal error\n");
 	reply_finish(reply);
 }
@@ -280,7 +280,7 @@ fail_all(const ServeRequest *requests, ServeReply *const *replies, int count,
 	for (int i = 0; i < count; i++)
 	{
 		reply_reset(replies[i]);
-		reply_status(replies[i], 503, "text/plain; charset=utf-8");
+		reply_status(replies[i], 503, SERVE_TEXT_TYPE);
 		reply_header(replies[i], "Retry-After", "1");
 		reply_text(replies[i], "the write could not be done now\n");
 		reply_finish(replies[i]);
