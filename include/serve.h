@@ -47,7 +47,7 @@ typedef struct ServeRequest
 	ServeMethod method;
 	Oid role;             /* runs as; may log in, and is no superuser if anonymous */
 	Oid source;           /* the tenant's table of metrics */
-	TimestampTz received; /* when its head was complete */
+	TimestampTz received; /* when it was complete */
 	TsString target;      /* path and query string as they came, for logs */
 	TsString query;       /* the query string, still percent-encoded */
 	TsString argument;    /* the label's name in the path, percent-decoded */

@@ -58,8 +58,9 @@ typedef struct GateRequest
 	bool loopback;      /* the client's address is */
 	bool tls;
 	struct evbuffer *body;
-	TimestampTz received;
-	instr_time began;
+	TimestampTz received; /* when it was complete; from then on it waits and runs */
+	instr_time began;     /* when its head was complete ... */
+	instr_time completed; /* ... and its body */
 	/* set by gate_authorize() */
 	Oid role;
 	const char *role_name;

@@ -76,7 +76,7 @@ body_size(const GateRequest *request)
 static bool
 has_waited(const GateRequest *request, int ms)
 {
-	return serve_elapsed(request->began) >= (int64) ms * 1000;
+	return serve_elapsed(request->completed) >= (int64) ms * 1000;
 }
 
 /* ---- lines ---- */
@@ -225,7 +225,7 @@ give_query(GateWorker *worker)
 
 	dlist_delete(&line->node);
 	dlist_push_tail(&lines, &line->node);
-	serve_time(TIMING_QUEUE, serve_elapsed(request->began));
+	serve_time(TIMING_QUEUE, serve_elapsed(request->completed));
 	return give(worker, &request, 1);
 }
 

@@ -87,6 +87,7 @@ new_request(void)
 	request->client = "";
 	request->received = GetCurrentTimestamp();
 	INSTR_TIME_SET_CURRENT(request->began);
+	request->completed = request->began;
 	request->worker = -1;
 	request->body = evbuffer_new();
 	if (request->body == NULL)
@@ -341,6 +342,9 @@ request_complete(GateRequest *request)
 {
 	GateRefusal refusal = {0};
 
+	/* its time does not begin before: a slow line is no long query */
+	request->received = GetCurrentTimestamp();
+	INSTR_TIME_SET_CURRENT(request->completed);
 	if (!request->bytes_allowed && request->body_counted > 0 &&
 		!gate_allow_bytes(request, request->body_counted, &refusal))
 		refuse(request, &refusal);

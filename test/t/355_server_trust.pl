@@ -83,6 +83,16 @@ subtest 'read-only transactions' => sub {
 	is(ask("Bearer $token")->{status}, 200, 'which is as good as before');
 };
 
+# As long as it takes to come, nothing runs.
+subtest 'a slow line' => sub {
+	my $client = Http->connect($port);
+	my $bytes = Http::bytes('POST', '/api/v1/query',
+		headers => [ 'Content-Type' => 'application/x-www-form-urlencoded', Authorization => $alice ],
+		content => Http::form(query => 'count_over_time(vector(1)[10d:1s])'));
+	$client->send_pieces(4, substr($bytes, 0, -10), substr $bytes, -10);
+	is($client->receive->{status}, 200, 'is no query that takes too long');
+};
+
 subtest 'locks of the session' => sub {
 	is(write_sample($alice, prefix => '/tenant/eve', by => 'lock')->{status}, 204, 'written');
 	is($node->sql(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}), 0, 'the worker keeps none');
