@@ -151,11 +151,14 @@ store_figures(void *arg)
 
 /* ---- time ---- */
 
+static int armed; /* the interval that the timer goes by */
+
 static void
 arm(void)
 {
 	struct timeval wait = gate_timeval(serve_self_interval);
 
+	armed = serve_self_interval;
 	if (serve_self_interval == 0)
 		(void) event_del(timer);
 	else if (event_add(timer, &wait) != 0)
@@ -186,10 +189,7 @@ gate_self_start(void)
 void
 gate_self_reload(void)
 {
-	static int interval = 0;
-
 	/* What has not changed goes on: reloads that come often would put it off for ever. */
-	if (interval != serve_self_interval)
+	if (armed != serve_self_interval)
 		arm();
-	interval = serve_self_interval;
 }
