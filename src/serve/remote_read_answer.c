@@ -40,7 +40,7 @@ size_t
 ts_read_open_message(uint64_t length, uint8_t opening[TS_READ_OPENING])
 {
 	opening[0] = WIRE_TAG(1, WIRE_BYTES);
-	return 1 + read_varint_write(length, opening + 1);
+	return 1 + wire_write_varint(length, opening + 1);
 }
 
 /* ---- CRC-32C ---- */
@@ -88,9 +88,9 @@ put_frame(TsReadWriter *writer)
 	if (writer->query > 0)
 	{
 		index[0] = WIRE_TAG(2, WIRE_VARINT);
-		nindex = 1 + read_varint_write(writer->query, index + 1);
+		nindex = 1 + wire_write_varint(writer->query, index + 1);
 	}
-	n = read_varint_write(nopening + out->size + nindex, frame);
+	n = wire_write_varint(nopening + out->size + nindex, frame);
 	crc = crc32c(UINT32_MAX, opening, nopening);
 	crc = crc32c(crc, out->data, out->size);
 	crc = ~crc32c(crc, index, nindex);
@@ -116,12 +116,12 @@ put_chunk(TsReadWriter *writer)
 	if (out->size > writer->labels_size &&
 		out->size + chunk->bytes.size > FRAME_SIZE - FRAME_SIZE / 64)
 		put_frame(writer);
-	begin = read_begin_inner(out, 2);
-	read_field_varint(out, 1, (uint64_t) chunk->min_time);
-	read_field_varint(out, 2, (uint64_t) chunk->max_time);
-	read_field_varint(out, 3, chunk->kind);
-	read_field_bytes(out, 4, chunk->bytes.data, chunk->bytes.size);
-	read_end_inner(out, begin);
+	begin = wire_begin_inner(out, 2);
+	wire_field_varint(out, 1, (uint64_t) chunk->min_time);
+	wire_field_varint(out, 2, (uint64_t) chunk->max_time);
+	wire_field_varint(out, 3, chunk->kind);
+	wire_field_bytes(out, 4, chunk->bytes.data, chunk->bytes.size);
+	wire_end_inner(out, begin);
 	ts_chunk_empty(chunk);
 }
 
@@ -162,10 +162,10 @@ ts_read_put_float(TsReadWriter *writer, int64_t time, double value)
 		(void) ts_chunk_add_float(&writer->chunk, time, value);
 		return;
 	}
-	begin = read_begin_inner(out, 2);
-	read_field_double(out, 1, value);
-	read_field_varint(out, 2, (uint64_t) time);
-	read_end_inner(out, begin);
+	begin = wire_begin_inner(out, 2);
+	wire_field_double(out, 1, value);
+	wire_field_varint(out, 2, (uint64_t) time);
+	wire_end_inner(out, begin);
 	flush_samples(writer, FLUSH_SIZE);
 }
 
@@ -183,9 +183,9 @@ ts_read_put_histogram(TsReadWriter *writer, int64_t time, const TsHistogram *h)
 		(void) ts_chunk_add_histogram(&writer->chunk, time, h);
 		return;
 	}
-	begin = read_begin_inner(out, 4);
+	begin = wire_begin_inner(out, 4);
 	read_put_histogram(out, time, h);
-	read_end_inner(out, begin);
+	wire_end_inner(out, begin);
 	flush_samples(writer, FLUSH_SIZE);
 }
 

@@ -70,11 +70,11 @@ read_bytes_put(TsReadBytes *bytes, const void *data, size_t size)
 }
 
 void
-read_end_inner(TsReadBytes *bytes, size_t begin)
+wire_end_inner(TsReadBytes *bytes, size_t begin)
 {
 	uint8_t length[WIRE_VARINT_MAX];
 	size_t inner = bytes->size - begin;
-	size_t n = read_varint_write(inner, length);
+	size_t n = wire_write_varint(inner, length);
 
 	if (read_bytes_reserve(bytes, n) == NULL)
 		return;
@@ -92,10 +92,10 @@ read_put_labels(TsReadBytes *bytes, const void *labels, size_t size)
 	labels_iter_init(&iter, labels, size);
 	while (labels_iter_next(&iter, &pair))
 	{
-		size_t begin = read_begin_inner(bytes, 1);
+		size_t begin = wire_begin_inner(bytes, 1);
 
-		read_field_bytes(bytes, 1, pair.name.data, pair.name.len);
-		read_field_bytes(bytes, 2, pair.value.data, pair.value.len);
-		read_end_inner(bytes, begin);
+		wire_field_bytes(bytes, 1, pair.name.data, pair.name.len);
+		wire_field_bytes(bytes, 2, pair.value.data, pair.value.len);
+		wire_end_inner(bytes, begin);
 	}
 }

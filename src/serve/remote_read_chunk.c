@@ -104,7 +104,7 @@ static void
 put_varint_bits(TsChunk *chunk, uint64_t value)
 {
 	uint8_t bytes[WIRE_VARINT_MAX];
-	size_t n = read_varint_write(value, bytes);
+	size_t n = wire_write_varint(value, bytes);
 
 	for (size_t i = 0; i < n; i++)
 		put_bits(chunk, bytes[i], 8);
@@ -288,7 +288,7 @@ ts_chunk_add_float(TsChunk *chunk, int64_t time, double value)
 	if (chunk->n == 0)
 	{
 		begin_chunk(chunk, TS_CHUNK_FLOATS, 0);
-		put_varint_bits(chunk, read_zigzag(time));
+		put_varint_bits(chunk, wire_to_zigzag(time));
 		put_xor_first(chunk, &chunk->sum, value);
 	}
 	else

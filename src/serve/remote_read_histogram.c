@@ -39,11 +39,11 @@ put_spans(TsReadBytes *bytes, uint32_t field, const TsSpan *spans, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 	{
-		size_t begin = read_begin_inner(bytes, field);
+		size_t begin = wire_begin_inner(bytes, field);
 
-		read_field_varint(bytes, 1, (uint32_t) read_zigzag(spans[i].offset));
-		read_field_varint(bytes, 2, spans[i].length);
-		read_end_inner(bytes, begin);
+		wire_field_varint(bytes, 1, (uint32_t) wire_to_zigzag(spans[i].offset));
+		wire_field_varint(bytes, 2, spans[i].length);
+		wire_end_inner(bytes, begin);
 	}
 }
 
@@ -55,21 +55,21 @@ put_deltas(TsReadBytes *bytes, uint32_t field, const double *counts, uint32_t n)
 
 	if (n == 0)
 		return;
-	begin = read_begin_inner(bytes, field);
+	begin = wire_begin_inner(bytes, field);
 	for (uint32_t i = 0; i < n; i++)
 	{
 		const int64_t count = (int64_t) counts[i];
 
-		read_put_varint(bytes, read_zigzag(count - last));
+		wire_put_varint(bytes, wire_to_zigzag(count - last));
 		last = count;
 	}
-	read_end_inner(bytes, begin);
+	wire_end_inner(bytes, begin);
 }
 
 static void
 put_doubles(TsReadBytes *bytes, uint32_t field, const double *numbers, uint32_t n)
 {
-	read_field_bytes(bytes, field, numbers, sizeof(double) * n);
+	wire_field_bytes(bytes, field, numbers, sizeof(double) * n);
 }
 
 /* The alternative that is there says which kind it is: also a 0 is written. */
@@ -78,12 +78,12 @@ put_alternative(TsReadBytes *bytes, uint32_t field, bool integer, double count)
 {
 	if (integer)
 	{
-		read_put_tag(bytes, field, WIRE_VARINT);
-		read_put_varint(bytes, (uint64_t) count);
+		wire_put_tag(bytes, field, WIRE_VARINT);
+		wire_put_varint(bytes, (uint64_t) count);
 		return;
 	}
-	read_put_tag(bytes, field + 1, WIRE_FIXED64);
-	read_put_fixed64(bytes, count);
+	wire_put_tag(bytes, field + 1, WIRE_FIXED64);
+	wire_put_fixed64(bytes, count);
 }
 
 void
@@ -92,9 +92,9 @@ read_put_histogram(TsReadBytes *bytes, int64_t time, const TsHistogram *h)
 	const bool integer = read_has_integers(h);
 
 	put_alternative(bytes, 1, integer, h->count);
-	read_field_double(bytes, 3, h->sum);
-	read_field_varint(bytes, 4, (uint32_t) read_zigzag(h->schema));
-	read_field_double(bytes, 5, h->zero_threshold);
+	wire_field_double(bytes, 3, h->sum);
+	wire_field_varint(bytes, 4, (uint32_t) wire_to_zigzag(h->schema));
+	wire_field_double(bytes, 5, h->zero_threshold);
 	put_alternative(bytes, 6, integer, h->zero_count);
 	put_spans(bytes, 8, h->negative_spans, h->nnegative_spans);
 	if (integer)
@@ -106,7 +106,7 @@ read_put_histogram(TsReadBytes *bytes, int64_t time, const TsHistogram *h)
 		put_deltas(bytes, 12, h->positive, h->npositive);
 	else
 		put_doubles(bytes, 13, h->positive, h->npositive);
-	read_field_varint(bytes, 14, h->hint); /* the enumeration has our order */
-	read_field_varint(bytes, 15, (uint64_t) time);
+	wire_field_varint(bytes, 14, h->hint); /* the enumeration has our order */
+	wire_field_varint(bytes, 15, (uint64_t) time);
 	put_doubles(bytes, 16, h->bounds, h->nbounds);
 }

@@ -24,7 +24,7 @@ ts_snappy_begin(TsSnappy *snappy, uint64_t size, TsReadSink sink, void *sink_arg
 	snappy->compressed = allocator->alloc(allocator->ctx, snappy->room);
 	if (snappy->compressed == NULL)
 		return false;
-	sink(sink_arg, preamble, read_varint_write(size, preamble));
+	sink(sink_arg, preamble, wire_write_varint(size, preamble));
 	return true;
 }
 
@@ -33,7 +33,7 @@ put_piece(TsSnappy *snappy)
 {
 	size_t size = snappy->room;
 	uint8_t length[WIRE_VARINT_MAX];
-	size_t skip = read_varint_write(snappy->n, length);
+	size_t skip = wire_write_varint(snappy->n, length);
 
 	/* cannot fail: there is room for the worst of all */
 	(void) snappy_compress(snappy->piece, snappy->n, snappy->compressed, &size);

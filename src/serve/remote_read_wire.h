@@ -1,6 +1,7 @@
 /*
  * remote_read_wire.h
- *	  Writing protobuf messages into growing bytes, for remote read's answers.
+ *	  Writing protobuf messages into growing bytes, for remote read's answers and for the
+ *	  figures that the server writes to itself.
  *
  * Fields that have their default are left out, as proto3 does it, but where an alternative
  * (oneof) says something by being there.
@@ -21,7 +22,7 @@ extern void read_bytes_put(TsReadBytes *bytes, const void *data, size_t size);
 
 /* Writes a varint, returns its size. */
 static inline size_t
-read_varint_write(uint64_t value, uint8_t *out)
+wire_write_varint(uint64_t value, uint8_t *out)
 {
 	size_t n = 0;
 
@@ -35,73 +36,73 @@ read_varint_write(uint64_t value, uint8_t *out)
 }
 
 static inline void
-read_put_varint(TsReadBytes *bytes, uint64_t value)
+wire_put_varint(TsReadBytes *bytes, uint64_t value)
 {
 	uint8_t *out = read_bytes_reserve(bytes, WIRE_VARINT_MAX);
 
 	if (out != NULL)
-		bytes->size += read_varint_write(value, out);
+		bytes->size += wire_write_varint(value, out);
 }
 
 static inline uint64_t
-read_zigzag(int64_t value)
+wire_to_zigzag(int64_t value)
 {
 	return ((uint64_t) value << 1) ^ (uint64_t) (value >> 63);
 }
 
 static inline void
-read_put_fixed64(TsReadBytes *bytes, double value)
+wire_put_fixed64(TsReadBytes *bytes, double value)
 {
 	read_bytes_put(bytes, &value, sizeof(value));
 }
 
 static inline void
-read_put_tag(TsReadBytes *bytes, uint32_t field, uint32_t type)
+wire_put_tag(TsReadBytes *bytes, uint32_t field, uint32_t type)
 {
-	read_put_varint(bytes, WIRE_TAG(field, type));
+	wire_put_varint(bytes, WIRE_TAG(field, type));
 }
 
 /* Fields of numbers; 0 (by its bits) is left out. */
 static inline void
-read_field_varint(TsReadBytes *bytes, uint32_t field, uint64_t value)
+wire_field_varint(TsReadBytes *bytes, uint32_t field, uint64_t value)
 {
 	if (value == 0)
 		return;
-	read_put_tag(bytes, field, WIRE_VARINT);
-	read_put_varint(bytes, value);
+	wire_put_tag(bytes, field, WIRE_VARINT);
+	wire_put_varint(bytes, value);
 }
 
 static inline void
-read_field_double(TsReadBytes *bytes, uint32_t field, double value)
+wire_field_double(TsReadBytes *bytes, uint32_t field, double value)
 {
 	uint64_t bits;
 
 	memcpy(&bits, &value, sizeof(bits));
 	if (bits == 0)
 		return;
-	read_put_tag(bytes, field, WIRE_FIXED64);
-	read_put_fixed64(bytes, value);
+	wire_put_tag(bytes, field, WIRE_FIXED64);
+	wire_put_fixed64(bytes, value);
 }
 
 static inline void
-read_field_bytes(TsReadBytes *bytes, uint32_t field, const void *data, size_t size)
+wire_field_bytes(TsReadBytes *bytes, uint32_t field, const void *data, size_t size)
 {
 	if (size == 0)
 		return;
-	read_put_tag(bytes, field, WIRE_BYTES);
-	read_put_varint(bytes, size);
+	wire_put_tag(bytes, field, WIRE_BYTES);
+	wire_put_varint(bytes, size);
 	read_bytes_put(bytes, data, size);
 }
 
 /* A message or a packed list: written between these two, the length is put in at the end. */
 static inline size_t
-read_begin_inner(TsReadBytes *bytes, uint32_t field)
+wire_begin_inner(TsReadBytes *bytes, uint32_t field)
 {
-	read_put_tag(bytes, field, WIRE_BYTES);
+	wire_put_tag(bytes, field, WIRE_BYTES);
 	return bytes->size;
 }
 
-extern void read_end_inner(TsReadBytes *bytes, size_t begin);
+extern void wire_end_inner(TsReadBytes *bytes, size_t begin);
 
 /* Labels of a payload, each as field 1. */
 extern void read_put_labels(TsReadBytes *bytes, const void *labels, size_t size);

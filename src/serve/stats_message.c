@@ -11,9 +11,12 @@
 
 #include <snappy-c.h>
 
+#include "lib/stringinfo.h"
+
 #include "metrics_text.h"
-#include "port/pg_bswap.h"
+#include "remote_read_wire.h"
 #include "stats.h"
+#include "ts_report.h"
 
 /* Fields of WriteRequest, TimeSeries, Label, Sample and MetricMetadata. */
 #define FIELD_SERIES          1
@@ -29,10 +32,6 @@
 #define FIELD_METADATA_HELP   4
 #define FIELD_METADATA_UNIT   5
 
-#define WIRE_VARINT 0
-#define WIRE_FIXED8 1
-#define WIRE_BYTES  2
-
 /* __name__, job, instance, le. */
 #define OWN_LABELS 4
 
@@ -42,91 +41,36 @@ typedef struct MessageSink
 	MetricsSink sink;
 	const char *instance;
 	int64 ms;
-	StringInfoData out;
-	StringInfoData part; /* of out, being made */
+	TsReadBytes out;
 	StringInfoData name;
 } MessageSink;
-
-/* ---- the wire ---- */
-
-static void
-put_varint(StringInfo out, uint64 value)
-{
-	while (value >= 0x80)
-	{
-		appendStringInfoChar(out, (char) (value | 0x80));
-		value >>= 7;
-	}
-	appendStringInfoChar(out, (char) value);
-}
-
-static void
-put_tag(StringInfo out, int field, int wire)
-{
-	put_varint(out, (uint64) field << 3 | (uint64) wire);
-}
-
-static void
-put_bytes(StringInfo out, int field, const char *data, size_t len)
-{
-	put_tag(out, field, WIRE_BYTES);
-	put_varint(out, len);
-	appendBinaryStringInfo(out, data, (int) len);
-}
-
-static void
-put_text(StringInfo out, int field, const char *text)
-{
-	put_bytes(out, field, text, strlen(text));
-}
-
-static size_t
-varint_size(uint64 value)
-{
-	size_t size = 1;
-
-	while (value >= 0x80)
-	{
-		value >>= 7;
-		size++;
-	}
-	return size;
-}
-
-static size_t
-text_size(const char *text)
-{
-	size_t len = strlen(text);
-
-	return 1 + varint_size(len) + len;
-}
 
 /* ---- messages ---- */
 
 static void
-put_label(StringInfo out, const MetricsLabel *label)
+put_text(TsReadBytes *out, uint32 field, const char *text)
 {
-	put_tag(out, FIELD_SERIES_LABEL, WIRE_BYTES);
-	put_varint(out, text_size(label->name) + text_size(label->value));
-	put_text(out, FIELD_LABEL_NAME, label->name);
-	put_text(out, FIELD_LABEL_VALUE, label->value);
+	wire_field_bytes(out, field, text, strlen(text));
 }
 
 static void
-put_sample(StringInfo out, double value, int64 ms)
+put_label(TsReadBytes *out, const MetricsLabel *label)
 {
-	uint64 bits;
+	size_t begin = wire_begin_inner(out, FIELD_SERIES_LABEL);
 
-	memcpy(&bits, &value, sizeof(bits));
-#ifdef WORDS_BIGENDIAN
-	bits = pg_bswap64(bits);
-#endif
-	put_tag(out, FIELD_SERIES_SAMPLE, WIRE_BYTES);
-	put_varint(out, 1 + sizeof(bits) + 1 + varint_size((uint64) ms));
-	put_tag(out, FIELD_SAMPLE_VALUE, WIRE_FIXED8);
-	appendBinaryStringInfo(out, (const char *) &bits, sizeof(bits));
-	put_tag(out, FIELD_SAMPLE_TIME, WIRE_VARINT);
-	put_varint(out, (uint64) ms);
+	put_text(out, FIELD_LABEL_NAME, label->name);
+	put_text(out, FIELD_LABEL_VALUE, label->value);
+	wire_end_inner(out, begin);
+}
+
+static void
+put_sample(TsReadBytes *out, double value, int64 ms)
+{
+	size_t begin = wire_begin_inner(out, FIELD_SERIES_SAMPLE);
+
+	wire_field_double(out, FIELD_SAMPLE_VALUE, value);
+	wire_field_varint(out, FIELD_SAMPLE_TIME, (uint64) ms);
+	wire_end_inner(out, begin);
 }
 
 /* As remote write numbers them. */
@@ -149,19 +93,19 @@ static void
 tell_metadata(MetricsSink *sink, const MetricsFamily *family)
 {
 	MessageSink *message = (MessageSink *) sink;
-	StringInfo part = &message->part;
+	TsReadBytes *out = &message->out;
+	size_t begin;
 
 	resetStringInfo(&message->name);
 	appendStringInfo(&message->name, "%s%s", family->name,
 					 family->kind == METRICS_COUNTER ? "_total" : "");
-	resetStringInfo(part);
-	put_tag(part, FIELD_METADATA_TYPE, WIRE_VARINT);
-	put_varint(part, (uint64) type_number(family->kind));
-	put_text(part, FIELD_METADATA_FAMILY, message->name.data);
-	put_text(part, FIELD_METADATA_HELP, family->help);
+	begin = wire_begin_inner(out, FIELD_METADATA);
+	wire_field_varint(out, FIELD_METADATA_TYPE, (uint64) type_number(family->kind));
+	put_text(out, FIELD_METADATA_FAMILY, message->name.data);
+	put_text(out, FIELD_METADATA_HELP, family->help);
 	if (family->unit != NULL)
-		put_text(part, FIELD_METADATA_UNIT, family->unit);
-	put_bytes(&message->out, FIELD_METADATA, part->data, (size_t) part->len);
+		put_text(out, FIELD_METADATA_UNIT, family->unit);
+	wire_end_inner(out, begin);
 }
 
 static int
@@ -174,10 +118,11 @@ static void
 tell_sample(MetricsSink *sink, const MetricsFamily *family, const MetricsSample *sample)
 {
 	MessageSink *message = (MessageSink *) sink;
-	StringInfo part = &message->part;
+	TsReadBytes *out = &message->out;
 	MetricsLabel labels[METRICS_LABELS + OWN_LABELS];
 	char bound[METRICS_NUMBER_SIZE];
 	int count = 0;
+	size_t begin;
 
 	resetStringInfo(&message->name);
 	appendStringInfo(&message->name, "%s%s", family->name, sample->suffix);
@@ -191,11 +136,11 @@ tell_sample(MetricsSink *sink, const MetricsFamily *family, const MetricsSample 
 		labels[count++] = sample->labels[i];
 	qsort(labels, count, sizeof(MetricsLabel), compare_labels);
 
-	resetStringInfo(part);
+	begin = wire_begin_inner(out, FIELD_SERIES);
 	for (int i = 0; i < count; i++)
-		put_label(part, &labels[i]);
-	put_sample(part, sample->value, message->ms);
-	put_bytes(&message->out, FIELD_SERIES, part->data, (size_t) part->len);
+		put_label(out, &labels[i]);
+	put_sample(out, sample->value, message->ms);
+	wire_end_inner(out, begin);
 }
 
 char *
@@ -203,19 +148,22 @@ stats_message(const char *instance, int64 ms, size_t *size)
 {
 	MessageSink message = {
 		.sink = {tell_metadata, tell_sample}, .instance = instance, .ms = ms};
+	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
 	size_t room;
 	char *compressed;
 
 	Assert(ms >= 0);
-	initStringInfo(&message.out);
-	initStringInfo(&message.part);
+	ts_read_bytes_init(&message.out, &allocator);
 	initStringInfo(&message.name);
 	stats_tell(&message.sink);
 	stats_tell_processes(&message.sink);
-	room = snappy_max_compressed_length((size_t) message.out.len);
+	if (message.out.failed)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	room = snappy_max_compressed_length(message.out.size);
 	compressed = palloc(room);
 	/* cannot fail: there is room for the worst of all */
-	(void) snappy_compress(message.out.data, (size_t) message.out.len, compressed, &room);
+	(void) snappy_compress((const char *) message.out.data, message.out.size, compressed,
+						   &room);
 	*size = room;
 	return compressed;
 }
