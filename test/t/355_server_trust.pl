@@ -61,6 +61,8 @@ BEGIN
 		PERFORM pg_advisory_lock(42);
 	ELSIF what = 'loop' THEN
 		PERFORM pg_sleep(1000);
+	ELSIF what = 'pause' THEN
+		PERFORM pg_sleep(1);
 	END IF;
 	RETURN true;
 END $$;
@@ -131,17 +133,37 @@ subtest 'pages of others' => sub {
 	is(write_sample(undef, %options)->{status}, 403, 'and still no other');
 };
 
-subtest 'a write has an end' => sub {
-	my $slow = Http->connect($port);
-	my %request = Http::write1({ labels => { __name__ => 'up', by => 'loop' }, samples => [ [ $now++, 1 ] ] });
+sub start_write
+{
+	my ($by, $prefix) = @_;
+	my $client = Http->connect($port);
+	my %request = Http::write1({ labels => { __name__ => 'up', by => $by }, samples => [ [ $now++, 1 ] ] });
 	push @{ $request{headers} }, Authorization => $alice;
-	$slow->send(Http::bytes('POST', '/tenant/eve/api/v1/write', %request));
-	ok($node->wait_for(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'}, 1), 'one takes long');
-	ok($node->wait_for(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'}, 0, 20), 'but not for ever');
-	my $answer = $slow->receive;
-	is($answer->{status}, 503, 'its sender is told');
+	$client->send(Http::bytes('POST', "$prefix/api/v1/write", %request));
+	return $client;
+}
+
+my $sleeping = q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'};
+
+subtest 'a write has an end' => sub {
+	my $slow = start_write('loop', '/tenant/eve');
+	ok($node->wait_for($sleeping, 1), 'one takes long');
+	ok($node->wait_for($sleeping, 0, 30), 'but not for ever');
+	is($slow->receive->{status}, 503, 'its sender is told');
 	is(write_sample($alice)->{status}, 204, 'others are written');
-	$node->safe_sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
+};
+
+subtest 'also one that waited with others' => sub {
+	my $retried = q{SELECT value FROM mytsdb.stat_server WHERE name = 'mytsdb_write_retried_requests_total'};
+	my $before = $node->sql($retried);
+	my $pause = start_write('pause', '/tenant/eve');
+	ok($node->wait_for($sleeping, 1), 'the worker is busy');
+	my $good = start_write('good', '');
+	my $slow = start_write('loop', '/tenant/eve');
+	is($pause->receive->{status}, 204, 'for a while');
+	is($good->receive->{status}, 204, 'one is written');
+	is($slow->receive->{status}, 503, 'the other, which takes too long, is not');
+	is($node->sql($retried) - $before, 2, 'they were together before');
 };
 
 # The gate waits for a lock on a catalog just when the tenant goes.
