@@ -91,7 +91,10 @@ ts_log_shard_ends(Relation rel, const TsTable *table, int shard, TsLogPos *ends)
 
 /* Since when records of a shard wait to be sealed, about; long ago when not known. */
 extern TimestampTz ts_log_pending_since(const TsTable *table, int shard);
-/* A seal up to a position is about to commit: what is left has waited from now on. */
+/*
+ * A seal up to a position is about to commit: what is left has waited from now on, and so
+ * has all if it is rolled back.
+ */
 extern void ts_log_sealed(const TsTable *table, int log, TsLogPos upto);
 
 /* The slot of a log, locked; NULL when it has none. */

@@ -442,7 +442,8 @@ write_some(Append *append, TsSlot *slot, TsEdit *edit, const Target *target)
 	if (append->reserved)
 		ts_hot_append(slot, end, hot, append->hot);
 	slot->end = end;
-	if (slot->aux[LOG_PENDING_SINCE] == 0)
+	if (slot->aux[LOG_PENDING_SINCE] == 0 ||
+		(slot->aux[LOG_PENDING_SINCE] & LOG_ALL_SEALED) != 0)
 		slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentStatementStartTimestamp();
 	slot->run = target->runs[target_index(target, end)];
 }

@@ -292,23 +292,26 @@ TimestampTz
 ts_log_pending_since(const TsTable *table, int shard)
 {
 	TimestampTz since = 0;
+	TimestampTz sealed = 0;
 	int count = 1;
 
 	for (int i = 0; i < count; i++)
 	{
 		TsSlot *slot = ts_log_lock_slot(table, ts_log_of(table, shard, i), LW_SHARED);
-		TimestampTz here;
+		uint64 here;
 
 		if (slot == NULL)
 			continue;
-		here = (TimestampTz) slot->aux[LOG_PENDING_SINCE];
+		here = slot->aux[LOG_PENDING_SINCE];
 		if (i == 0)
 			count = Max((int) pg_atomic_read_u32(&slot->most), 1);
 		ts_shared_unlock(slot);
-		if (here != 0 && (since == 0 || here < since))
-			since = here;
+		if ((here & LOG_ALL_SEALED) != 0)
+			sealed = Max(sealed, (TimestampTz) (here & ~LOG_ALL_SEALED));
+		else if (here != 0 && (since == 0 || (TimestampTz) here < since))
+			since = (TimestampTz) here;
 	}
-	return since;
+	return since != 0 ? since : sealed;
 }
 
 void
@@ -321,8 +324,7 @@ ts_log_sealed(const TsTable *table, int log, TsLogPos upto)
 	ts_slot_key(&key, table, ts_log_stream(table, log));
 	slot = ts_shared_lock(&key, LW_EXCLUSIVE, &ticket);
 	if (slot->ready)
-		slot->aux[LOG_PENDING_SINCE] = upto < slot->end
-										   ? (uint64) GetCurrentStatementStartTimestamp()
-										   : 0;
+		slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentStatementStartTimestamp() |
+									   (upto < slot->end ? 0 : LOG_ALL_SEALED);
 	ts_shared_unlock(slot);
 }

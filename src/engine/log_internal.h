@@ -24,9 +24,13 @@
 
 #include "log_format.h"
 
-/* In a slot's aux: when the first record was appended that no seal has covered; 0: none
- * was, or it is not known. */
+/*
+ * In a slot's aux: when the first record was appended that no seal has covered; 0: none
+ * was, or it is not known. After a seal that left nothing, its time, and a flag: it may be
+ * rolled back, and then the records wait anew.
+ */
 #define LOG_PENDING_SINCE 0
+#define LOG_ALL_SEALED    (UINT64CONST(1) << 63)
 /* `most` of the slot of a shard's first log is how many logs the shard has. */
 
 /* ---- log_record.c ---- */

@@ -54,6 +54,23 @@ is($node->sql($sealed), '2|1|1', 'and not again before seal_age');
 $node->safe_sql("COMMIT PREPARED 'holds'");
 ok($node->wait_for($sealed, '2|2|5'), 'all of it is sealed when the transaction has ended');
 is($node->sql('SELECT count(*), sum(v) FROM held'), '5|6', 'nothing is lost');
+
+# What a seal left that was rolled back is not sealed before its time. (A pass over the
+# database looks at tables in the order in which they were made.)
+$node->safe_sql("ALTER SYSTEM SET mytsdb.seal_age = '1h'");
+$node->safe_sql("ALTER SYSTEM SET mytsdb.seal_size = '64kB'; SELECT pg_reload_conf()");
+$node->safe_sql("CREATE TABLE $_ (time timestamptz, v int) USING mytsdb WITH (mytsdb.shards = 1)")
+  foreach qw(undone large);
+$node->safe_sql('INSERT INTO undone VALUES (now(), 1)');
+$node->safe_sql("BEGIN; SELECT mytsdb.seal('undone'); ROLLBACK");
+$node->safe_sql("INSERT INTO large SELECT now() + i * interval '1 ms', i * 7919 % 10007 "
+	  . 'FROM generate_series(1, 20000) i') foreach 1 .. 5;
+ok($node->wait_for("SELECT seals > 0 FROM mytsdb.stat_table WHERE rel = 'large'::regclass", 't'),
+	'a log that is large is sealed at once');
+is($node->sql("SELECT seals FROM mytsdb.stat_table WHERE rel = 'undone'::regclass"),
+	'0', 'one whose seal was rolled back is not');
+$node->safe_sql('DROP TABLE undone, large');
+$node->safe_sql("ALTER SYSTEM RESET mytsdb.seal_size");
 $node->safe_sql("ALTER SYSTEM RESET mytsdb.seal_age; SELECT pg_reload_conf()");
 
 # the launcher
