@@ -407,10 +407,7 @@ find_source(GateRequest *request, GateRefusal *refusal)
 
 	if (!extension_is_ready())
 		return refuse_later(refusal, 503, NOT_READY_RETRY_S, extension.why);
-	request->source = request->tenant.len > 0
-						  ? tenant_find_metrics(request->tenant)
-						  : get_relname_relid("metrics",
-											  get_namespace_oid("mytsdb", false));
+	request->source = tenant_find_metrics(request->tenant);
 	if (!OidIsValid(request->source))
 		return refuse(refusal, 404, "there is no such tenant");
 	if (has_privilege(request->source, request->role, privilege))

@@ -14,9 +14,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -25,6 +23,7 @@
 #include "gate.h"
 #include "serve_settings.h"
 #include "stats.h"
+#include "tenant.h"
 
 #define MS_PER_SEC 1000
 
@@ -88,7 +87,7 @@ find_store(Oid *source, Oid *owner)
 	*owner = InvalidOid;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	*source = get_relname_relid("metrics", get_namespace_oid("mytsdb", true));
+	*source = tenant_find_metrics((TsString){"", 0});
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(*source));
 	if (HeapTupleIsValid(tuple))
 	{

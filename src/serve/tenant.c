@@ -100,6 +100,8 @@ tenant_find_metrics(TsString name)
 	Relation catalog;
 	Oid metrics;
 
+	if (name.len == 0)
+		return get_relname_relid("metrics", get_namespace_oid("mytsdb", true));
 	if (!is_name(name))
 		return InvalidOid;
 	catalog = serve_catalog_open("tenant", AccessShareLock);
@@ -136,7 +138,7 @@ static Oid
 make_tables(const char *schema)
 {
 	const char *quoted = quote_identifier(schema);
-	Oid store = get_relname_relid("metrics", get_namespace_oid("mytsdb", false));
+	Oid store = tenant_find_metrics((TsString){"", 0});
 	const char *labels = format_type_extended(
 		get_atttype(store, get_attnum(store, "labels")), -1, FORMAT_TYPE_FORCE_QUALIFY);
 	const char *histogram = format_type_extended(

@@ -9,7 +9,10 @@
 
 #include "ts_base.h"
 
-/* The table of metrics of a tenant, or InvalidOid. Asks the catalog each time. */
+/*
+ * The table of metrics of a tenant, or of the store itself, whose name is empty; InvalidOid
+ * if there is none. Asks the catalog each time.
+ */
 extern Oid tenant_find_metrics(TsString name);
 
 #endif /* SERVE_TENANT_H */
