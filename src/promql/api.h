@@ -20,6 +20,7 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 
+#include "exec.h"
 #include "promql_api.h"
 #include "ts_histogram.h"
 
@@ -41,6 +42,15 @@ api_join_ids(const uint32 *a, uint32 na, const uint32 *b, uint32 nb, uint32 *cou
  * characters than letters, digits and underscores.
  */
 extern TsString api_label_name(TsString name);
+
+/* ---- api_series.c ---- */
+
+/* Labels of a series, which last as long as the call. */
+typedef void (*ApiTellKey)(void *arg, TsString labels);
+
+/* Tells the keys of so many series: of these ids or, if they are NULL, from `first` on. */
+extern void api_tell_keys(const PqExec *exec, const uint32 *ids, uint32 first,
+						  uint32 count, ApiTellKey tell, void *arg);
 
 /* ---- api_json.c ---- */
 

@@ -397,40 +397,64 @@ add_labels(Strings *list, TsString labels, Want want, TsString name)
 	}
 }
 
-/* Reads the keys of the series from the id `from` on. */
-static void
-add_keys(const Lookup *lookup, uint32 from, Strings *list, Want want, TsString name)
+void
+api_tell_keys(const PqExec *exec, const uint32 *ids, uint32 first, uint32 count,
+			  ApiTellKey tell, void *arg)
 {
-	const TsTable *table = lookup->exec.table;
-	TsSeriesReader *reader = ts_series_open(lookup->exec.rel, table);
+	const TsTable *table = exec->table;
+	TsSeriesReader *reader = ts_series_open(exec->rel, table);
 	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "mytsdb API labels",
 											  ALLOCSET_DEFAULT_SIZES);
 	Datum *values = palloc(sizeof(Datum) * table->natts);
 	bool *isnull = palloc(sizeof(bool) * table->natts);
 	int key = table->keys[0] - 1;
 
-	for (uint32 i = 0; i < lookup->nids; i++)
+	for (uint32 i = 0; i < count; i++)
 	{
-		uint32 id = lookup->ids[i];
-		MemoryContext caller;
+		MemoryContext caller = MemoryContextSwitchTo(row);
 
 		CHECK_FOR_INTERRUPTS();
-		if (id < from)
-			continue;
-		caller = MemoryContextSwitchTo(row);
-		ts_series_read(reader, id, values, isnull);
+		ts_series_read(reader, ids != NULL ? ids[i] : first + i, values, isnull);
 		if (!isnull[key])
 		{
 			Labels *labels = (Labels *) DatumGetPointer(values[key]);
 
-			add_labels(list, (TsString){LABELS_DATA(labels), LABELS_SIZE(labels)}, want,
-					   name);
+			tell(arg, (TsString){LABELS_DATA(labels), LABELS_SIZE(labels)});
 		}
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(row);
 	}
 	ts_series_close(reader);
 	MemoryContextDelete(row);
+}
+
+typedef struct Wanted
+{
+	Strings *list;
+	Want want;
+	TsString name;
+} Wanted;
+
+static void
+add_key(void *arg, TsString labels)
+{
+	Wanted *wanted = arg;
+
+	add_labels(wanted->list, labels, wanted->want, wanted->name);
+}
+
+/* Reads the keys of the series from the id `from` on. */
+static void
+add_keys(const Lookup *lookup, uint32 from, Strings *list, Want want, TsString name)
+{
+	Wanted wanted = {list, want, name};
+	uint32 skipped = 0;
+
+	while (skipped < lookup->nids && lookup->ids[skipped] < from)
+		skipped++;
+	if (skipped < lookup->nids)
+		api_tell_keys(&lookup->exec, lookup->ids + skipped, 0, lookup->nids - skipped,
+					  add_key, &wanted);
 }
 
 /* Asks the label index for what it covers. Returns the first id that it does not. */

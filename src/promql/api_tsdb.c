@@ -18,7 +18,7 @@
 
 #include "api.h"
 #include "exec_internal.h"
-#include "labels_type.h"
+#include "labels.h"
 #include "ts_catalog.h"
 #include "ts_index.h"
 #include "ts_scan.h"
@@ -173,37 +173,23 @@ typedef struct Status
 } Status;
 
 static void
+count_key(void *arg, TsString labels)
+{
+	Status *status = arg;
+	LabelsIter iter;
+	LabelsPair pair;
+
+	labels_iter_init(&iter, labels.data, labels.len);
+	while (labels_iter_next(&iter, &pair))
+		add_count(&status->tail, pair.name, pair.value, 1);
+}
+
+static void
 count_tail(Status *status)
 {
-	const TsTable *table = status->exec.table;
-	TsSeriesReader *reader = ts_series_open(status->exec.rel, table);
-	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "mytsdb API labels",
-											  ALLOCSET_DEFAULT_SIZES);
-	Datum *values = palloc(sizeof(Datum) * table->natts);
-	bool *isnull = palloc(sizeof(bool) * table->natts);
-	int key = table->keys[0] - 1;
-
-	for (uint32 id = status->covered; id < status->series; id++)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(row);
-		LabelsIter iter;
-		LabelsPair pair;
-		Labels *labels;
-
-		CHECK_FOR_INTERRUPTS();
-		ts_series_read(reader, id, values, isnull);
-		if (!isnull[key])
-		{
-			labels = (Labels *) DatumGetPointer(values[key]);
-			labels_iter_init(&iter, LABELS_DATA(labels), LABELS_SIZE(labels));
-			while (labels_iter_next(&iter, &pair))
-				add_count(&status->tail, pair.name, pair.value, 1);
-		}
-		MemoryContextSwitchTo(caller);
-		MemoryContextReset(row);
-	}
-	ts_series_close(reader);
-	MemoryContextDelete(row);
+	if (status->covered < status->series)
+		api_tell_keys(&status->exec, NULL, status->covered,
+					  status->series - status->covered, count_key, status);
 	merge_counts(&status->tail);
 }
 
