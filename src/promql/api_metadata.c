@@ -90,6 +90,24 @@ charge_memory(Size *used, Size size)
 				 errhint("Ask for one metric, or raise mytsdb.query_memory.")));
 }
 
+/* Whether the row is of a metric; what that takes is not kept. */
+static bool
+is_of_metric(TupleTableSlot *slot, AttrNumber column, const char *metric)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, column, &isnull);
+	text *name;
+	bool is;
+
+	if (isnull)
+		return metric[0] == '\0';
+	name = DatumGetTextPP(value);
+	is = ts_string_is((TsString){VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)}, metric);
+	if ((Pointer) name != DatumGetPointer(value))
+		pfree(name);
+	return is;
+}
+
 static TsString
 copy_text(TupleTableSlot *slot, AttrNumber column)
 {
@@ -121,11 +139,10 @@ read_rows(Relation rel, const AttrNumber *columns, const char *metric, int *coun
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
-		TsString name = copy_text(slot, columns[COLUMN_METRIC]);
 		Row *row;
 
 		CHECK_FOR_INTERRUPTS();
-		if (metric != NULL && !ts_string_is(name, metric))
+		if (metric != NULL && !is_of_metric(slot, columns[COLUMN_METRIC], metric))
 			continue;
 		if (n == room)
 		{
@@ -134,9 +151,8 @@ read_rows(Relation rel, const AttrNumber *columns, const char *metric, int *coun
 								: repalloc_huge(rows, sizeof(Row) * room);
 		}
 		row = &rows[n++];
-		row->texts[COLUMN_METRIC] = name;
-		charge_memory(&used, sizeof(Row) + name.len);
-		for (int i = COLUMN_METRIC + 1; i < COLUMNS; i++)
+		charge_memory(&used, sizeof(Row));
+		for (int i = 0; i < COLUMNS; i++)
 		{
 			row->texts[i] = copy_text(slot, columns[i]);
 			charge_memory(&used, row->texts[i].len);

@@ -213,6 +213,13 @@ SELECT mytsdb.metric_metadata(source => 'pg_views');
 CREATE TABLE notes (metric text, type text, unit text, help text);
 INSERT INTO notes VALUES ('z', 'gauge', '', 'Z.'), ('b', 'gauge', '', 'Two.'), ('b', 'counter', '', 'One.'), ('b.', 'gauge', NULL, ''), (NULL, 'gauge', '', '');
 SELECT mytsdb.metric_metadata(source => 'notes'), mytsdb.metric_metadata("limit" => 2, source => 'notes');
+-- what is not asked for takes no memory
+BEGIN;
+INSERT INTO mytsdb.metadata SELECT repeat('x', 400) || i, '', '', '', now() FROM generate_series(1, 20000) i;
+SELECT sum(total_bytes) AS before FROM pg_backend_memory_contexts \gset
+SELECT mytsdb.metric_metadata('none'),
+	(SELECT sum(total_bytes) < :before + 4000000 FROM pg_backend_memory_contexts) AS little;
+ROLLBACK;
 DROP TABLE notes;
 
 -- The server's own documents
