@@ -229,8 +229,12 @@ ts_index_names(TsIndex *index, TsIndexTell tell, void *arg)
 	MemoryContextSwitchTo(caller);
 }
 
-void
-ts_index_values(TsIndex *index, TsString name, TsIndexTell tell, void *arg)
+/* Calls `visit` with the values of a name in each part of the index. */
+static void
+visit_values(TsIndex *index, TsString name,
+			 void (*visit)(TsIndex *index, IndexReader *reader, const IndexValue *value,
+						   void *arg),
+			 void *arg)
 {
 	MemoryContext caller = MemoryContextSwitchTo(index->context);
 
@@ -247,33 +251,51 @@ ts_index_values(TsIndex *index, TsString name, TsIndexTell tell, void *arg)
 
 			CHECK_FOR_INTERRUPTS();
 			index_reader_value(reader, entry.first_value + k, &value);
-			if (has_series(index, reader, &value))
-				tell(arg, index_reader_string(reader, &value));
+			visit(index, reader, &value, arg);
 		}
 	}
-	index_bitmaps_clear(index->bitmaps, SLOT_UNION);
 	MemoryContextSwitchTo(caller);
+}
+
+typedef struct Telling
+{
+	TsIndexTell tell;
+	TsIndexCount count;
+	void *arg;
+} Telling;
+
+static void
+tell_if_any(TsIndex *index, IndexReader *reader, const IndexValue *value, void *arg)
+{
+	const Telling *telling = arg;
+
+	if (has_series(index, reader, value))
+		telling->tell(telling->arg, index_reader_string(reader, value));
+}
+
+static void
+tell_count(TsIndex *index, IndexReader *reader, const IndexValue *value, void *arg)
+{
+	const Telling *telling = arg;
+
+	telling->count(telling->arg, index_reader_string(reader, value), value->count);
+}
+
+void
+ts_index_values(TsIndex *index, TsString name, TsIndexTell tell, void *arg)
+{
+	Telling telling = {.tell = tell, .arg = arg};
+
+	visit_values(index, name, tell_if_any, &telling);
+	index_bitmaps_clear(index->bitmaps, SLOT_UNION);
 }
 
 void
 ts_index_count_values(TsIndex *index, TsString name, TsIndexCount tell, void *arg)
 {
-	for (int i = 0; i < index->count; i++)
-	{
-		IndexReader *reader = &index->readers[i];
-		IndexName entry;
+	Telling telling = {.count = tell, .arg = arg};
 
-		if (!index_reader_find_name(reader, name, &entry))
-			continue;
-		for (uint32 k = 0; k < entry.values; k++)
-		{
-			IndexValue value;
-
-			CHECK_FOR_INTERRUPTS();
-			index_reader_value(reader, entry.first_value + k, &value);
-			tell(arg, index_reader_string(reader, &value), value.count);
-		}
-	}
+	visit_values(index, name, tell_count, &telling);
 }
 
 /* ---- matchers ---- */
