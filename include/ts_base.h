@@ -30,6 +30,16 @@ ts_string_equal(TsString a, TsString b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* In order of bytes, a prefix before what it begins: < 0, 0 or > 0. */
+static inline int
+ts_string_compare(TsString a, TsString b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len > 0 ? memcmp(a.data, b.data, len) : 0;
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool
 ts_string_is(TsString string, const char *text)
 {

@@ -15,6 +15,7 @@
 #include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "lib/qunique.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -308,11 +309,7 @@ add_string(void *arg, TsString string)
 static int
 compare_bytes(const void *a, const void *b)
 {
-	const TsString *x = a;
-	const TsString *y = b;
-	int order = memcmp(x->data, y->data, Min(x->len, y->len));
-
-	return order != 0 ? order : x->len < y->len ? -1 : x->len > y->len;
+	return ts_string_compare(*(const TsString *) a, *(const TsString *) b);
 }
 
 static int
@@ -327,17 +324,8 @@ compare_payloads(const void *a, const void *b)
 static void
 sort_strings(Strings *list, int (*compare)(const void *, const void *))
 {
-	uint32 n = 0;
-
-	if (list->count == 0)
-		return;
 	qsort(list->strings, list->count, sizeof(TsString), compare);
-	for (uint32 i = 1; i < list->count; i++)
-	{
-		if (compare(&list->strings[n], &list->strings[i]) != 0)
-			list->strings[++n] = list->strings[i];
-	}
-	list->count = n + 1;
+	list->count = (uint32) qunique(list->strings, list->count, sizeof(TsString), compare);
 }
 
 /* A document of them; `limit` 0: all. */

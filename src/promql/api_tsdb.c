@@ -88,21 +88,13 @@ add_count(Counts *counts, TsString name, TsString value, uint64 count)
 }
 
 static int
-compare_strings(TsString a, TsString b)
-{
-	int order = memcmp(a.data, b.data, Min(a.len, b.len));
-
-	return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
-}
-
-static int
 compare_labels(const void *a, const void *b)
 {
 	const Count *x = a;
 	const Count *y = b;
-	int order = compare_strings(x->name, y->name);
+	int order = ts_string_compare(x->name, y->name);
 
-	return order != 0 ? order : compare_strings(x->value, y->value);
+	return order != 0 ? order : ts_string_compare(x->value, y->value);
 }
 
 /* Sorts by labels and makes one count of those with the same. */
@@ -211,7 +203,7 @@ find_names(Status *status)
 	for (uint32 i = 0; i < tail->n; i++)
 	{
 		if (i == 0 ||
-			compare_strings(tail->counts[i - 1].name, tail->counts[i].name) != 0)
+			ts_string_compare(tail->counts[i - 1].name, tail->counts[i].name) != 0)
 			tell_name(status, tail->counts[i].name);
 	}
 	merge_counts(&status->names);
@@ -235,7 +227,8 @@ count_name(Status *status, TsString name, uint32 *tail_at)
 	init_counts(&values);
 	if (status->index != NULL)
 		ts_index_count_values(status->index, name, tell_value, &values);
-	for (; *tail_at < tail->n && compare_strings(tail->counts[*tail_at].name, name) == 0;
+	for (;
+		 *tail_at < tail->n && ts_string_compare(tail->counts[*tail_at].name, name) == 0;
 		 (*tail_at)++)
 		add_count(&values, none, tail->counts[*tail_at].value,
 				  tail->counts[*tail_at].count);

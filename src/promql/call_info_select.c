@@ -133,14 +133,7 @@ call_is_info_series(const InfoOperator *info, TsString labels)
 static int
 compare_strings(const void *a, const void *b)
 {
-	const TsString *left = a;
-	const TsString *right = b;
-	size_t shared = Min(left->len, right->len);
-	int order = shared > 0 ? memcmp(left->data, right->data, shared) : 0;
-
-	if (order != 0)
-		return order;
-	return left->len < right->len ? -1 : left->len > right->len;
+	return ts_string_compare(*(const TsString *) a, *(const TsString *) b);
 }
 
 /* The values that a label has in the argument's series, sorted, without repeats. */

@@ -52,28 +52,17 @@ chunk_end(TsString s, size_t from)
 	return end;
 }
 
-static int
-compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	size_t shared = Min(a_len, b_len);
-	int order = shared > 0 ? memcmp(a, b, shared) : 0;
-
-	if (order != 0)
-		return order;
-	return a_len < b_len ? -1 : a_len > b_len;
-}
-
 /* Runs of digits as numbers, however long. */
 static int
-compare_numbers(const char *a, size_t a_len, const char *b, size_t b_len)
+compare_numbers(TsString a, TsString b)
 {
-	while (a_len > 0 && *a == '0')
-		a++, a_len--;
-	while (b_len > 0 && *b == '0')
-		b++, b_len--;
-	if (a_len != b_len)
-		return a_len < b_len ? -1 : 1;
-	return a_len > 0 ? memcmp(a, b, a_len) : 0;
+	while (a.len > 0 && *a.data == '0')
+		a.data++, a.len--;
+	while (b.len > 0 && *b.data == '0')
+		b.data++, b.len--;
+	if (a.len != b.len)
+		return a.len < b.len ? -1 : 1;
+	return a.len > 0 ? memcmp(a.data, b.data, a.len) : 0;
 }
 
 /*
@@ -91,8 +80,10 @@ natural_compare(TsString a, TsString b)
 		size_t a_end = chunk_end(a, i);
 		size_t b_end = chunk_end(b, j);
 		bool numbers = is_digit(a.data[i]) && is_digit(b.data[j]);
-		int order = (numbers ? compare_numbers : compare_bytes)(a.data + i, a_end - i,
-																b.data + j, b_end - j);
+		TsString a_chunk = {a.data + i, a_end - i};
+		TsString b_chunk = {b.data + j, b_end - j};
+		int order = numbers ? compare_numbers(a_chunk, b_chunk)
+							: ts_string_compare(a_chunk, b_chunk);
 
 		if (order != 0)
 			return order;
@@ -101,7 +92,7 @@ natural_compare(TsString a, TsString b)
 	}
 	if (i < a.len || j < b.len)
 		return i < a.len ? 1 : -1;
-	return compare_bytes(a.data, a.len, b.data, b.len);
+	return ts_string_compare(a, b);
 }
 
 /* ---- orders of series ---- */

@@ -214,12 +214,7 @@ put_matcher(PqWriter *writer, const TsMatcher *matcher)
 static int
 compare_strings(const void *a, const void *b)
 {
-	const TsString *left = a;
-	const TsString *right = b;
-	size_t len = left->len < right->len ? left->len : right->len;
-	int order = memcmp(left->data, right->data, len);
-
-	return order != 0 ? order : (left->len > right->len) - (left->len < right->len);
+	return ts_string_compare(*(const TsString *) a, *(const TsString *) b);
 }
 
 /* The texts of matchers, sorted; how many, -1 when memory is short. */

@@ -161,11 +161,7 @@ regex_escape(RegexSource *src, uint32_t *code_point)
 int
 regex_compare_strings(const void *a, const void *b)
 {
-	const TsString *x = a;
-	const TsString *y = b;
-	int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
-
-	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+	return ts_string_compare(*(const TsString *) a, *(const TsString *) b);
 }
 
 /* ---- texts ---- */

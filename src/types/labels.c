@@ -100,17 +100,6 @@ labels_count(const void *data, size_t size)
 	return iter.left;
 }
 
-static int
-compare_bytes(TsString a, TsString b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len > 0 ? memcmp(a.data, b.data, len) : 0;
-
-	if (order != 0)
-		return order < 0 ? -1 : 1;
-	return (a.len > b.len) - (a.len < b.len);
-}
-
 bool
 labels_find(const void *data, size_t size, const char *name, size_t len, TsString *value)
 {
@@ -121,7 +110,7 @@ labels_find(const void *data, size_t size, const char *name, size_t len, TsStrin
 	labels_iter_init(&iter, data, size);
 	while (labels_iter_next(&iter, &pair))
 	{
-		int order = compare_bytes(pair.name, wanted);
+		int order = ts_string_compare(pair.name, wanted);
 
 		if (order == 0)
 		{
@@ -152,9 +141,9 @@ labels_compare(const void *a, size_t a_size, const void *b, size_t b_size)
 
 		if (!a_more || !b_more)
 			return (int) a_more - (int) b_more;
-		order = compare_bytes(a_pair.name, b_pair.name);
+		order = ts_string_compare(a_pair.name, b_pair.name);
 		if (order == 0)
-			order = compare_bytes(a_pair.value, b_pair.value);
+			order = ts_string_compare(a_pair.value, b_pair.value);
 		if (order != 0)
 			return order;
 	}
@@ -177,9 +166,9 @@ labels_contains(const void *whole, size_t whole_size, const void *part, size_t p
 		{
 			if (!labels_iter_next(&whole_iter, &have))
 				return false;
-			order = compare_bytes(have.name, want.name);
+			order = ts_string_compare(have.name, want.name);
 		} while (order < 0);
-		if (order > 0 || compare_bytes(have.value, want.value) != 0)
+		if (order > 0 || ts_string_compare(have.value, want.value) != 0)
 			return false;
 	}
 	return true;
@@ -303,7 +292,7 @@ labels_check(const void *data, size_t size, TsError *err)
 			return code;
 		if (pair.value.len == 0)
 			return ts_error_set(err, TS_ERR_INVALID, offset, "empty label value");
-		if (before.data != NULL && compare_bytes(before, pair.name) >= 0)
+		if (before.data != NULL && ts_string_compare(before, pair.name) >= 0)
 			return ts_error_set(err, TS_ERR_INVALID, offset,
 								"label names are not in order, or repeated");
 		before = pair.name;
@@ -322,7 +311,7 @@ compare_pairs(const void *a, const void *b)
 {
 	const LabelsPair *left = a;
 	const LabelsPair *right = b;
-	int order = compare_bytes(left->name, right->name);
+	int order = ts_string_compare(left->name, right->name);
 
 	return order != 0 ? order
 					  : (left->offset > right->offset) - (left->offset < right->offset);
@@ -371,7 +360,7 @@ labels_normalize(LabelsPair *pairs, uint32_t *count, size_t *size, TsError *err)
 		if (code != TS_OK)
 			return code;
 		/* A name given twice is a mistake, even where one of the values is empty. */
-		if (i > 0 && compare_bytes(pairs[i - 1].name, pairs[i].name) == 0)
+		if (i > 0 && ts_string_compare(pairs[i - 1].name, pairs[i].name) == 0)
 			return ts_error_set(err, TS_ERR_INVALID, pairs[i].offset,
 								"label name \"%.*s\" appears more than once",
 								(int) pairs[i].name.len, pairs[i].name.data);
@@ -428,7 +417,7 @@ labels_merge(const void *left, size_t left_size, const void *right, size_t right
 	{
 		int order = !left_more    ? 1
 					: !right_more ? -1
-								  : compare_bytes(from_left.name, from_right.name);
+								  : ts_string_compare(from_left.name, from_right.name);
 
 		pairs[count++] = order < 0 ? from_left : from_right;
 		if (order <= 0)
