@@ -147,7 +147,7 @@ WARNINGS = -Wall -Wextra -Wno-unused-parameter
 # them, and compensated sums know what they have lost.
 EXACT = -ffp-contract=off
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-OUR_LIBS = -lpcre2-8 -lzstd -lsnappy -lroaring -levent_openssl -levent_core -lssl -lcrypto -lz -lm
+OUR_LIBS = -lpcre2-8 -lzstd -lsnappy -lroaring -levent_openssl -levent_core -lnghttp2 -lssl -lcrypto -lz -lm
 
 flavour_CPPFLAGS_release = -DNDEBUG
 flavour_CPPFLAGS_strict = -DNDEBUG

@@ -33,13 +33,15 @@ typedef enum ServeWho
 
 typedef enum ServeRoute
 {
-	ROUTE_UNKNOWN, /* no such path: 404 */
-	ROUTE_ROOT,    /* /: a page that says what this is */
-	ROUTE_HEALTHY, /* /-/healthy */
-	ROUTE_READY,   /* /-/ready */
-	ROUTE_METRICS, /* /metrics */
-	ROUTE_WRITE,   /* /api/v1/write */
-	ROUTE_READ,    /* /api/v1/read */
+	ROUTE_UNKNOWN,      /* no such path: 404 */
+	ROUTE_ROOT,         /* /: a page that says what this is */
+	ROUTE_HEALTHY,      /* /-/healthy */
+	ROUTE_READY,        /* /-/ready */
+	ROUTE_METRICS,      /* /metrics */
+	ROUTE_WRITE,        /* /api/v1/write */
+	ROUTE_OTLP_METRICS, /* /v1/metrics, /api/v1/otlp/v1/metrics */
+	ROUTE_OTLP_GRPC,    /* the same by gRPC: has no path here */
+	ROUTE_READ,         /* /api/v1/read */
 	ROUTE_QUERY,
 	ROUTE_QUERY_RANGE,
 	ROUTE_QUERY_EXEMPLARS,

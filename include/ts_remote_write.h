@@ -22,6 +22,7 @@
 #include "labels.h"
 #include "ts_base.h"
 #include "ts_histogram.h"
+#include "ts_wire.h"
 
 typedef enum TsWriteVersion
 {
@@ -113,13 +114,6 @@ typedef struct TsWriteArray
 	size_t n;
 	size_t room;
 } TsWriteArray;
-
-/* What is left of a message. */
-typedef struct TsWire
-{
-	const uint8_t *next;
-	const uint8_t *end;
-} TsWire;
 
 /*
  * Where a reader is in a message: at a series, or at the metadata of a metric. Who wants to

@@ -27,6 +27,9 @@ const ServeRouteInfo serve_routes[SERVE_ROUTES] = {
 	[ROUTE_READY] = BY_GATE("/-/ready", SERVE_GET, true),
 	[ROUTE_METRICS] = BY_GATE("/metrics", SERVE_GET, false),
 	[ROUTE_WRITE] = {API "/write", SERVE_POST, SERVE_BY_INGEST, false},
+	[ROUTE_OTLP_METRICS] = {"/v1/metrics", SERVE_POST, SERVE_BY_INGEST, false},
+	[ROUTE_OTLP_GRPC] = {"grpc MetricsService/Export", SERVE_POST, SERVE_BY_INGEST,
+						 false},
 	[ROUTE_READ] = BY_QUERY(API "/read", SERVE_POST),
 	[ROUTE_QUERY] = BY_QUERY(API "/query", QUERY_METHODS),
 	[ROUTE_QUERY_RANGE] = BY_QUERY(API "/query_range", QUERY_METHODS),
@@ -128,6 +131,8 @@ find(TsString path, TsString *argument)
 	}
 	if (take_prefix(&rest, API "/admin/tsdb/"))
 		return rest.len > 0 ? ROUTE_ADMIN_TSDB : ROUTE_UNKNOWN;
+	if (ts_string_is(path, API "/otlp/v1/metrics"))
+		return ROUTE_OTLP_METRICS;
 	return find_whole(path);
 }
 

@@ -1,0 +1,1 @@
+\echo Use "ALTER EXTENSION mytsdb UPDATE" to load this file. \quit
