@@ -2,12 +2,16 @@
 # and none of its processes dies or grows. What is broken are bodies in requests that are
 # right, parameters, and the bytes of whole requests.
 #
+# Whether memory grows with the number of requests is seen by sending the very same ones
+# again and again: what they need for the first time, they have then, so nothing may grow by
+# every repetition.
+#
 # With MYTSDB_SOAK it runs for so many seconds.
 use strict;
 use warnings;
 
 use FindBin;
-use List::Util qw(min);
+use List::Util qw(all min);
 use Test::More;
 use Time::HiRes qw(sleep time);
 use lib $FindBin::Bin;
@@ -16,6 +20,7 @@ use Http;
 
 my $seed = $ENV{MYTSDB_SEED} // time ^ $$;
 my $seconds = $ENV{MYTSDB_SOAK} // 12;
+my ($repetitions, $repeated) = (6, 500); # how often are how many of each job's requests sent again
 my $sanitize = ($ENV{MYTSDB_FLAVOUR} // '') eq 'sanitize';
 my $start = 1767225600000;
 note "MYTSDB_SEED=$seed";
@@ -24,7 +29,7 @@ chdir $ENV{MYTSDB_ROOT} or die $!;
 Cluster::prepare('assert');
 my ($node, $port) = Http::node('fuzz', 'mytsdb.query_workers = 2', 'mytsdb.query_timeout = 2s',
 	'mytsdb.http_header_timeout = 3s', 'mytsdb.http_body_timeout = 3s', 'mytsdb.auth_failures = 100000',
-	'log_min_messages = fatal');
+	'log_min_messages = log');
 
 # ---- what is right ----
 
@@ -136,16 +141,17 @@ my @whole = (
 
 # ---- runs ----
 
-# Sends broken requests for a while. Returns how many, and what was answered as it must not.
+# Sends broken requests, always the same of a job, for so many seconds or until there were so
+# many. Returns how many, and what was answered as it must not.
 sub fuzz
 {
-	my ($job, $for) = @_;
-	my $end = time + $for;
+	my ($job, %until) = @_;
+	my $end = time + ($until{seconds} // 1e9);
 	my $client = Http->connect($port, timeout => 30);
 	my (@wrong, %status);
 	my $count = 0;
 	srand $seed + $job;
-	for (; time < $end && @wrong < 5; $count++)
+	for (; time < $end && $count < ($until{count} // 1e9) && @wrong < 5; $count++)
 	{
 		if (rand 4 < 1)
 		{
@@ -175,8 +181,8 @@ sub fuzz
 # Runs it in three processes at once.
 sub fuzz_all
 {
-	my ($from, $for) = @_;
-	my @jobs = map { my $job = $_; Http::start_job(sub { fuzz($job, $for) }) } $from .. $from + 2;
+	my (@until) = @_;
+	my @jobs = map { my $job = $_; Http::start_job(sub { fuzz($job, @until) }) } 1 .. 3;
 	my ($count, @wrong, %status) = (0);
 	for my $job (@jobs)
 	{
@@ -189,19 +195,47 @@ sub fuzz_all
 	return ($count, @wrong);
 }
 
-# The memory of the server's own processes that serve, in kB, by "pid name": all but what
-# is shared.
+# The server's own processes that serve: their names by pid.
+sub processes
+{
+	return map { split /\|/ } split /\n/, $node->safe_sql(q{SELECT pid || '|' || backend_type FROM pg_stat_activity
+		WHERE backend_type IN ('mytsdb gate', 'mytsdb ingest', 'mytsdb query')});
+}
+
+# What each of these has in use, in kB: in memory contexts, by what the process says itself in
+# the log, which is exact; and all that is its own, libraries' memory, too, but also what it
+# keeps for later.
 sub memory
 {
+	my %process = processes();
 	my %memory;
-	for my $line (split /\n/, $node->safe_sql(q{SELECT pid || '|' || backend_type FROM pg_stat_activity
-			WHERE backend_type IN ('mytsdb gate', 'mytsdb ingest', 'mytsdb query')}))
+	for my $pid (sort keys %process)
 	{
-		my ($pid, $type) = split /\|/, $line;
-		my %status = Cluster::slurp("/proc/$pid/status") =~ /^(\w+):\s+(\d+) kB$/mg;
-		$memory{"$pid $type"} = $status{RssAnon} + $status{RssFile};
+		my $said = qr/^.*? \[$pid\] LOG: .*?Grand total: .* (\d+) used$/m;
+		my $before = () = $node->log_text =~ /$said/g;
+		my $end = time + 60; # a limit against hanging
+		$node->safe_sql("SELECT pg_log_backend_memory_contexts($pid)");
+		my @used;
+		while ((@used = $node->log_text =~ /$said/g) <= $before)
+		{
+			die "$process{$pid} does not say what memory it uses" if time > $end;
+			sleep 0.05;
+		}
+		my ($own) = Cluster::slurp("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB$/m;
+		$memory{"$process{$pid}, contexts"} = $used[-1] / 1024;
+		$memory{"$process{$pid}, all"} = $own unless $sanitize;
 	}
 	return \%memory;
+}
+
+# By how much memory has grown from one measurement to the next, if it has every time, and by
+# more than a page here and there.
+sub growth
+{
+	my ($name, @measured) = @_;
+	my $enough = $name =~ /contexts$/ ? 1 : 32;
+	my @steps = map { $measured[$_]{$name} - $measured[ $_ - 1 ]{$name} } 1 .. $#measured;
+	return (all { $_ > $enough } @steps) ? join(', ', map { sprintf '%.1f', $_ } @steps) : undef;
 }
 
 # Whether no connection is left but one that asks, soon: not only when its time is up.
@@ -224,19 +258,38 @@ sub alive
 }
 
 is(alive(), '204 5', 'what is right is answered');
-my ($count, @wrong) = fuzz_all(1, $seconds * 2 / 3);
-my $before = memory();
-my ($more, @more_wrong) = fuzz_all(11, $seconds);
-my $after = memory();
-push @wrong, @more_wrong;
+my %before = processes();
+my ($count, @wrong) = fuzz_all(seconds => $seconds);
 is(scalar @wrong, 0, 'what is broken is refused') or diag join "\n", map { substr $_, 0, 4000 } @wrong[ 0 .. min(4, $#wrong) ];
-cmp_ok($count + $more, '>', 200, 'and it was much');
+cmp_ok($count, '>', 200, 'and it was much');
 like(alive(), qr/^204 \d+$/, 'what is right is answered still');
 ok(nobody_left(), 'connections end with their clients');
-is(join(', ', sort keys %$after), join(', ', sort keys %$before), 'the same processes serve');
-my @grown = grep { !$sanitize && ($after->{$_} // 0) > 1.2 * $before->{$_} } sort keys %$before;
-is_deeply(\@grown, [], 'none of them has grown by a fifth')
-  or diag map { "$_: $before->{$_} kB, $after->{$_} kB\n" } @grown;
+is_deeply({ processes() }, \%before, 'the same processes serve');
+
+# One worker of each kind, so that it has all that comes: what they need is then known after
+# the first time.
 ok($node->stop('fast'), 'stop');
+$node->configure('mytsdb.ingest_workers = 1', 'mytsdb.query_workers = 1');
+$node->start;
+Http::wait_ready($port);
+%before = processes();
+my @measured;
+for (0 .. $repetitions)
+{
+	(undef, my @more) = fuzz_all(count => $repeated);
+	push @wrong, @more;
+	push @measured, memory();
+}
+shift @measured;
+is(scalar @wrong, 0, 'requests that are repeated are refused as well') or diag join "\n", map { substr $_, 0, 4000 } @wrong;
+is_deeply({ processes() }, \%before, 'the same processes have served all of them');
+my %grown = map { $_ => growth($_, @measured) } sort keys %{ $measured[0] };
+is_deeply([ grep { defined $grown{$_} } sort keys %grown ], [], 'none grows by every repetition')
+  or diag map { "$_: by $grown{$_} kB\n" } grep { defined $grown{$_} } sort keys %grown;
+for my $name (sort keys %grown)
+{
+	note "$name: ", join ' ', map { sprintf '%.1f', $_->{$name} } @measured;
+}
+ok($node->stop('fast'), 'stop again');
 unlike($node->log_text, qr/TRAP:|PANIC|signal \d+|Sanitizer|runtime error:/, 'nothing bad in the log') or diag $node->log_text;
 done_testing;
