@@ -129,13 +129,17 @@ typedef struct TsOtlpAttributeIter
 
 extern void
 ts_otlp_iterate(const TsOtlpAttributes *attributes, TsOtlpAttributeIter *iter);
-/* Of attributes that were read once: what is damaged is found by the reader. */
+/* Of attributes that were checked; ends early if they are damaged after all. */
 extern bool ts_otlp_next_attribute(TsOtlpAttributeIter *iter, TsOtlpAttribute *attribute);
+/* Reads a KeyValue from elsewhere and checks all of it, as ts_otlp_value_text() does. */
+extern TsErrorCode
+ts_otlp_check_attribute(TsWire keyvalue, TsOtlpAttribute *attribute, TsError *err);
 /*
  * A value as text: strings as they are, numbers and booleans as in JSON, bytes in base64,
  * lists and maps as JSON (OpenTelemetry's rules for values that are no strings). Points into
  * the message or into the arena. Also checks it: TS_ERR_SYNTAX for damage and depth,
- * TS_ERR_INVALID for text that is not UTF-8.
+ * TS_ERR_INVALID for text that is not UTF-8. TS_ERR_LIMIT: what is no string has a text that
+ * no set of labels can hold.
  */
 extern TsErrorCode
 ts_otlp_value_text(TsWire value, TsArena *arena, TsString *text, TsError *err);
