@@ -77,8 +77,18 @@ typedef struct TsOtlpOptions
 	int64_t info_interval; /* ms, at most, between samples of target_info */
 	/*
 	 * For TS_OTLP_DELTA_CUMULATIVE: makes a point the cumulative one of its series, in
-	 * place. TS_ERR_INVALID or TS_ERR_LIMIT: the point is refused. Its counts may be
-	 * changed: they are the reader's own memory.
+	 * place. The print is of the series of the whole point. TS_ERR_INVALID or TS_ERR_LIMIT:
+	 * the point is refused.
+	 *
+	 * Of a number it sets `number` (`integer` is not looked at again); of all of them
+	 * `start`. Counts may be changed where they lie: they are the reader's own memory, which
+	 * has room for ncounts and no more. Where other buckets are to come out it points
+	 * counts, bounds, positive and negative to memory of its own, which lives until the next
+	 * call, and sets their numbers, offsets, the scale, and the zero bucket. What comes out
+	 * has to be as what came in: one count more than bounds, or none at all; on each side at
+	 * most TS_HISTOGRAM_MAX_BUCKETS, whose indexes fit; buckets that add up to the count.
+	 *
+	 * Not called for points without a recorded value.
 	 */
 	TsErrorCode (*accumulate)(void *ctx, TsFingerprint print, TsOtlpPoint *point,
 							  TsError *err);
@@ -268,6 +278,7 @@ typedef struct TsOtlpReader
 	TsWriteArray counts[2]; /* double */
 	TsWriteArray bounds;    /* double */
 	TsWriteArray quantiles; /* TsOtlpQuantile */
+	TsWriteArray merged[3]; /* bytes: of a resource, a scope, data that came in parts */
 } TsOtlpReader;
 
 /* Also when that fails the reader is to be closed. */
@@ -277,9 +288,12 @@ extern TsErrorCode ts_otlp_open(TsOtlpReader *reader, const void *data, size_t s
 extern TsErrorCode ts_otlp_next_resource(TsOtlpReader *reader, bool *found, TsError *err);
 extern TsErrorCode ts_otlp_next_scope(TsOtlpReader *reader, bool *found, TsError *err);
 extern TsErrorCode ts_otlp_next_metric(TsOtlpReader *reader, bool *found, TsError *err);
-/* TS_ERR_INVALID: this point says nonsense; the next one may be asked for. */
+/*
+ * TS_ERR_INVALID, TS_ERR_LIMIT: this point says nonsense, or is too large; the next one may be
+ * asked for.
+ */
 extern TsErrorCode ts_otlp_next_point(TsOtlpReader *reader, bool *found, TsError *err);
-/* The next exemplar of the point. */
+/* The next exemplar of the point; those without a value are passed over. */
 extern TsErrorCode ts_otlp_next_exemplar(TsOtlpReader *reader, TsOtlpExemplar *exemplar,
 										 bool *found, TsError *err);
 extern void ts_otlp_close(TsOtlpReader *reader);
@@ -343,9 +357,13 @@ ts_otlp_exemplar_labels(const TsOtlpOptions *options, const TsOtlpExemplar *exem
 typedef enum TsOtlpKind
 {
 	TS_OTLP_END,
-	TS_OTLP_METADATA, /* of a metric: metadata, metadata_print, and print of the metric */
-	TS_OTLP_SAMPLE,   /* of a series: print, time, start, value */
-	TS_OTLP_NATIVE,   /* the same with a histogram */
+	/*
+	 * Of a metric: print, which stands for its name, and metadata_print. Who does not know
+	 * that they belong together asks for ts_otlp_metadata().
+	 */
+	TS_OTLP_METADATA,
+	TS_OTLP_SAMPLE,    /* of a series: print, time, start, value */
+	TS_OTLP_NATIVE,    /* the same with a histogram */
 	TS_OTLP_POINT_END, /* all samples of a point came: its exemplars may be asked for */
 	TS_OTLP_REFUSED    /* npoints points, because of `reason` */
 } TsOtlpKind;
@@ -372,7 +390,6 @@ typedef struct TsOtlpItem
 	int64_t start; /* 0: none */
 	double value;
 	TsHistogram histogram;
-	TsWriteMetadata metadata;
 	TsFingerprint metadata_print;
 	uint64_t npoints; /* refused */
 	TsError reason;
@@ -395,6 +412,9 @@ ts_otlp_bridge(TsOtlpBridge **bridge, const TsOtlpOptions *options, const void *
  */
 extern TsErrorCode
 ts_otlp_next(TsOtlpBridge *bridge, TsOtlpKind *kind, TsOtlpItem *item, TsError *err);
+/* Of the item, which was the last. TS_ERR_INVALID: there is no such name. */
+extern TsErrorCode ts_otlp_metadata(TsOtlpBridge *bridge, const TsOtlpItem *item,
+									TsWriteMetadata *metadata, TsError *err);
 /*
  * The labels of the series of the item, which was the last; with its name. They last until
  * the next call of this. TS_ERR_INVALID, TS_ERR_LIMIT: the series cannot be; the rest can.
