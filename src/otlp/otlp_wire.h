@@ -1,0 +1,41 @@
+/*
+ * otlp_wire.h
+ *	  What the readers of OTLP's messages share.
+ */
+#ifndef OTLP_WIRE_H
+#define OTLP_WIRE_H
+
+#include "ts_otlp.h"
+
+/* "... is cut short or damaged": the message cannot be read on from where it is. */
+extern TsErrorCode otlp_damaged(const TsOtlpReader *reader, const TsWire *wire,
+								const char *what, TsError *err);
+
+/* Makes room for more elements; false: there is no memory. */
+extern bool
+otlp_reserve(TsOtlpReader *reader, TsWriteArray *array, size_t element_size, size_t more);
+
+/* Looks at attributes that may never become labels: TS_ERR_SYNTAX for damage and depth. */
+extern TsErrorCode
+otlp_check_attributes(const TsOtlpAttributes *attributes, TsError *err);
+
+/* Passes over the value of an attribute whose tag was read from `from` on. */
+static inline bool
+otlp_pass_attribute(TsOtlpAttributes *attributes, const uint8_t *from, TsWire *wire)
+{
+	TsWire inner;
+
+	if (!wire_message(wire, &inner))
+		return false;
+	if (attributes->count++ == 0)
+	{
+		attributes->run.next = from;
+		attributes->together = true;
+	}
+	else if (attributes->run.end != from)
+		attributes->together = false;
+	attributes->run.end = wire->next;
+	return true;
+}
+
+#endif /* OTLP_WIRE_H */
