@@ -34,7 +34,8 @@ typedef enum TsWriteEncoding
 {
 	TS_WRITE_PLAIN,
 	TS_WRITE_SNAPPY, /* the block format */
-	TS_WRITE_ZSTD
+	TS_WRITE_ZSTD,
+	TS_WRITE_GZIP /* one or more members; OTLP's, not remote write's */
 } TsWriteEncoding;
 
 /* ---- the body (remote_write_body.c) ---- */

@@ -2,7 +2,7 @@
  * ts_wire.h
  *	  The wire format of protobuf, as far as the messages that we read and write use it.
  *
- * Pure C. Every function stays within the message, and returns false when the bytes end too
+ * Pure C. Every function that reads stays within the message, and returns false when the bytes end too
  * early or are not of the format. A varint has at most ten bytes and 64 bits.
  */
 #ifndef TS_WIRE_H
@@ -139,6 +139,31 @@ static inline int64_t
 wire_zigzag(uint64_t value)
 {
 	return (int64_t) (value >> 1 ^ -(value & 1));
+}
+
+/* ---- writing ---- */
+
+#define WIRE_VARINT_MAX 10
+
+/* Writes a varint, returns its size. */
+static inline size_t
+wire_write_varint(uint64_t value, uint8_t *out)
+{
+	size_t n = 0;
+
+	while (value >= 0x80)
+	{
+		out[n++] = (uint8_t) (value | 0x80);
+		value >>= 7;
+	}
+	out[n++] = (uint8_t) value;
+	return n;
+}
+
+static inline uint64_t
+wire_to_zigzag(int64_t value)
+{
+	return ((uint64_t) value << 1) ^ (uint64_t) (value >> 63);
 }
 
 #endif /* TS_WIRE_H */

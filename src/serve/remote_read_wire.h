@@ -14,26 +14,9 @@
 #include "remote_write_wire.h"
 #include "ts_remote_read.h"
 
-#define WIRE_VARINT_MAX 10
-
 /* Room for so many bytes behind those there are; NULL: no memory. */
 extern uint8_t *read_bytes_reserve(TsReadBytes *bytes, size_t size);
 extern void read_bytes_put(TsReadBytes *bytes, const void *data, size_t size);
-
-/* Writes a varint, returns its size. */
-static inline size_t
-wire_write_varint(uint64_t value, uint8_t *out)
-{
-	size_t n = 0;
-
-	while (value >= 0x80)
-	{
-		out[n++] = (uint8_t) (value | 0x80);
-		value >>= 7;
-	}
-	out[n++] = (uint8_t) value;
-	return n;
-}
 
 static inline void
 wire_put_varint(TsReadBytes *bytes, uint64_t value)
@@ -42,12 +25,6 @@ wire_put_varint(TsReadBytes *bytes, uint64_t value)
 
 	if (out != NULL)
 		bytes->size += wire_write_varint(value, out);
-}
-
-static inline uint64_t
-wire_to_zigzag(int64_t value)
-{
-	return ((uint64_t) value << 1) ^ (uint64_t) (value >> 63);
 }
 
 static inline void

@@ -3,16 +3,20 @@
  *	  What the headers of a remote write request say of its body, and decompressing it.
  *
  * The size of what comes out is known before memory is taken for it (snappy), or memory
- * grows with what has come out (zstd), and never beyond the limit.
+ * grows with what has come out (zstd, gzip), and never beyond the limit.
  */
+#include <limits.h>
 #include <snappy-c.h>
 #include <string.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include "http_text.h"
 #include "ts_remote_write.h"
 
 #define FIRST_ROOM (64 * 1024)
+/* As zlib wants it said: the largest window, with gzip's header and nothing else. */
+#define GZIP_WINDOW (15 + 16)
 
 /* ---- headers ---- */
 
@@ -81,15 +85,14 @@ static TsErrorCode
 too_large(size_t limit, TsError *err)
 {
 	return ts_error_set(err, TS_ERR_LIMIT, -1,
-						"remote write request is larger than %zu bytes when decompressed",
-						limit);
+						"request is larger than %zu bytes when decompressed", limit);
 }
 
 static TsErrorCode
 no_memory(TsError *err)
 {
 	return ts_error_set(err, TS_ERR_MEMORY, -1,
-						"out of memory for the decompressed remote write request");
+						"out of memory for the decompressed request");
 }
 
 static TsErrorCode
@@ -119,7 +122,7 @@ unsnap(const void *body, size_t size, size_t limit, const TsAllocator *allocator
 	return damaged("snappy (block format)", err);
 }
 
-/* Output of zstd, which grows up to the limit. */
+/* Output of zstd or gzip, which grows up to the limit. */
 typedef struct Output
 {
 	const TsAllocator *allocator;
@@ -197,18 +200,87 @@ unzstd_into(ZSTD_DCtx *context, const void *body, size_t size, Output *output,
 }
 
 static TsErrorCode
-unzstd(const void *body, size_t size, size_t limit, const TsAllocator *allocator,
-	   char **data, size_t *data_size, TsError *err)
+unzstd(const void *body, size_t size, Output *output, size_t *data_size, TsError *err)
 {
-	Output output = {.allocator = allocator, .limit = limit};
 	ZSTD_DCtx *context = ZSTD_createDCtx();
-	TsErrorCode code = grow(&output, 0, err);
+	TsErrorCode code = TS_OK;
 
 	if (context == NULL)
-		code = no_memory(err);
-	if (code == TS_OK)
-		code = unzstd_into(context, body, size, &output, data_size, err);
+		return no_memory(err);
+	code = unzstd_into(context, body, size, output, data_size, err);
 	ZSTD_freeDCtx(context);
+	return code;
+}
+
+/*
+ * A member after the other, until the body ends with one. What follows a member and is none
+ * is damage: nothing of a request may be passed over.
+ */
+static TsErrorCode
+ungzip_into(z_stream *stream, const void *body, size_t size, Output *output,
+			size_t *data_size, TsError *err)
+{
+	const uint8_t *end = (const uint8_t *) body + size;
+	size_t used = 0;
+	int result = Z_OK;
+
+	stream->next_in = (Bytef *) body;
+	for (;;)
+	{
+		size_t in = (size_t) (end - stream->next_in);
+		size_t out = output->room - used;
+		TsErrorCode code;
+
+		if (result == Z_STREAM_END && in == 0)
+			break;
+		if (result == Z_STREAM_END && inflateReset(stream) != Z_OK)
+			return damaged("gzip", err);
+		/* zlib's counters are smaller than sizes may be */
+		stream->avail_in = (uInt) (in < INT_MAX ? in : INT_MAX);
+		stream->next_out = (Bytef *) output->data + used;
+		stream->avail_out = (uInt) (out < INT_MAX ? out : INT_MAX);
+		result = inflate(stream, Z_NO_FLUSH);
+		used = (size_t) (stream->next_out - (Bytef *) output->data);
+		if (result == Z_MEM_ERROR)
+			return no_memory(err);
+		if (result == Z_STREAM_END || result == Z_OK)
+			continue;
+		/* it gets nowhere: for want of room, or of input */
+		if (result != Z_BUF_ERROR || used < output->room)
+			return damaged("gzip", err);
+		code = grow(output, used, err);
+		if (code != TS_OK)
+			return code;
+	}
+	*data_size = used;
+	return TS_OK;
+}
+
+static TsErrorCode
+ungzip(const void *body, size_t size, Output *output, size_t *data_size, TsError *err)
+{
+	z_stream stream = {0};
+	TsErrorCode code;
+
+	if (inflateInit2(&stream, GZIP_WINDOW) != Z_OK)
+		return no_memory(err);
+	code = ungzip_into(&stream, body, size, output, data_size, err);
+	inflateEnd(&stream);
+	return code;
+}
+
+/* By what has come out the memory grows: zstd, gzip. */
+static TsErrorCode
+unpack(TsWriteEncoding encoding, const void *body, size_t size, size_t limit,
+	   const TsAllocator *allocator, char **data, size_t *data_size, TsError *err)
+{
+	Output output = {.allocator = allocator, .limit = limit};
+	TsErrorCode code = grow(&output, 0, err);
+
+	if (code == TS_OK && encoding == TS_WRITE_ZSTD)
+		code = unzstd(body, size, &output, data_size, err);
+	else if (code == TS_OK)
+		code = ungzip(body, size, &output, data_size, err);
 	if (code != TS_OK && output.data != NULL)
 		allocator->free(allocator->ctx, output.data);
 	else
@@ -232,7 +304,7 @@ ts_write_decompress(TsWriteEncoding encoding, const void *body, size_t size, siz
 	}
 	code = encoding == TS_WRITE_SNAPPY
 			   ? unsnap(body, size, limit, allocator, &made, data_size, err)
-			   : unzstd(body, size, limit, allocator, &made, data_size, err);
+			   : unpack(encoding, body, size, limit, allocator, &made, data_size, err);
 	*data = made;
 	return code;
 }

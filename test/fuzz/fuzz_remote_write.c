@@ -133,7 +133,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	copy = malloc(size); /* its end is the sanitizer's */
 	memcpy(copy, data + 1, size - 1);
-	if (ts_write_decompress((TsWriteEncoding) (data[0] / 2 % 3), copy, size - 1, LIMIT,
+	if (ts_write_decompress((TsWriteEncoding) (data[0] / 2 % 4), copy, size - 1, LIMIT,
 							&ts_malloc_allocator, &message, &message_size, &err) == TS_OK)
 	{
 		if (message_size > LIMIT)

@@ -6,6 +6,7 @@
 #include <snappy-c.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include "ts_remote_write.h"
@@ -916,6 +917,71 @@ test_bodies(void)
 	CHECK(decompress(TS_WRITE_PLAIN, plain, 101, 100, NULL, 0) == TS_ERR_LIMIT);
 }
 
+/* A member of gzip. */
+static size_t
+gzip_member(char *packed, size_t room, const char *plain, size_t size)
+{
+	z_stream stream = {.next_in = (Bytef *) plain,
+					   .avail_in = (uInt) size,
+					   .next_out = (Bytef *) packed,
+					   .avail_out = (uInt) room};
+
+	CHECK(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+	CHECK(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+	deflateEnd(&stream);
+	return room - stream.avail_out;
+}
+
+static void
+test_gzip(void)
+{
+	static char plain[300000];
+	static char packed[400000];
+	size_t size;
+	size_t first;
+
+	for (size_t i = 0; i < sizeof(plain); i++)
+		plain[i] = (char) (i % 251 * (i / 1000));
+	size = gzip_member(packed, sizeof(packed), plain, sizeof(plain));
+	CHECK(decompress(TS_WRITE_GZIP, packed, size, sizeof(plain), plain, sizeof(plain)) ==
+		  TS_OK);
+	CHECK(decompress(TS_WRITE_GZIP, packed, size, 1 << 26, plain, sizeof(plain)) ==
+		  TS_OK);
+	CHECK(decompress(TS_WRITE_GZIP, packed, size, sizeof(plain) - 1, NULL, 0) ==
+		  TS_ERR_LIMIT);
+	unit_group_begin();
+	for (size_t cut = 1; cut < size; cut += cut < 50 || size - cut < 50 ? 1 : 997)
+		CHECK(decompress(TS_WRITE_GZIP, packed, size - cut, 1 << 26, NULL, 0) ==
+			  TS_ERR_SYNTAX);
+	for (size_t last = 1; last <= 8; last++)
+	{
+		packed[size - last] ^= 1;
+		CHECK(decompress(TS_WRITE_GZIP, packed, size, 1 << 26, NULL, 0) == TS_ERR_SYNTAX);
+		packed[size - last] ^= 1;
+	}
+	unit_group_end();
+	CHECK(decompress(TS_WRITE_GZIP, packed, size + 1, 1 << 26, NULL, 0) == TS_ERR_SYNTAX);
+
+	/* several members, of which one may be empty */
+	first = gzip_member(packed, sizeof(packed), plain, 100000);
+	first += gzip_member(packed + first, sizeof(packed) - first, "", 0);
+	size = first + gzip_member(packed + first, sizeof(packed) - first, plain + 100000,
+							   sizeof(plain) - 100000);
+	CHECK(decompress(TS_WRITE_GZIP, packed, size, sizeof(plain), plain, sizeof(plain)) ==
+		  TS_OK);
+	CHECK(decompress(TS_WRITE_GZIP, packed, size, 100001, NULL, 0) == TS_ERR_LIMIT);
+	CHECK(decompress(TS_WRITE_GZIP, packed, size - 1, 1 << 26, NULL, 0) == TS_ERR_SYNTAX);
+	CHECK(decompress(TS_WRITE_GZIP, packed, first + 5, 1 << 26, NULL, 0) ==
+		  TS_ERR_SYNTAX);
+	CHECK(decompress(TS_WRITE_GZIP, packed, first, 100000, plain, 100000) == TS_OK);
+
+	size = gzip_member(packed, sizeof(packed), "", 0);
+	CHECK(decompress(TS_WRITE_GZIP, packed, size, 100, "", 0) == TS_OK);
+	CHECK(decompress(TS_WRITE_GZIP, "", 0, 100, NULL, 0) == TS_ERR_SYNTAX);
+	CHECK(decompress(TS_WRITE_GZIP, "\x78\x9c\x03\x00\x00\x00\x00\x01", 8, 100, NULL,
+					 0) == TS_ERR_SYNTAX);
+}
+
 int
 main(void)
 {
@@ -936,5 +1002,6 @@ main(void)
 	test_no_memory();
 	test_headers();
 	test_bodies();
+	test_gzip();
 	return unit_finish();
 }

@@ -5,8 +5,8 @@
  *
  * Pure C. Words of HTTP are the same in upper and lower case.
  */
-#ifndef SERVE_HTTP_TEXT_H
-#define SERVE_HTTP_TEXT_H
+#ifndef HTTP_TEXT_H
+#define HTTP_TEXT_H
 
 #include "ts_base.h"
 
@@ -36,4 +36,4 @@ extern bool http_percent_decode(TsString text, char *out, size_t *len);
 /* The text of a status; "Unknown" if there is none. */
 extern const char *http_status_text(int status);
 
-#endif /* SERVE_HTTP_TEXT_H */
+#endif /* HTTP_TEXT_H */
