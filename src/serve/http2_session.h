@@ -46,6 +46,11 @@ typedef struct Http2Limits
 	int64_t body_timeout;   /* without a byte of a body */
 	int64_t write_timeout; /* without a byte taken of an answer that waits for a window */
 	int64_t idle_timeout;  /* without a stream */
+	/*
+	 * Without a byte while streams are open, until the client is asked whether it is there
+	 * (PING); one that then says nothing for header_timeout is gone. 0: it is never asked.
+	 */
+	int64_t ping_interval;
 } Http2Limits;
 
 typedef struct Http2Field
@@ -98,6 +103,7 @@ extern Http2State
 http2_receive(Http2Session *session, const void *data, size_t len, int64_t now);
 /* Bytes to be sent, valid until the next call with this session; 0: none for now. */
 extern size_t http2_output(Http2Session *session, const void **data, int64_t now);
+/* To be asked when http2_output() has given nothing. */
 extern Http2State http2_state(const Http2Session *session);
 /* Why it ends, for the log: constant; NULL while it does not, or when all is well. */
 extern const char *http2_reason(const Http2Session *session);
@@ -116,14 +122,18 @@ extern uint32_t http2_streams(const Http2Session *session);
 extern void http2_set_stream(Http2Session *session, int32_t stream, void *data);
 extern void *http2_stream(const Http2Session *session, int32_t stream); /* or NULL */
 
-/* Bytes of the body have been used: as many more may come. */
+/*
+ * Bytes of the body have been used: as many more may come. Those of a stream that is closed
+ * count as used.
+ */
 extern void http2_consume(Http2Session *session, int32_t stream, size_t bytes);
 
 /*
- * An answer: a head (`fields` begin with :status), any number of bytes, and trailers, which
- * end it; without fields it ends without trailers. All is copied. False: no memory, the
- * stream is reset. What a client has not yet sent of its request when the answer is over is
- * not waited for.
+ * An answer: a head (`fields` begin with :status), any number of bytes, and the end, with
+ * trailers if there are fields. An end without a head before it is the whole answer, a head
+ * alone. All is copied. False: no memory, or the stream is not known; the stream is reset
+ * then. What a client has not yet sent of its request when the answer has ended is not waited
+ * for, and not given to the owner.
  */
 extern bool http2_answer(Http2Session *session, int32_t stream, const Http2Field *fields,
 						 uint32_t count);
@@ -131,7 +141,8 @@ extern bool
 http2_answer_bytes(Http2Session *session, int32_t stream, const void *data, size_t len);
 extern bool http2_answer_end(Http2Session *session, int32_t stream,
 							 const Http2Field *fields, uint32_t count);
-/* RST_STREAM, with an error code of RFC 9113; what waits to be sent of it is dropped. */
+/* RST_STREAM, with an error code of RFC 9113; what waits to be sent of it is dropped, and
+   only closed() comes of it. */
 extern void http2_reset(Http2Session *session, int32_t stream, uint32_t code);
 
 #endif /* SERVE_HTTP2_SESSION_H */
