@@ -194,7 +194,7 @@ extern void write_add_known(WriteKnown *new, Oid table, const WriteSaid *said);
 /* What was to be known has been committed. */
 extern void write_remember_metadata(const WriteKnown *new);
 
-/* ---- remote_write_parse.c: requests ---- */
+/* ---- requests (remote_write_parse.c, remote_write_collect.c) ---- */
 
 /* What of a request was not written, although the rest was. */
 typedef struct WriteRefusals
