@@ -318,7 +318,10 @@ ts_otlp_metric_type(const TsOtlpOptions *options, const TsOtlpMetric *metric);
 
 /* ---- labels (otlp_labels.c) ---- */
 
-/* Pairs in the arena or in the message; not normalized, but names are unique. */
+/*
+ * Pairs in the arena, in the cache or in the message; sorted by name, but not normalized:
+ * what a set of labels may not have is found by labels_normalize().
+ */
 typedef struct TsOtlpLabels
 {
 	LabelsPair *pairs; /* with room for TS_OTLP_EXTRA_LABELS more */
@@ -326,6 +329,9 @@ typedef struct TsOtlpLabels
 } TsOtlpLabels;
 
 #define TS_OTLP_EXTRA_LABELS 2 /* __name__, and le or quantile */
+
+/* Sets one of the extra labels; an attribute of that name gives way. */
+extern void ts_otlp_set_label(TsOtlpLabels *labels, const char *name, TsString value);
 
 /*
  * Labels of the series of a point, but for the extra ones: job and instance, what is promoted
@@ -335,8 +341,10 @@ typedef struct TsOtlpLabels
  */
 typedef struct TsOtlpLabelsCache TsOtlpLabelsCache;
 extern TsOtlpLabelsCache *ts_otlp_labels_cache(const TsAllocator *allocator);
-/* Another resource, or another scope, is at hand. */
+/* Another resource, and so another scope, is at hand; labels that were made are gone. */
 extern void ts_otlp_labels_forget(TsOtlpLabelsCache *cache);
+/* Another scope of the same resource is. */
+extern void ts_otlp_labels_forget_scope(TsOtlpLabelsCache *cache);
 extern void ts_otlp_labels_cache_free(TsOtlpLabelsCache *cache);
 extern TsErrorCode
 ts_otlp_point_labels(const TsOtlpOptions *options, TsOtlpLabelsCache *cache,
@@ -347,7 +355,10 @@ ts_otlp_point_labels(const TsOtlpOptions *options, TsOtlpLabelsCache *cache,
 extern TsErrorCode
 ts_otlp_info_labels(const TsOtlpOptions *options, const TsOtlpResource *resource,
 					TsArena *arena, TsOtlpLabels *labels, TsError *err);
-/* Those of an exemplar: trace_id, span_id, and attributes. */
+/*
+ * Those of an exemplar: trace_id, span_id, and attributes, whose keys are not translated and
+ * which are left out when all would have more than 128 characters. It may have none.
+ */
 extern TsErrorCode
 ts_otlp_exemplar_labels(const TsOtlpOptions *options, const TsOtlpExemplar *exemplar,
 						TsArena *arena, TsOtlpLabels *labels, TsError *err);

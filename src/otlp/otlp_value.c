@@ -9,8 +9,9 @@
  *
  * A value is read twice. The first time all of it is checked, and what its text can need at
  * most is counted, which takes no memory. The second time the text is written, into at most
- * LABELS_MAX_SIZE bytes: no set of labels can hold more. Both walks go down by recursion,
- * which the first one keeps within TS_OTLP_MAX_DEPTH.
+ * LABELS_MAX_SIZE bytes: no set of labels can hold more. What writing needs besides is given
+ * back at once. Both walks go down by recursion, which the first one keeps within
+ * TS_OTLP_MAX_DEPTH.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -44,13 +45,15 @@ typedef struct Value
 	TsWire inner;  /* of the others */
 } Value;
 
-#define LIST_ELEMENT WIRE_TAG(1, WIRE_BYTES)
-#define MAP_ENTRY    WIRE_TAG(1, WIRE_BYTES)
+#define LIST_ELEMENT WIRE_TAG(1, WIRE_BYTES) /* of a map, too */
 #define ENTRY_KEY    WIRE_TAG(1, WIRE_BYTES)
 #define ENTRY_VALUE  WIRE_TAG(2, WIRE_BYTES)
 
 /* What a number of JSON can need: a sign, 17 digits, a point, and zeros or an exponent. */
 #define NUMBER_TEXT 32
+
+/* What an entry of a map has at least: "":[], or "":0, */
+#define MIN_ENTRY_TEXT 5
 
 /* What tells these fingerprints from those of other bytes that have the same secret. */
 #define OF_ATTRIBUTES UINT64_C(0xA3D8F1A1C76B5E29)
@@ -157,29 +160,29 @@ next_field(TsWire *wire, uint32_t wanted, TsWire *field, bool *found)
 
 /* ---- checking ---- */
 
-/* What the text of a value can need at most. */
-typedef struct TextNeed
+/* What is found out about a value: what its text can need at most, and whether it is text. */
+typedef struct Findings
 {
 	size_t size;
 	size_t entries; /* of all maps */
-} TextNeed;
+	bool not_utf8;
+} Findings;
 
-static TsErrorCode
-check_string(TsString string, TextNeed *need, TsError *err)
+static void
+check_string(TsString string, Findings *findings)
 {
 	if (ts_utf8_valid_prefix(string.data, string.len) < string.len)
-		return ts_error_set(err, TS_ERR_INVALID, -1, "attribute is not valid UTF-8");
-	need->size += 2 + string.len * TS_JSON_ESCAPE_SIZE;
-	return TS_OK;
+		findings->not_utf8 = true;
+	findings->size += 2 + string.len * TS_JSON_ESCAPE_SIZE;
 }
 
 static TsErrorCode
-check_value(TsWire wire, int depth, TextNeed *need, TsError *err)
+check_elements(TsWire list, bool map, int depth, Findings *findings, TsError *err);
+
+/* Fails only for damage and depth, so that these are found before all else. */
+static TsErrorCode
+check_value(TsWire wire, int depth, Findings *findings, TsError *err)
 {
-	TsOtlpAttribute entry;
-	TsErrorCode code = TS_OK;
-	TsWire field;
-	bool found;
 	Value value;
 
 	if (depth > TS_OTLP_MAX_DEPTH)
@@ -188,47 +191,76 @@ check_value(TsWire wire, int depth, TextNeed *need, TsError *err)
 							TS_OTLP_MAX_DEPTH);
 	if (!read_value(wire, &value))
 		return damaged(err);
-	if (value.kind == VALUE_STRING)
-		return check_string(wire_text(&value.inner), need, err);
-	need->size += value.kind == VALUE_BYTES ? wire_left(&value.inner) * 2 + 6
-											: NUMBER_TEXT;
-	if (value.kind != VALUE_LIST && value.kind != VALUE_MAP)
-		return TS_OK;
+	switch (value.kind)
+	{
+		case VALUE_STRING:
+			check_string(wire_text(&value.inner), findings);
+			return TS_OK;
+		case VALUE_BYTES:
+			findings->size += wire_left(&value.inner) * 2 + 6;
+			return TS_OK;
+		case VALUE_LIST:
+		case VALUE_MAP:
+			return check_elements(value.inner, value.kind == VALUE_MAP, depth, findings,
+								  err);
+		case VALUE_EMPTY:
+		case VALUE_BOOL:
+		case VALUE_INTEGER:
+		case VALUE_DOUBLE:
+			break;
+	}
+	findings->size += NUMBER_TEXT;
+	return TS_OK;
+}
 
+static TsErrorCode
+check_elements(TsWire list, bool map, int depth, Findings *findings, TsError *err)
+{
+	TsErrorCode code = TS_OK;
+	TsOtlpAttribute entry;
+	TsWire field;
+	bool found;
+
+	findings->size += 2;
 	while (code == TS_OK)
 	{
-		if (!next_field(&value.inner, MAP_ENTRY, &field, &found))
+		if (!next_field(&list, LIST_ELEMENT, &field, &found))
 			return damaged(err);
 		if (!found)
 			break;
-		need->size++;
-		if (value.kind == VALUE_MAP)
+		findings->size += 2; /* a comma, and a colon */
+		if (map)
 		{
-			need->entries++;
-			need->size++;
 			if (!read_attribute(field, &entry))
 				return damaged(err);
+			findings->entries++;
+			check_string(entry.key, findings);
 			field = entry.value;
-			code = check_string(entry.key, need, err);
 		}
-		if (code == TS_OK)
-			code = check_value(field, depth + 1, need, err);
+		code = check_value(field, depth + 1, findings, err);
 	}
 	return code;
+}
+
+static TsErrorCode
+check_text(const Findings *findings, TsError *err)
+{
+	if (findings->not_utf8)
+		return ts_error_set(err, TS_ERR_INVALID, -1, "attribute is not valid UTF-8");
+	return TS_OK;
 }
 
 TsErrorCode
 ts_otlp_check_attribute(TsWire keyvalue, TsOtlpAttribute *attribute, TsError *err)
 {
-	TextNeed ignored = {0};
+	Findings findings = {0};
 	TsErrorCode code;
 
 	if (!read_attribute(keyvalue, attribute))
 		return damaged(err);
-	code = check_string(attribute->key, &ignored, err);
-	if (code == TS_OK)
-		code = check_value(attribute->value, 1, &ignored, err);
-	return code;
+	check_string(attribute->key, &findings);
+	code = check_value(attribute->value, 1, &findings, err);
+	return code == TS_OK ? check_text(&findings, err) : code;
 }
 
 /* ---- writing ---- */
@@ -240,7 +272,7 @@ typedef struct Text
 	size_t len;
 	size_t room;
 	bool full;
-	TsArena *arena; /* for sorting */
+	const TsAllocator *allocator; /* for sorting */
 	bool no_memory;
 } Text;
 
@@ -391,9 +423,9 @@ sorted_entries(Text *text, TsWire map, size_t *count)
 	TsWire field;
 	bool found;
 
-	while (next_field(&rest, MAP_ENTRY, &field, &found) && found)
+	while (next_field(&rest, LIST_ELEMENT, &field, &found) && found)
 		n++;
-	entries = ts_arena_alloc(text->arena, n * sizeof(MapEntry));
+	entries = text->allocator->alloc(text->allocator->ctx, (n + 1) * sizeof(MapEntry));
 	if (entries == NULL)
 	{
 		text->no_memory = true;
@@ -401,7 +433,7 @@ sorted_entries(Text *text, TsWire map, size_t *count)
 	}
 	for (size_t i = 0; i < n; i++)
 	{
-		next_field(&map, MAP_ENTRY, &field, &found);
+		next_field(&map, LIST_ELEMENT, &field, &found);
 		read_attribute(field, &entries[i].attribute);
 		entries[i].place = i;
 	}
@@ -431,6 +463,8 @@ put_map(Text *text, TsWire map)
 		put_value(text, entry->value, true);
 	}
 	put_char(text, '}');
+	if (entries != NULL)
+		text->allocator->free(text->allocator->ctx, entries);
 }
 
 /* Of a value that was checked; `within` another one strings have quotes. */
@@ -475,15 +509,48 @@ put_value(Text *text, TsWire wire, bool within)
 	}
 }
 
-TsErrorCode
-ts_otlp_value_text(TsWire wire, TsArena *arena, TsString *result, TsError *err)
+/* Writes the text of a value that was checked; what it needs at most is known. */
+static TsErrorCode
+write_text(TsWire wire, const Findings *findings, TsArena *arena, TsString *result,
+		   TsError *err)
 {
-	Text text = {.arena = arena};
-	TextNeed need = {0};
-	Value value;
-	TsErrorCode code = check_value(wire, 1, &need, err);
+	char small[2 * NUMBER_TEXT];
+	Text text = {.out = small, .allocator = &arena->allocator, .room = findings->size};
 
-	*result = (TsString){"", 0};
+	if (text.room > LABELS_MAX_SIZE)
+		text.room = LABELS_MAX_SIZE;
+	text.full = findings->entries > LABELS_MAX_SIZE / MIN_ENTRY_TEXT;
+	if (text.room > sizeof(small) && !text.full)
+		text.out = text.allocator->alloc(text.allocator->ctx, text.room);
+	text.no_memory = text.out == NULL;
+	if (text_going(&text))
+		put_value(&text, wire, false);
+	if (text_going(&text))
+	{
+		*result = (TsString){ts_arena_copy(arena, text.out, text.len), text.len};
+		text.no_memory = result->data == NULL;
+	}
+	if (text.out != small && text.out != NULL)
+		text.allocator->free(text.allocator->ctx, text.out);
+	if (text.no_memory)
+		return ts_error_set(err, TS_ERR_MEMORY, -1, "out of memory");
+	if (text.full)
+		return ts_error_set(err, TS_ERR_LIMIT, -1,
+							"attribute's value has a text of more than %d bytes",
+							LABELS_MAX_SIZE);
+	return TS_OK;
+}
+
+TsErrorCode
+ts_otlp_value_text(TsWire wire, TsArena *arena, TsString *text, TsError *err)
+{
+	Findings findings = {0};
+	Value value;
+	TsErrorCode code = check_value(wire, 1, &findings, err);
+
+	*text = (TsString){"", 0};
+	if (code == TS_OK)
+		code = check_text(&findings, err);
 	if (code != TS_OK)
 		return code;
 	read_value(wire, &value);
@@ -491,26 +558,10 @@ ts_otlp_value_text(TsWire wire, TsArena *arena, TsString *result, TsError *err)
 		return TS_OK;
 	if (value.kind == VALUE_STRING)
 	{
-		*result = wire_text(&value.inner);
+		*text = wire_text(&value.inner);
 		return TS_OK;
 	}
-	text.room = need.size < LABELS_MAX_SIZE ? need.size : LABELS_MAX_SIZE;
-	text.full = need.entries > LABELS_MAX_SIZE;
-	if (!text.full)
-	{
-		text.out = ts_arena_alloc(arena, text.room);
-		text.no_memory = text.out == NULL;
-	}
-	if (text_going(&text))
-		put_value(&text, wire, false);
-	if (text.no_memory)
-		return ts_error_set(err, TS_ERR_MEMORY, -1, "out of memory");
-	if (text.full)
-		return ts_error_set(err, TS_ERR_LIMIT, -1,
-							"attribute's value has a text of more than %d bytes",
-							LABELS_MAX_SIZE);
-	*result = (TsString){text.out, text.len};
-	return TS_OK;
+	return write_text(wire, &findings, arena, text, err);
 }
 
 /* ---- attributes ---- */
