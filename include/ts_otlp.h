@@ -93,6 +93,9 @@ typedef struct TsOtlpOptions
 	TsErrorCode (*accumulate)(void *ctx, TsFingerprint print, TsOtlpPoint *point,
 							  TsError *err);
 	void *accumulate_ctx;
+	/* Is told, if it is given, of series whose samples are about to come. */
+	void (*expect)(void *ctx, TsFingerprint print);
+	void *expect_ctx;
 } TsOtlpOptions;
 
 /* ---- JSON (otlp_json.c) ---- */
@@ -373,7 +376,7 @@ typedef enum TsOtlpKind
 	 * that they belong together asks for ts_otlp_metadata().
 	 */
 	TS_OTLP_METADATA,
-	TS_OTLP_SAMPLE,    /* of a series: print, time, start, value */
+	TS_OTLP_SAMPLE,    /* of a series: print, part, bound, time, start, value */
 	TS_OTLP_NATIVE,    /* the same with a histogram */
 	TS_OTLP_POINT_END, /* all samples of a point came: its exemplars may be asked for */
 	TS_OTLP_REFUSED    /* npoints points, because of `reason` */
@@ -434,7 +437,8 @@ extern TsErrorCode ts_otlp_series_labels(TsOtlpBridge *bridge, const TsOtlpItem 
 										 TsOtlpLabels *labels, TsError *err);
 /*
  * After TS_OTLP_POINT_END: the next exemplar, its labels, and the series that it is of (a
- * classic bucket, or the point's own); false in *found at the end.
+ * classic bucket, or the point's own); false in *found at the end. TS_ERR_INVALID,
+ * TS_ERR_LIMIT: it cannot be; the next one may be asked for. Labels last until then.
  */
 typedef struct TsOtlpExemplarItem
 {
