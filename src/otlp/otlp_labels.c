@@ -555,7 +555,7 @@ make_scope(const TsOtlpOptions *options, TsOtlpLabelsCache *cache,
 
 	if (!made->made)
 		made->code = scope_groups(options, scope, &made->arena, &made->groups[0],
-								  &made->err);
+								  &made->groups[1], &made->err);
 	return made_end(made, made->code, err);
 }
 
