@@ -35,5 +35,7 @@ extern bool http_percent_decode(TsString text, char *out, size_t *len);
 
 /* The text of a status; "Unknown" if there is none. */
 extern const char *http_status_text(int status);
+/* Whether an answer with it has a body. */
+extern bool http_status_has_body(int status);
 
 #endif /* HTTP_TEXT_H */

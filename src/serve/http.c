@@ -30,11 +30,6 @@ http_stop(void)
 
 	listen_stop();
 	dlist_foreach_modify(iter, &http_connections)
-	{
-		HttpConnection *connection = dlist_container(HttpConnection, node, iter.cur);
-
-		if (connection->handshaking || connection->shut || http1_idle(connection))
-			connection_close(connection);
-	}
+		connection_stop(dlist_container(HttpConnection, node, iter.cur));
 	return http_connection_count;
 }

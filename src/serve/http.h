@@ -6,11 +6,12 @@
  *	http_listen.c		listening sockets, accepting
  *	http_tls.c			certificates
  *	http_connection.c	a client's connection: bytes in and out, time, its end. It knows
- *						nothing of HTTP; the protocol above it is http1.c
+ *						nothing of HTTP; what does is its HttpProtocol
  *	http1.c				HTTP/1.1 on a connection: one request at a time, as RFC 9112 allows;
  *						what a client sends ahead waits, at most HTTP_INPUT_LIMIT of it
+ *	http1_reply.c		its answers as bytes
  *	http_request.c		a request's way from its head to who answers it; its end
- *	http_reply.c		answers: heads, error documents, counting
+ *	http_reply.c		answers: error documents, counting
  *	http_own.c			what the gate answers itself
  *	http_parse.c, http_text.c	HTTP as bytes: pure C (serve_http.h)
  *
@@ -35,36 +36,48 @@
 
 /* ---- connections (http_connection.c) ---- */
 
-typedef enum Http1Phase
+/*
+ * What speaks on a connection: HTTP/1.1, or another protocol whose requests end in
+ * gate_reply(). All is called with the connection entered, `reply`, too, and may close it.
+ * Errors are caught outside: after one in `reply` the connection is closed, after one
+ * elsewhere `failed` is called.
+ */
+typedef struct HttpProtocol
 {
-	PHASE_IDLE,    /* between requests */
-	PHASE_HEAD,    /* a head has begun */
-	PHASE_BODY,    /* of request */
-	PHASE_HELD,    /* request will be refused, in a while */
-	PHASE_DISCARD, /* the request is answered, its body is passed over */
-	PHASE_WAIT,    /* request is complete and runs */
-	PHASE_SEND     /* the answer goes out, before the next request */
-} Http1Phase;
-
-typedef struct Http1
-{
-	HttpParser parser;
-	Http1Phase phase;
-	int64 since;          /* when the phase began */
-	uint64 body_came;     /* bytes of the body */
-	bool keep_alive;      /* after this request */
-	GateRequest *request; /* not answered yet, or NULL */
-	int file;             /* what is being sent, or -1 */
-	uint64 file_at;
-	uint64 file_left;
-} Http1;
+	const char *name; /* in the log */
+	/* The connection is established: sets its state. */
+	void (*begin)(HttpConnection *connection);
+	void (*read)(HttpConnection *connection);    /* bytes came */
+	void (*drained)(HttpConnection *connection); /* there is room to write */
+	void (*timeout)(HttpConnection *connection); /* the timer has gone off */
+	/* The client sends nothing more. */
+	void (*half_closed)(HttpConnection *connection);
+	/* An error was caught: whoever waits for an answer is told, and that is the end. */
+	void (*failed)(HttpConnection *connection);
+	/*
+	 * The server stops: takes no new request, and closes or finishes the connection when all
+	 * are answered; called again and again.
+	 */
+	void (*stop)(HttpConnection *connection);
+	/* Gives its requests up, and its state back. Only after begin. */
+	void (*end)(HttpConnection *connection);
+	/*
+	 * An answer to a request of its own, which it forgets about before anything that may
+	 * fail. Returns whether the answer's file is the connection's now.
+	 */
+	bool (*reply)(GateRequest *request, const GateReply *reply);
+	/* Reads no more of the request for so long; then calls request_refuse_held(). */
+	void (*hold)(GateRequest *request, int ms);
+} HttpProtocol;
 
 struct HttpConnection
 {
 	dlist_node node;
 	struct bufferevent *events;
 	struct event *timer;
-	SSL *tls; /* or NULL; the buffer event's */
+	const HttpProtocol *protocol;
+	void *state; /* the protocol's; NULL before it has begun */
+	SSL *tls;    /* or NULL; the buffer event's */
 	bool loopback;
 	bool active;      /* a callback of it is running */
 	bool ended;       /* to be freed when none is */
@@ -75,18 +88,20 @@ struct HttpConnection
 	bool paused;      /* nothing is read: enough has been read ahead */
 	int64 progress;   /* when bytes last came or went */
 	const char *client;
-	Http1 one;
 };
 
 /* Milliseconds of a clock that never jumps. */
 extern int64 http_now(void);
 
-extern void connection_begin(int fd, const struct sockaddr *address, int address_len);
-/* At once: what was not written is lost. Its request is given up. */
+extern void connection_begin(int fd, const struct sockaddr *address, int address_len,
+							 const HttpProtocol *protocol);
+/* At once: what was not written is lost. Its requests are given up. */
 extern void connection_close(HttpConnection *connection);
+/* The server stops: closed when no request of it is left; called again and again. */
+extern void connection_stop(HttpConnection *connection);
 /* No more is read; what is to be written is, and then it is closed. */
 extern void connection_finish(HttpConnection *connection);
-/* What waits too long is looked at (http1_timeout()) in so many milliseconds; < 0: never. */
+/* What waits too long is looked at (the protocol's timeout) in so many milliseconds; < 0: never. */
 extern void connection_set_timer(HttpConnection *connection, int64 ms);
 extern struct evbuffer *connection_input(HttpConnection *connection);
 extern struct evbuffer *connection_output(HttpConnection *connection);
@@ -101,30 +116,24 @@ extern void connection_leave(HttpConnection *connection, bool was_active);
 extern dlist_head http_connections;
 extern int http_connection_count;
 
-/* ---- HTTP/1.1 (http1.c) ---- */
+/* ---- HTTP/1.1 (http1.c, http1_reply.c) ---- */
 
-extern void http1_begin(HttpConnection *connection);
-extern void http1_read(HttpConnection *connection);    /* bytes came */
-extern void http1_drained(HttpConnection *connection); /* there is room to write */
-extern void http1_timeout(HttpConnection *connection); /* the timer has gone off */
-/* The client sends nothing more. */
-extern void http1_half_closed(HttpConnection *connection);
-/* An error was caught: whoever waits for an answer is told, and that is the end. */
-extern void http1_failed(HttpConnection *connection);
-extern void http1_end(HttpConnection *connection);
-/* Nothing has been asked, in whole, that is not answered. */
-extern bool http1_idle(const HttpConnection *connection);
-/* The rest of the answer has been put into the output, but for what is in a file. */
-extern void http1_answered(HttpConnection *connection, bool close, int file, uint64 size);
-/* Reads nothing for so long; then request_refuse_held() is called. */
-extern void http1_hold(HttpConnection *connection, int ms);
-/* Whether the connection can be used again after an answer that is given now. */
-extern bool http1_keeps_alive(const HttpConnection *connection);
+extern const HttpProtocol http1_protocol;
+
+/* An answer's head and, when it is not in a file, its body. */
+extern void http1_write_reply(const GateRequest *request, const GateReply *reply,
+							  bool close, bool body);
+/* Answers what is no request yet, and closes. */
+extern void
+http1_reply_to_bytes(HttpConnection *connection, int status, const char *message);
 
 /* ---- requests (http_request.c) ---- */
 
+/* One of this connection, with nothing in it yet; protocols may add what is theirs. */
+extern GateRequest *request_make(HttpConnection *connection);
+extern TsString request_copy_text(GateRequest *request, TsString text);
 /* Its head is complete. It may be answered when this returns. */
-extern void request_begin(HttpConnection *connection, const HttpHead *head);
+extern void request_begin(GateRequest *request, const HttpHead *head);
 /* Bytes of its body; it may be answered when this returns. */
 extern void request_add_body(GateRequest *request, TsString bytes);
 extern void request_complete(GateRequest *request);
@@ -135,8 +144,6 @@ extern void request_free(GateRequest *request);
 
 /* ---- answers (http_reply.c, http_own.c) ---- */
 
-/* Answers what is no request yet, and closes. */
-extern void reply_to_bytes(HttpConnection *connection, int status, const char *message);
 /* OPTIONS, and what a route does not take. */
 extern void reply_options(GateRequest *request);
 extern void reply_wrong_method(GateRequest *request);

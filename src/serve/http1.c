@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "storage/fd.h"
+#include "utils/memutils.h"
 
 #include "http.h"
 #include "serve_settings.h"
@@ -29,6 +30,37 @@
 #define FILE_PIECE 65536
 /* So much of the input is made contiguous where its first piece is empty. */
 #define PULLED_TOGETHER 4096
+
+typedef enum Http1Phase
+{
+	PHASE_IDLE,    /* between requests */
+	PHASE_HEAD,    /* a head has begun */
+	PHASE_BODY,    /* of request */
+	PHASE_HELD,    /* request will be refused, in a while */
+	PHASE_DISCARD, /* the request is answered, its body is passed over */
+	PHASE_WAIT,    /* request is complete and runs */
+	PHASE_SEND     /* the answer goes out, before the next request */
+} Http1Phase;
+
+typedef struct Http1
+{
+	HttpParser parser;
+	Http1Phase phase;
+	int64 since;          /* when the phase began */
+	uint64 body_came;     /* bytes of the body */
+	bool keep_alive;      /* after this request */
+	GateRequest *request; /* not answered yet, or NULL */
+	int file;             /* what is being sent, or -1 */
+	uint64 file_at;
+	uint64 file_left;
+} Http1;
+
+static Http1 *
+http1_of(const HttpConnection *connection)
+{
+	Assert(connection->protocol == &http1_protocol);
+	return connection->state;
+}
 
 static int64
 phase_time(Http1Phase phase)
@@ -54,7 +86,7 @@ phase_time(Http1Phase phase)
 static void
 set_phase(HttpConnection *connection, Http1Phase phase)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	one->phase = phase;
 	one->since = http_now();
@@ -68,7 +100,7 @@ set_phase(HttpConnection *connection, Http1Phase phase)
 static bool
 send_file(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 	struct evbuffer *output = connection_output(connection);
 
 	while (one->file_left > 0 && evbuffer_get_length(output) < HTTP_OUTPUT_LIMIT)
@@ -115,7 +147,7 @@ close_file(Http1 *one)
 static void
 send_on(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	Assert(one->phase == PHASE_SEND);
 	if (!send_file(connection))
@@ -139,25 +171,29 @@ send_on(HttpConnection *connection)
 							BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
-void
+static void
 http1_drained(HttpConnection *connection)
 {
-	if (connection->one.phase == PHASE_SEND)
+	if (http1_of(connection)->phase == PHASE_SEND)
 		send_on(connection);
 }
 
-void
-http1_hold(HttpConnection *connection, int ms)
+static void
+http1_hold(GateRequest *request, int ms)
 {
-	Assert(connection->one.phase == PHASE_BODY);
+	HttpConnection *connection = request->connection;
+
+	Assert(http1_of(connection)->request == request);
+	Assert(http1_of(connection)->phase == PHASE_BODY);
 	set_phase(connection, PHASE_HELD);
 	connection_set_timer(connection, ms);
 }
 
-bool
-http1_keeps_alive(const HttpConnection *connection)
+/* Whether the connection can be used again after an answer that is given now. */
+static bool
+keeps_alive(const HttpConnection *connection)
 {
-	const Http1 *one = &connection->one;
+	const Http1 *one = http1_of(connection);
 	const HttpHead *head = &one->parser.head;
 
 	if (!one->keep_alive || gate_stopping || connection->half_closed)
@@ -168,13 +204,13 @@ http1_keeps_alive(const HttpConnection *connection)
 	return !head->expects_continue && !head->chunked && head->length <= DISCARD_LIMIT;
 }
 
-void
-http1_answered(HttpConnection *connection, bool close, int file, uint64 size)
+/* The answer has been put into the output, but for what is in a file. */
+static void
+answered(HttpConnection *connection, bool close, int file, uint64 size)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	Assert(one->file < 0);
-	one->request = NULL;
 	one->keep_alive = !close;
 	if (file >= 0)
 	{
@@ -192,12 +228,28 @@ http1_answered(HttpConnection *connection, bool close, int file, uint64 size)
 	}
 }
 
+static bool
+http1_reply(GateRequest *request, const GateReply *reply)
+{
+	HttpConnection *connection = request->connection;
+	bool close = reply->close || !keeps_alive(connection);
+	bool body = http_status_has_body(reply->status) && request->method != SERVE_HEAD;
+	int file = body ? reply->fd : -1;
+	Http1 *one = http1_of(connection);
+
+	Assert(one->request == request);
+	one->request = NULL;
+	http1_write_reply(request, reply, close, body);
+	answered(connection, close, file, reply->size);
+	return file >= 0;
+}
+
 /* ---- reading ---- */
 
 static void
 bad_bytes(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 	GateRequest *request = one->request;
 
 	serve_count(STAT_MALFORMED_REQUESTS, 1);
@@ -207,7 +259,7 @@ bad_bytes(HttpConnection *connection)
 	else if (one->phase == PHASE_DISCARD)
 		connection_finish(connection); /* it has its answer */
 	else
-		reply_to_bytes(connection, one->parser.status, one->parser.reason);
+		http1_reply_to_bytes(connection, one->parser.status, one->parser.reason);
 }
 
 static void
@@ -222,12 +274,13 @@ send_continue(HttpConnection *connection)
 static void
 take_head(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	one->keep_alive = one->parser.head.keep_alive;
 	one->body_came = 0;
 	set_phase(connection, PHASE_BODY);
-	request_begin(connection, &one->parser.head);
+	one->request = request_make(connection);
+	request_begin(one->request, &one->parser.head);
 	if (one->phase == PHASE_BODY && one->parser.head.expects_continue)
 		send_continue(connection);
 }
@@ -235,7 +288,7 @@ take_head(HttpConnection *connection)
 static void
 take_end(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	if (one->phase == PHASE_DISCARD)
 	{
@@ -251,7 +304,7 @@ take_end(HttpConnection *connection)
 static void
 take_event(HttpConnection *connection, HttpEvent event)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	switch (event)
 	{
@@ -279,7 +332,7 @@ take_event(HttpConnection *connection, HttpEvent event)
 static bool
 wants_bytes(const HttpConnection *connection)
 {
-	Http1Phase phase = connection->one.phase;
+	Http1Phase phase = http1_of(connection)->phase;
 
 	return !connection->ended && !connection->finishing && phase != PHASE_HELD &&
 		   phase != PHASE_WAIT && phase != PHASE_SEND;
@@ -303,11 +356,11 @@ next_piece(struct evbuffer *input)
 	return piece;
 }
 
-void
+static void
 http1_read(HttpConnection *connection)
 {
 	struct evbuffer *input = connection_input(connection);
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	while (wants_bytes(connection))
 	{
@@ -328,22 +381,22 @@ http1_read(HttpConnection *connection)
 static void
 timed_out(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	serve_count(STAT_CONNECTIONS_TIMED_OUT, 1);
 	one->keep_alive = false;
 	if (one->phase == PHASE_HEAD)
-		reply_to_bytes(connection, 408, "the request's head took too long");
+		http1_reply_to_bytes(connection, 408, "the request's head took too long");
 	else if (one->phase == PHASE_BODY)
 		gate_refuse(one->request, 408, "the request's body came too slowly", 0);
 	else
 		connection_close(connection);
 }
 
-void
+static void
 http1_timeout(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 	int64 now = http_now();
 	int64 limit = phase_time(one->phase);
 	int64 left = connection->progress + limit - now;
@@ -376,10 +429,10 @@ http1_timeout(HttpConnection *connection)
  * What the client would be told goes out; whoever has said that it sends no more while its
  * request still runs is taken to have gone.
  */
-void
+static void
 http1_half_closed(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 
 	if (one->request != NULL || one->phase == PHASE_HEAD)
 	{
@@ -391,38 +444,44 @@ http1_half_closed(HttpConnection *connection)
 		connection_finish(connection);
 }
 
-void
+static void
 http1_failed(HttpConnection *connection)
 {
-	GateRequest *request = connection->one.request;
+	GateRequest *request = http1_of(connection)->request;
 
-	connection->one.keep_alive = false;
+	http1_of(connection)->keep_alive = false;
 	if (request != NULL && !request->dispatched)
 		gate_refuse(request, 500, "internal error; see the server's log", 0);
 	else
 		connection_close(connection);
 }
 
-bool
-http1_idle(const HttpConnection *connection)
+/* Closed when nothing has been asked, in whole, that is not answered. */
+static void
+http1_stop(HttpConnection *connection)
 {
-	Http1Phase phase = connection->one.phase;
+	Http1Phase phase = http1_of(connection)->phase;
 
-	return (phase == PHASE_IDLE || phase == PHASE_HEAD) && !connection->finishing &&
-		   evbuffer_get_length(bufferevent_get_output(connection->events)) == 0;
+	if ((phase == PHASE_IDLE || phase == PHASE_HEAD) &&
+		evbuffer_get_length(connection_output(connection)) == 0)
+		connection_close(connection);
 }
 
-void
+static void
 http1_begin(HttpConnection *connection)
 {
-	http_parser_init(&connection->one.parser);
+	Http1 *one = MemoryContextAllocZero(TopMemoryContext, sizeof(*one));
+
+	one->file = -1;
+	http_parser_init(&one->parser);
+	connection->state = one;
 	set_phase(connection, PHASE_IDLE);
 }
 
-void
+static void
 http1_end(HttpConnection *connection)
 {
-	Http1 *one = &connection->one;
+	Http1 *one = http1_of(connection);
 	GateRequest *request = one->request;
 
 	one->request = NULL;
@@ -430,4 +489,20 @@ http1_end(HttpConnection *connection)
 		request_abandon(request);
 	close_file(one);
 	http_parser_free(&one->parser);
+	connection->state = NULL;
+	pfree(one);
 }
+
+const HttpProtocol http1_protocol = {
+	.name = "http/1.1",
+	.begin = http1_begin,
+	.read = http1_read,
+	.drained = http1_drained,
+	.timeout = http1_timeout,
+	.half_closed = http1_half_closed,
+	.failed = http1_failed,
+	.stop = http1_stop,
+	.end = http1_end,
+	.reply = http1_reply,
+	.hold = http1_hold,
+};

@@ -83,7 +83,8 @@ static void
 free_connection(HttpConnection *connection)
 {
 	Assert(!connection->active);
-	http1_end(connection);
+	if (connection->state != NULL)
+		connection->protocol->end(connection);
 	if (connection->tls != NULL)
 	{
 		/* without waiting for the client's word */
@@ -197,6 +198,16 @@ call_work(void *arg)
 	call->work(call->connection);
 }
 
+/* A client of whom nothing is known yet has no answer to wait for. */
+static void
+failed(HttpConnection *connection)
+{
+	if (connection->state != NULL)
+		connection->protocol->failed(connection);
+	else
+		connection_close(connection);
+}
+
 static void
 guarded(HttpConnection *connection, void (*work)(HttpConnection *))
 {
@@ -204,7 +215,7 @@ guarded(HttpConnection *connection, void (*work)(HttpConnection *))
 	bool was_active = connection_enter(connection);
 
 	if (!connection->ended && !gate_guard(call_work, &call))
-		http1_failed(connection);
+		failed(connection);
 	if (!connection->ended)
 		limit_input(connection);
 	connection_leave(connection, was_active);
@@ -225,7 +236,7 @@ read_work(HttpConnection *connection)
 	if (connection->finishing)
 		pass_over_input(connection);
 	else
-		http1_read(connection);
+		connection->protocol->read(connection);
 }
 
 static void
@@ -240,7 +251,7 @@ write_work(HttpConnection *connection)
 	if (connection->shut)
 		return;
 	if (!connection->finishing)
-		http1_drained(connection);
+		connection->protocol->drained(connection);
 	else if (evbuffer_get_length(connection_output(connection)) == 0)
 		shut_down(connection);
 }
@@ -268,7 +279,7 @@ timer_work(HttpConnection *connection)
 		connection_close(connection);
 		return;
 	}
-	http1_timeout(connection);
+	connection->protocol->timeout(connection);
 }
 
 static void
@@ -309,7 +320,7 @@ end_of_input_work(HttpConnection *connection)
 	if (connection->handshaking || connection->shut)
 		connection_close(connection);
 	else if (!connection->finishing)
-		http1_half_closed(connection);
+		connection->protocol->half_closed(connection);
 }
 
 static void
@@ -321,10 +332,10 @@ error_work(HttpConnection *connection)
 }
 
 static void
-connected_work(HttpConnection *connection)
+begin_work(HttpConnection *connection)
 {
 	connection->handshaking = false;
-	http1_begin(connection);
+	connection->protocol->begin(connection);
 }
 
 static void
@@ -332,11 +343,26 @@ on_event(struct bufferevent *events, short what, void *arg)
 {
 	/* they may come together: then nothing more can be written */
 	if (what & BEV_EVENT_CONNECTED)
-		guarded(arg, connected_work);
+		guarded(arg, begin_work);
 	else if (what & BEV_EVENT_ERROR)
 		guarded(arg, error_work);
 	else
 		guarded(arg, end_of_input_work);
+}
+
+static void
+stop_work(HttpConnection *connection)
+{
+	if (connection->shut || connection->handshaking)
+		connection_close(connection);
+	else if (!connection->finishing)
+		connection->protocol->stop(connection);
+}
+
+void
+connection_stop(HttpConnection *connection)
+{
+	guarded(connection, stop_work);
 }
 
 /* ---- the beginning ---- */
@@ -378,7 +404,8 @@ make_events(int fd, SSL **tls)
 }
 
 void
-connection_begin(int fd, const struct sockaddr *address, int address_len)
+connection_begin(int fd, const struct sockaddr *address, int address_len,
+				 const HttpProtocol *protocol)
 {
 	SSL *tls;
 	struct bufferevent *events = make_events(fd, &tls);
@@ -404,9 +431,9 @@ connection_begin(int fd, const struct sockaddr *address, int address_len)
 	connection->client = memcpy(connection + 1, client, client_size);
 	connection->loopback = loopback;
 	connection->events = events;
+	connection->protocol = protocol;
 	connection->tls = tls;
 	connection->handshaking = tls != NULL;
-	connection->one.file = -1;
 	connection->progress = http_now();
 	connection->timer = evtimer_new(gate_base, on_timer, connection);
 	if (connection->timer == NULL)
@@ -423,12 +450,12 @@ connection_begin(int fd, const struct sockaddr *address, int address_len)
 	bufferevent_setcb(events, on_read, on_write, on_event, connection);
 	bufferevent_setwatermark(events, EV_WRITE, HTTP_OUTPUT_LIMIT / 4, 0);
 	evbuffer_add_cb(bufferevent_get_output(events), on_output, connection);
+	bufferevent_enable(events, EV_READ | EV_WRITE);
 	if (tls != NULL)
 	{
 		bufferevent_openssl_set_allow_dirty_shutdown(events, 1);
 		connection_set_timer(connection, serve_header_timeout);
 	}
 	else
-		http1_begin(connection);
-	bufferevent_enable(events, EV_READ | EV_WRITE);
+		guarded(connection, begin_work);
 }

@@ -127,7 +127,7 @@ take(void *arg)
 	setsockopt(accepted->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(accepted->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	serve_count(STAT_CONNECTIONS_ACCEPTED, 1);
-	connection_begin(accepted->fd, accepted->address, accepted->len);
+	connection_begin(accepted->fd, accepted->address, accepted->len, &http1_protocol);
 }
 
 static void

@@ -1,13 +1,12 @@
 /*
  * http_reply.c
- *	  Answers: their heads, what refusals look like, and what is counted and logged.
+ *	  Answers: what refusals look like, and what is counted and logged.
  *
  * gate_reply() is the end of a request whatever happens: when the answer cannot be made,
  * the connection is closed.
  */
 #include "postgres.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/stringinfo.h"
@@ -16,89 +15,6 @@
 #include "promql_api.h"
 #include "serve_settings.h"
 #include "serve_stats.h"
-
-/* ---- heads ---- */
-
-static const char *
-date_text(void)
-{
-	static time_t shown;
-	static char text[40];
-	time_t now = time(NULL);
-	struct tm parts;
-
-	if (now != shown)
-	{
-		gmtime_r(&now, &parts);
-		strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-		shown = now;
-	}
-	return text;
-}
-
-static bool
-has_body(int status)
-{
-	return status >= 200 && status != 204 && status != 304;
-}
-
-/* What browsers must be told before pages of other origins may read the answer. */
-static void
-add_cors(StringInfo head, TsString origin)
-{
-	if (serve_cors_origin[0] == '\0')
-		return;
-	appendStringInfoString(head, "Vary: Origin\r\n");
-	if (origin.len == 0 || !http_list_has(serve_cors_origin, origin))
-		return;
-	if (http_list_has(serve_cors_origin, (TsString){"*", 1}))
-		appendStringInfoString(head, "Access-Control-Allow-Origin: *\r\n");
-	else
-		appendStringInfo(head, "Access-Control-Allow-Origin: %.*s\r\n", (int) origin.len,
-						 origin.data);
-	appendStringInfoString(
-		head, "Access-Control-Allow-Headers: Accept, Authorization, Content-Type, "
-			  "Origin, X-Scope-OrgID\r\n"
-			  "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
-			  "Access-Control-Expose-Headers: Date, Retry-After, X-Request-Id\r\n");
-}
-
-static void
-begin_head(StringInfo head, int status)
-{
-	initStringInfo(head);
-	appendStringInfo(head, "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: mytsdb/%s\r\n", status,
-					 http_status_text(status), date_text(), MYTSDB_VERSION);
-}
-
-static void
-make_head(StringInfo head, const GateRequest *request, const GateReply *reply, bool close)
-{
-	begin_head(head, reply->status);
-	appendStringInfo(head, "X-Request-Id: " UINT64_FORMAT "\r\n", request->id);
-	if (reply->content_type != NULL && has_body(reply->status))
-		appendStringInfo(head, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n",
-						 reply->content_type);
-	if (reply->content_encoding != NULL)
-		appendStringInfo(head, "Content-Encoding: %s\r\n", reply->content_encoding);
-	if (has_body(reply->status))
-		appendStringInfo(head, "Content-Length: " UINT64_FORMAT "\r\n", reply->size);
-	if (close)
-		appendStringInfoString(head, "Connection: close\r\n");
-	else if (request->http_1_0)
-		appendStringInfoString(head, "Connection: keep-alive\r\n");
-	add_cors(head, request->origin);
-	if (reply->headers.len > 0)
-		appendBinaryStringInfo(head, reply->headers.data, (int) reply->headers.len);
-	appendStringInfoString(head, "\r\n");
-}
-
-static void
-put(HttpConnection *connection, const void *data, Size size)
-{
-	if (size > 0 && evbuffer_add(connection_output(connection), data, size) != 0)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-}
 
 /* ---- answers ---- */
 
@@ -141,20 +57,9 @@ static void
 send_work(void *arg)
 {
 	Answer *answer = arg;
-	const GateReply *reply = answer->reply;
-	const GateRequest *request = answer->request;
-	HttpConnection *connection = request->connection;
-	bool close = reply->close || !http1_keeps_alive(connection);
-	bool body = has_body(reply->status) && request->method != SERVE_HEAD;
-	StringInfoData head;
-	int file = body ? reply->fd : -1;
+	GateRequest *request = answer->request;
 
-	make_head(&head, request, reply, close);
-	put(connection, head.data, (Size) head.len);
-	if (body && file < 0)
-		put(connection, reply->body.data, reply->body.len);
-	answer->file_taken = file >= 0;
-	http1_answered(connection, close, file, reply->size);
+	answer->file_taken = request->connection->protocol->reply(request, answer->reply);
 }
 
 void
@@ -169,12 +74,8 @@ gate_reply(GateRequest *request, const GateReply *reply)
 	{
 		bool was_active = connection_enter(connection);
 
-		Assert(connection->one.request == request);
 		if (!gate_guard(send_work, &answer))
-		{
-			connection->one.request = NULL;
 			connection_close(connection);
-		}
 		connection_leave(connection, was_active);
 	}
 	if (reply->fd >= 0 && !answer.file_taken)
@@ -314,19 +215,4 @@ reply_options(GateRequest *request)
 	GateReply reply = {.status = 204, .headers = {allow, strlen(allow)}, .fd = -1};
 
 	gate_reply(request, &reply);
-}
-
-void
-reply_to_bytes(HttpConnection *connection, int status, const char *message)
-{
-	StringInfoData head;
-
-	serve_count_reply(ROUTE_UNKNOWN, status, 0);
-	begin_head(&head, status);
-	appendStringInfo(&head,
-					 "Content-Type: " SERVE_TEXT_TYPE "\r\nContent-Length: %zu\r\n"
-					 "Connection: close\r\n\r\n%s\n",
-					 strlen(message) + 1, message);
-	put(connection, head.data, (Size) head.len);
-	connection_finish(connection);
 }

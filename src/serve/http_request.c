@@ -41,8 +41,8 @@ next_id(void)
 
 /* ---- from the head ---- */
 
-static TsString
-copy_text(GateRequest *request, TsString text)
+TsString
+request_copy_text(GateRequest *request, TsString text)
 {
 	char *copy;
 
@@ -111,32 +111,38 @@ gate_own_request(ServeRoute route, ServeMethod method,
 	return request;
 }
 
-static GateRequest *
-make_request(HttpConnection *connection, const HttpHead *head)
+GateRequest *
+request_make(HttpConnection *connection)
 {
 	GateRequest *request = new_request();
-	const TsString *fields = head->fields;
 
-	request->method = head->method;
-	request->http_1_0 = head->http_1_0;
-	request->target = copy_text(request, head->target);
-	request->path = copy_text(request, head->path);
-	request->query = copy_text(request, head->query);
-	request->authorization = copy_text(request, fields[FIELD_AUTHORIZATION]);
-	request->content_type = copy_text(request, fields[FIELD_CONTENT_TYPE]);
-	request->content_encoding = copy_text(request, fields[FIELD_CONTENT_ENCODING]);
-	request->accept = copy_text(request, fields[FIELD_ACCEPT]);
-	request->accept_encoding = copy_text(request, fields[FIELD_ACCEPT_ENCODING]);
-	request->host = copy_text(request, fields[FIELD_HOST]);
-	request->origin = copy_text(request, fields[FIELD_ORIGIN]);
-	request->write_version = copy_text(request, fields[FIELD_WRITE_VERSION]);
-	request->user_agent = copy_text(request, fields[FIELD_USER_AGENT]);
 	request->client = MemoryContextStrdup(request->context, connection->client);
 	request->loopback = connection->loopback;
 	request->tls = connection->tls != NULL;
 	request->connection = connection;
-	connection->one.request = request;
 	return request;
+}
+
+static void
+copy_head(GateRequest *request, const HttpHead *head)
+{
+	const TsString *fields = head->fields;
+
+	request->method = head->method;
+	request->http_1_0 = head->http_1_0;
+	request->target = request_copy_text(request, head->target);
+	request->path = request_copy_text(request, head->path);
+	request->query = request_copy_text(request, head->query);
+	request->authorization = request_copy_text(request, fields[FIELD_AUTHORIZATION]);
+	request->content_type = request_copy_text(request, fields[FIELD_CONTENT_TYPE]);
+	request->content_encoding = request_copy_text(request,
+												  fields[FIELD_CONTENT_ENCODING]);
+	request->accept = request_copy_text(request, fields[FIELD_ACCEPT]);
+	request->accept_encoding = request_copy_text(request, fields[FIELD_ACCEPT_ENCODING]);
+	request->host = request_copy_text(request, fields[FIELD_HOST]);
+	request->origin = request_copy_text(request, fields[FIELD_ORIGIN]);
+	request->write_version = request_copy_text(request, fields[FIELD_WRITE_VERSION]);
+	request->user_agent = request_copy_text(request, fields[FIELD_USER_AGENT]);
 }
 
 void
@@ -174,7 +180,7 @@ find_route(GateRequest *request, const HttpHead *head)
 		return false;
 	}
 	if (header.len > 0)
-		request->tenant = copy_text(request, header);
+		request->tenant = request_copy_text(request, header);
 	return true;
 }
 
@@ -200,7 +206,7 @@ refuse(GateRequest *request, const GateRefusal *refusal)
 	}
 	request->held = MemoryContextAlloc(request->context, sizeof(*refusal));
 	*request->held = *refusal;
-	http1_hold(request->connection, refusal->delay_ms);
+	request->connection->protocol->hold(request, refusal->delay_ms);
 }
 
 void
@@ -308,10 +314,9 @@ may_send_body(GateRequest *request, const HttpHead *head)
 }
 
 void
-request_begin(HttpConnection *connection, const HttpHead *head)
+request_begin(GateRequest *request, const HttpHead *head)
 {
-	GateRequest *request = make_request(connection, head);
-
+	copy_head(request, head);
 	if (find_route(request, head) && is_served(request) && is_allowed(request))
 		may_send_body(request, head);
 }

@@ -215,3 +215,9 @@ http_status_text(int status)
 			return "Unknown";
 	}
 }
+
+bool
+http_status_has_body(int status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
