@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/serve/http_text.h"
+#include "http_text.h"
 #include "serve_http.h"
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
