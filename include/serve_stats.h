@@ -41,6 +41,12 @@ typedef enum ServeStat
 	STAT_WRITE_QUEUE_REQUESTS, /* gauge */
 	STAT_WRITE_QUEUE_BYTES,    /* gauge */
 	STAT_WRITE_PUSHED_BACK,    /* refused with 429 or 503 */
+	/* points of OTLP with delta temporality */
+	STAT_OTLP_DELTA_POINTS, /* that were added and committed */
+	STAT_OTLP_DELTA_REFUSED,
+	STAT_OTLP_DELTA_SERIES, /* gauge: whose sums are kept */
+	STAT_OTLP_DELTA_BYTES,  /* gauge: that these take */
+	STAT_OTLP_DELTA_EXPIRED,
 	/* the engine, in all processes */
 	STAT_NEW_SERIES,
 	STAT_LOG_RECORDS,

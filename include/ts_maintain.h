@@ -25,6 +25,7 @@ extern void ts_maintain_check(const char *what);
 
 /* Of heavyweight locks: sub-ids that are neither a shard's nor for merging. */
 #define TS_SERIES_LOCK_SUB_ID 1024 /* making many series (series_batch.c) */
+#define TS_DELTA_LOCK_SUB_ID  1025 /* points of OTLP that add up (otlp_delta.c) */
 
 /*
  * Locks a shard for maintenance until the transaction ends (shard -1: merging). With

@@ -56,9 +56,10 @@ extern void ts_series_make(Relation rel, const TsTable *table, const TsString *k
 /*
  * Who meets series by other bytes than their keys, which say as much (remote write: the
  * labels as the message has them), can have the backend remember them by a fingerprint of
- * these bytes: XXH3, 128 bits, with the secret below, which is this process's own and
- * random. 96 bits are compared, so that a billion series of a table are taken for what they
- * are not with a probability of 1 : 10^11; and nobody can look for two that are alike.
+ * these bytes: XXH3, 128 bits, with the secret below, which is of this server's shared
+ * memory, and random. 96 bits are compared, so that a billion series of a table are taken for
+ * what they are not with a probability of 1 : 10^11; and nobody can look for two that are
+ * alike.
  */
 #define TS_FINGERPRINT_SECRET 192
 extern const void *ts_series_secret(void);

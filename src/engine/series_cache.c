@@ -90,9 +90,17 @@ define_settings(void)
 		64, 1024 * 1024, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
+static Size
+secret_size(void)
+{
+	return TS_FINGERPRINT_SECRET;
+}
+
 const MytsdbModule series_module = {
 	.name = "mytsdb series",
 	.define_settings = define_settings,
+	.shmem_size = secret_size,
+	.shmem_attach = series_attach_secret,
 };
 
 /* ---- maps ---- */

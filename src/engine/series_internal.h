@@ -228,6 +228,8 @@ typedef struct SeriesPrints
 
 /* A map's fingerprints, whose memory counts as the map's. */
 extern SeriesPrints *series_map_prints(SeriesMap *map);
+/* Memory of TS_FINGERPRINT_SECRET bytes for the secret, which is made when !found. */
+extern void series_attach_secret(void *memory, bool found);
 /* Whether the map may take so many bytes more; other maps may go for it. */
 extern bool series_map_reserve(SeriesMap *map, Size more);
 

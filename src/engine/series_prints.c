@@ -17,16 +17,20 @@
 #define MAX_SLOTS (1 << 30)
 #define NO_SERIES PG_UINT32_MAX
 
-static char secret[TS_FINGERPRINT_SECRET];
-static bool has_secret = false;
+static const void *secret = NULL; /* in shared memory */
+
+void
+series_attach_secret(void *memory, bool found)
+{
+	if (!found && !pg_strong_random(memory, TS_FINGERPRINT_SECRET))
+		ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("could not generate random numbers")));
+	secret = memory;
+}
 
 const void *
 ts_series_secret(void)
 {
-	if (!has_secret && !pg_strong_random(secret, sizeof(secret)))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
-						errmsg("could not generate random numbers")));
-	has_secret = true;
 	return secret;
 }
 

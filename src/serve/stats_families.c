@@ -106,6 +106,20 @@ static const Figure stat_figures[SERVE_STATS] = {
 		"mytsdb_write_pushed_back_requests",
 		"Write requests whose senders were asked to come again."),
 
+	[STAT_OTLP_DELTA_POINTS] = COUNT(
+		"mytsdb_otlp_delta_points",
+		"OTLP points with delta temporality that were added up and committed."),
+	[STAT_OTLP_DELTA_REFUSED] = COUNT(
+		"mytsdb_otlp_delta_refused_points",
+		"OTLP points with delta temporality that could not be added up."),
+	[STAT_OTLP_DELTA_SERIES] = GAUGE("mytsdb_otlp_delta_series",
+									 "Series whose sums of such points are kept."),
+	[STAT_OTLP_DELTA_BYTES] = GAUGE_BYTES("mytsdb_otlp_delta_memory_used",
+										  "Shared memory that these sums take."),
+	[STAT_OTLP_DELTA_EXPIRED] = COUNT(
+		"mytsdb_otlp_delta_expired_series",
+		"Series whose sums were forgotten since no point had come for long."),
+
 	[STAT_NEW_SERIES] = COUNT("mytsdb_new_series",
 							  "Series that were new to their table."),
 	[STAT_LOG_RECORDS] = COUNT("mytsdb_log_records",
