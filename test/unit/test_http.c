@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/serve/http_text.h"
+#include "http_text.h"
 #include "serve_http.h"
 #include "unit.h"
 
