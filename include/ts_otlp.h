@@ -77,8 +77,9 @@ typedef struct TsOtlpOptions
 	int64_t info_interval; /* ms, at most, between samples of target_info */
 	/*
 	 * For TS_OTLP_DELTA_CUMULATIVE: makes a point the cumulative one of its series, in
-	 * place. The print is of the series of the whole point. TS_ERR_INVALID or TS_ERR_LIMIT:
-	 * the point is refused.
+	 * place. The print is made of its labels, without those of parts, and of the metric's
+	 * type: so points of one series have the same one, whatever their message has beyond the
+	 * labels, in whatever order. TS_ERR_INVALID or TS_ERR_LIMIT: the point is refused.
 	 *
 	 * Of a number it sets `number` (`integer` is not looked at again); of all of them
 	 * `start`. Counts may be changed where they lie: they are the reader's own memory, which
@@ -92,7 +93,13 @@ typedef struct TsOtlpOptions
 	 */
 	TsErrorCode (*accumulate)(void *ctx, TsFingerprint print, TsOtlpPoint *point,
 							  TsError *err);
-	void *accumulate_ctx;
+	/*
+	 * Making it takes time. Who knows it for a point's print in the message finds it, and is
+	 * told to keep it else; NULL: nobody does.
+	 */
+	bool (*find_labels_print)(void *ctx, TsFingerprint print, TsFingerprint *of_labels);
+	void (*keep_labels_print)(void *ctx, TsFingerprint print, TsFingerprint of_labels);
+	void *accumulate_ctx; /* of all three */
 	/* Is told, if it is given, of series whose samples are about to come. */
 	void (*expect)(void *ctx, TsFingerprint print);
 	void *expect_ctx;

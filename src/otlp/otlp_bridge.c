@@ -216,6 +216,42 @@ read_next_point(TsOtlpBridge *bridge, bool *found, TsError *err)
 	return code;
 }
 
+static TsErrorCode
+find_labels_print(TsOtlpBridge *bridge, TsFingerprint *print, TsError *err)
+{
+	const TsOtlpOptions *options = bridge->options;
+	void *ctx = options->accumulate_ctx;
+	TsOtlpLabels labels;
+	TsErrorCode code;
+
+	if (options->find_labels_print != NULL &&
+		options->find_labels_print(ctx, bridge->point_print, print))
+		return TS_OK;
+	code = otlp_point_labels(bridge, &labels, err);
+	if (code != TS_OK)
+		return code;
+	*print = otlp_print_labels(bridge, &labels);
+	if (options->keep_labels_print != NULL)
+		options->keep_labels_print(ctx, bridge->point_print, *print);
+	return TS_OK;
+}
+
+/* What is refused by itself must not become part of a sum. */
+static TsErrorCode
+accumulate(TsOtlpBridge *bridge, TsError *err)
+{
+	TsOtlpPoint *point = &bridge->reader.point;
+	TsFingerprint print;
+	TsErrorCode code = find_labels_print(bridge, &print, err);
+
+	if (code == TS_OK && otlp_is_native(bridge))
+		code = otlp_native(&bridge->native, point, &bridge->histogram, err);
+	if (code == TS_OK)
+		code = bridge->options->accumulate(bridge->options->accumulate_ctx, print, point,
+										   err);
+	return code;
+}
+
 /* Makes of a point what will be given of it. */
 static TsErrorCode
 prepare_point(TsOtlpBridge *bridge, TsError *err)
@@ -224,8 +260,7 @@ prepare_point(TsOtlpBridge *bridge, TsError *err)
 	TsErrorCode code = TS_OK;
 
 	if (bridge->accumulates && !point->no_recorded_value)
-		code = bridge->options->accumulate(bridge->options->accumulate_ctx,
-										   bridge->point_print, point, err);
+		code = accumulate(bridge, err);
 	if (code != TS_OK || !otlp_is_native(bridge))
 		return code;
 	code = otlp_native(&bridge->native, point, &bridge->histogram, err);

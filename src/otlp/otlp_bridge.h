@@ -28,6 +28,9 @@ extern TsFingerprint otlp_print_metric(const TsOtlpBridge *bridge);
 extern TsFingerprint otlp_print_metadata(const TsOtlpBridge *bridge);
 extern TsFingerprint otlp_print_info_metadata(const TsOtlpBridge *bridge);
 extern TsFingerprint otlp_print_point(const TsOtlpBridge *bridge);
+/* Of labels, in whatever order, and of the metric's type. */
+extern TsFingerprint
+otlp_print_labels(const TsOtlpBridge *bridge, const TsOtlpLabels *labels);
 /* Of one of the series of the point, or of target_info. */
 extern TsFingerprint
 otlp_print_part(const TsOtlpBridge *bridge, TsOtlpPart part, double bound);
@@ -78,6 +81,9 @@ extern bool otlp_labels_init(OtlpLabelMaker *maker, const TsAllocator *allocator
 extern void otlp_labels_free(OtlpLabelMaker *maker);
 /* What was made of the metric before does not count any more. */
 extern void otlp_forget_metric(OtlpLabelMaker *maker);
+/* Those of the point, with the metric's name. */
+extern TsErrorCode
+otlp_point_labels(TsOtlpBridge *bridge, TsOtlpLabels *labels, TsError *err);
 /* Whether there is target_info for the resource. */
 extern TsErrorCode otlp_has_info(TsOtlpBridge *bridge, bool *has, TsError *err);
 

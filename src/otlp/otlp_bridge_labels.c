@@ -236,6 +236,12 @@ part_labels(TsOtlpBridge *bridge, TsOtlpPart part, double bound, TsOtlpLabels *l
 	return TS_OK;
 }
 
+TsErrorCode
+otlp_point_labels(TsOtlpBridge *bridge, TsOtlpLabels *labels, TsError *err)
+{
+	return part_labels(bridge, TS_OTLP_PART_VALUE, 0, labels, err);
+}
+
 /* Those of target_info take the place of a point's, of which there are no more. */
 static TsErrorCode
 info_labels(TsOtlpBridge *bridge, TsError *err)

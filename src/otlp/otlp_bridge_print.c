@@ -23,7 +23,9 @@ enum
 	OF_METRIC_HERE,
 	OF_METADATA,
 	OF_PART,
-	OF_INFO_METADATA
+	OF_INFO_METADATA,
+	OF_LABEL,
+	OF_LABELS
 };
 
 static TsFingerprint
@@ -134,6 +136,25 @@ otlp_print_point(const TsOtlpBridge *bridge)
 {
 	return ts_otlp_attributes_print(&bridge->reader.point.attributes,
 									bridge->metric_print, bridge->secret);
+}
+
+TsFingerprint
+otlp_print_labels(const TsOtlpBridge *bridge, const TsOtlpLabels *labels)
+{
+	TsFingerprint sum = {0, 0};
+
+	for (uint32_t i = 0; i < labels->n; i++)
+	{
+		const LabelsPair *pair = &labels->pairs[i];
+		TsFingerprint print = print_bytes(bridge, pair->name.data, pair->name.len);
+
+		if (pair->value.len == 0)
+			continue; /* it is none */
+		print = print_text(bridge, OF_LABEL, print, pair->value);
+		sum.low += print.low;
+		sum.high += print.high;
+	}
+	return print_on(bridge, OF_LABELS, sum, bridge->reader.metric.type, 0);
 }
 
 TsFingerprint

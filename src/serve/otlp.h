@@ -42,6 +42,8 @@ typedef struct OtlpDeltas OtlpDeltas;
 
 /* Of a request, in the current context. The lock is taken with the first point. */
 extern OtlpDeltas *otlp_deltas_begin(Oid target);
+/* Sets what the options have for TS_OTLP_DELTA_CUMULATIVE. */
+extern void otlp_deltas_use(OtlpDeltas *deltas, TsOtlpOptions *options);
 /* TsOtlpOptions.accumulate, whose ctx is an OtlpDeltas. */
 extern TsErrorCode
 otlp_delta_add(void *deltas, TsFingerprint print, TsOtlpPoint *point, TsError *err);

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "otlp.h"
+#include "otlp_delta_labels.h"
 #include "otlp_delta_state.h"
 #include "serve_stats.h"
 #include "ts_maintain.h"
@@ -354,6 +355,15 @@ otlp_deltas_begin(Oid target)
 	deltas->context = CurrentMemoryContext;
 	deltas->table = target;
 	return deltas;
+}
+
+void
+otlp_deltas_use(OtlpDeltas *deltas, TsOtlpOptions *options)
+{
+	options->accumulate = otlp_delta_add;
+	options->find_labels_print = otlp_delta_find_labels;
+	options->keep_labels_print = otlp_delta_keep_labels;
+	options->accumulate_ctx = deltas;
 }
 
 /* Others' points of the table wait until the end of the transaction. */

@@ -111,8 +111,10 @@ add_extremes(TsDeltaState *state, double *min, double *max, double count,
 	/* where nothing was counted so far nothing is missing */
 	if (point->has_sum && (state->has_sum || was_empty))
 		add_double(state, point->sum);
-	state->has_sum = point->has_sum ? state->has_sum || was_empty
-									: state->has_sum && empty;
+	if (point->has_sum)
+		state->has_sum = state->has_sum || was_empty;
+	else
+		state->has_sum = state->has_sum && (empty || isnan(state->sum));
 	if (point->has_min)
 	{
 		*min = state->has_min ? fmin(*min, point->min) : point->min;

@@ -14,7 +14,8 @@
  *   compensation (Neumaier's). Infinities and NaN are what arithmetic makes of them, until a
  *   new cumulative begins.
  * - Histograms: all counts are added, and the sum. Its sum, minimum and maximum (of all
- *   points) are known as long as all points said theirs; those without values need not.
+ *   points) are known as long as all points said theirs; those without values need not, and
+ *   NaN remains the sum whatever comes.
  * - Exponential histograms of several scales are brought to the smallest, and further if more
  *   than TS_DELTA_BUCKETS buckets lie between the first and the last one of a sign. The zero
  *   threshold is the largest; buckets that it reaches into, when it grows, are part of the
