@@ -49,6 +49,7 @@ extern const MytsdbModule promql_module;         /* src/promql: queries */
 extern const MytsdbModule remote_read_module;    /* src/serve: remote read */
 extern const MytsdbModule remote_write_module;   /* src/serve: mytsdb.remote_write() */
 extern const MytsdbModule otlp_delta_module;     /* src/serve: sums of deltas */
+extern const MytsdbModule otlp_settings_module;  /* src/serve: OTLP */
 extern const MytsdbModule serve_settings_module; /* src/serve: the server inside */
 extern const MytsdbModule token_module;          /* src/serve: uses of tokens */
 extern const MytsdbModule serve_stats_module;    /* src/serve: what is counted */

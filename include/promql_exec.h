@@ -38,6 +38,9 @@ typedef struct PqRequest
 
 typedef struct PqQuery PqQuery;
 
+/* mytsdb.promql_lookback, in milliseconds. */
+extern int64 pq_default_lookback(void);
+
 /* Lives in a child of `parent`, and is gone with it. */
 extern PqQuery *
 pq_prepare(const PqRequest *request, Snapshot snapshot, MemoryContext parent);

@@ -29,11 +29,13 @@ extern void _PG_init(void);
 PG_FUNCTION_INFO_V1(mytsdb_version);
 
 static const MytsdbModule *const modules[] = {
-	&labels_module,     &shared_module,         &hot_module,         &pages_module,
-	&series_module,     &buffer_module,         &ddl_module,         &executor_module,
-	&scan_module,       &promql_module,         &remote_read_module, &remote_write_module,
-	&otlp_delta_module, &serve_settings_module, &token_module,       &serve_stats_module,
-	&serve_module,      &workers_module,
+	&labels_module,        &shared_module,      &hot_module,
+	&pages_module,         &series_module,      &buffer_module,
+	&ddl_module,           &executor_module,    &scan_module,
+	&promql_module,        &remote_read_module, &remote_write_module,
+	&otlp_settings_module, &otlp_delta_module,  &serve_settings_module,
+	&token_module,         &serve_stats_module, &serve_module,
+	&workers_module,
 #ifdef USE_ASSERT_CHECKING
 	&stop_module,
 #endif

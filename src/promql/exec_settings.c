@@ -17,6 +17,12 @@
 
 PqSettings pq_settings;
 
+int64
+pq_default_lookback(void)
+{
+	return pq_settings.lookback_ms;
+}
+
 static void
 define_language_settings(void)
 {

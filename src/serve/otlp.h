@@ -26,6 +26,16 @@ extern void otlp_options(TsOtlpOptions *options);
  * refused are refused even where the request is not to be written in part.
  */
 extern void otlp_parse(WriteRequest *request, const void *data, size_t size);
+/*
+ * The message of a body, in protobuf: of the current context, or the body itself. Neither is
+ * larger than write_max_size(): TS_ERR_LIMIT.
+ */
+extern TsErrorCode
+otlp_decode(TsOtlpFormat format, TsWriteEncoding encoding, TsString body,
+			const void **data, size_t *size, TsError *err);
+
+/* The first few reasons, and how many more there are. */
+extern void otlp_refusals_text(const WriteRefusals *refused, StringInfo out);
 
 /* ---- otlp_delta.c: from deltas to cumulative points ---- */
 

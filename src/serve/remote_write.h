@@ -19,6 +19,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/parsenodes.h"
 #include "utils/relcache.h"
@@ -139,6 +140,8 @@ write_rows_put(WriteRows *rows, TimestampTz time, const Datum *values, uint32 co
 #define WRITE_ROWS_AT_ONCE 256
 extern void write_rows_put_values(WriteRows *rows, const TimestampTz *times,
 								  const double *values, uint32 count);
+/* Takes back all rows but the first n. */
+extern void write_rows_forget(WriteRows *rows, uint32 n);
 /* All rows are there: finds or makes the series that are not known; closes the table. */
 extern void write_rows_end(WriteRows *rows);
 
@@ -200,7 +203,7 @@ extern void write_remember_metadata(const WriteKnown *new);
 typedef struct WriteRefusals
 {
 	int64 count;
-	int64 samples;       /* that are lost; histograms, too */
+	int64 samples;       /* that are lost; histograms, too; of OTLP: points */
 	int64 others;        /* exemplars and metadata */
 	StringInfoData text; /* the first few refusals, a line each */
 	int shown;           /* how many these are */
@@ -218,11 +221,13 @@ typedef struct WriteRequest
 	WriteRows exemplars;
 	bool has_exemplars; /* there are some, and a table for them */
 	WriteMetadata *metadata;
-	Oid metadata_table; /* InvalidOid: none for it, or there is none */
-	WriteKnown known;   /* to be remembered when it is committed */
+	Oid metadata_table;        /* InvalidOid: none for it, or there is none */
+	WriteKnown known;          /* to be remembered when it is committed */
+	struct OtlpDeltas *deltas; /* NULL: none */
 	int64 nsamples;
 	int64 nhistograms;
 	int64 nexemplars;
+	int64 npoints; /* of OTLP, that these are made of */
 	WriteRefusals refused;
 } WriteRequest;
 
@@ -236,5 +241,33 @@ extern void
 write_parse(WriteRequest *request, TsWriteVersion version, const void *data, size_t size);
 /* Writes a parsed request, as the current role. */
 extern void write_apply(const WriteRequest *request, bool bulk);
+
+/* ---- remote_write.c: functions that write a request ---- */
+
+/* Of a function (body bytea, content type, content encoding, target). */
+typedef struct WriteArguments
+{
+	TsString body;
+	TsString type; /* empty: NULL, or '' */
+	TsString encoding;
+} WriteArguments;
+
+#define WRITE_RESULT_COLUMNS 5
+
+typedef struct WriteFunction
+{
+	const char *name;    /* for messages: "mytsdb.remote_write()", ... */
+	const char *what;    /* "a remote write request", ... */
+	const char *request; /* "remote write request" */
+	void (*parse)(const WriteArguments *arguments, WriteRequest *request);
+	/* Sets what the result has behind samples, histograms and exemplars; may be NULL. */
+	void (*add_results)(const WriteRequest *request, Datum *values, bool *isnull);
+} WriteFunction;
+
+/* Parses the arguments' request, writes it, and returns what was written as a row. */
+extern Datum write_call(FunctionCallInfo fcinfo, const WriteFunction *function);
+extern void write_refuse_arguments(const TsError *err) pg_attribute_noreturn();
+extern void write_refuse_body(const WriteFunction *function, const TsError *err)
+	pg_attribute_noreturn();
 
 #endif /* REMOTE_WRITE_H */

@@ -17,6 +17,7 @@
 #include "utils/syscache.h"
 
 #include "labels_type.h"
+#include "otlp.h"
 #include "remote_write_collect.h"
 #include "ts_report.h"
 #include "ts_series.h"
@@ -433,4 +434,6 @@ write_apply(const WriteRequest *request, bool bulk)
 		write_rows_apply(&request->exemplars, bulk);
 	if (OidIsValid(request->metadata_table))
 		write_metadata_apply(request->metadata, request->metadata_table);
+	if (request->deltas != NULL)
+		otlp_deltas_apply(request->deltas);
 }

@@ -288,6 +288,19 @@ write_rows_set_series(WriteRows *rows, struct varlena *labels, TsFingerprint pri
 }
 
 void
+write_rows_forget(WriteRows *rows, uint32 n)
+{
+	Assert(n <= rows->n);
+	end_pending(rows);
+	for (uint32 i = rows->npending; i > 0 && rows->pending[i - 1].end > n; i--)
+	{
+		rows->pending[i - 1].end = n;
+		rows->pending[i - 1].first = Min(rows->pending[i - 1].first, n);
+	}
+	rows->n = n;
+}
+
+void
 write_rows_end(WriteRows *rows)
 {
 	if (rows->target.plain != NULL)
