@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory
 export LC_ALL := C.UTF-8
 
 export PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
-export DATA PGPORT HTTP_PORT RUN_AS ONLY TESTS DESTDIR COPT
+export DATA PGPORT HTTP_PORT OTLP_GRPC_PORT OTLP_HTTP_PORT RUN_AS ONLY TESTS DESTDIR COPT
 
 # DATA means another thing to PGXS: what is set on the command line goes to the
 # flavours through the environment, where a makefile's own assignment wins.
@@ -105,6 +105,8 @@ help: ## This list
 	@echo '                /var/lib/mytsdb/data, of others: ~/.local/share/mytsdb/data)'
 	@echo '  PGPORT        port of make run (55432)'
 	@echo '  HTTP_PORT     port of HTTP of make run (9201)'
+	@echo '  OTLP_GRPC_PORT, OTLP_HTTP_PORT'
+	@echo '                ports of OTLP of make run (4317, 4318); 0: none'
 	@echo '  RUN_AS        user that runs the server when make is run by root (postgres)'
 	@echo '  ONLY          part of the names of the parts of make check to run'
 	@echo '  TESTS         the tests of pg_regress to run'

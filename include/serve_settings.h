@@ -9,7 +9,9 @@
 
 /* For the server's life. */
 extern char *serve_listen_addresses;
-extern int serve_http_port; /* 0: no server */
+extern int serve_http_port; /* these three: 0: none; no server when all are 0 */
+extern int serve_otlp_http_port;
+extern int serve_otlp_grpc_port;
 extern char *serve_database;
 extern int serve_ingest_workers;
 extern int serve_query_workers;
@@ -44,6 +46,8 @@ typedef enum ServeLog
 	SERVE_LOG_ALL
 } ServeLog;
 
+/* Whether there is a server inside: any of its ports is set. */
+extern bool serve_wanted(void);
 /* Whether all of mytsdb.listen_addresses are loopback. */
 extern bool serve_loopback_only(void);
 

@@ -22,6 +22,8 @@ start_cluster() {
         echo "port = $cluster_port"
         echo "fsync = off"
         echo "mytsdb.http_port = 0"
+        echo "mytsdb.otlp_grpc_port = 0"
+        echo "mytsdb.otlp_http_port = 0"
         echo "max_prepared_transactions = 10"
         echo "log_error_verbosity = verbose"
         for setting in "$@"; do

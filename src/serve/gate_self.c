@@ -73,7 +73,8 @@ instance_name(void)
 
 	if (gethostname(host, sizeof(host)) == 0)
 		host[sizeof(host) - 1] = '\0';
-	snprintf(name, sizeof(name), "%s:%d", host, serve_http_port);
+	snprintf(name, sizeof(name), "%s:%d", host,
+			 serve_http_port > 0 ? serve_http_port : serve_otlp_http_port);
 	return name;
 }
 

@@ -1,9 +1,10 @@
 /*
  * http_listen.c
- *	  The sockets on which clients come, one for each of mytsdb.listen_addresses.
+ *	  The sockets on which clients come, one for each port and each of
+ *	  mytsdb.listen_addresses.
  *
- * An address that cannot be had is logged and tried again every few seconds; the others
- * are served meanwhile. When files run out nobody is accepted for a moment.
+ * A port of an address that cannot be had is logged and tried again every few seconds; the
+ * others are served meanwhile. When files run out nobody is accepted for a moment.
  */
 #include "postgres.h"
 
@@ -36,8 +37,24 @@
 /* Files that a process needs beside its connections. */
 #define OTHER_FILES 200
 
+typedef struct Port
+{
+	const char *setting;
+	const char *plain; /* what is spoken there, without TLS and with it */
+	const char *secure;
+	const int *number; /* 0: none */
+	const HttpProtocol *protocol;
+} Port;
+
+static const Port ports[] = {
+	{"mytsdb.http_port", "HTTP", "HTTPS", &serve_http_port, &http1_protocol},
+	{"mytsdb.otlp_http_port", "HTTP", "HTTPS", &serve_otlp_http_port, &http1_protocol},
+};
+
+/* A port of an address. */
 typedef struct Address
 {
+	const Port *port;
 	const char *name; /* NULL: all there are */
 	bool bound;
 	bool slow;       /* to be found: the loop is not to wait for that again and again */
@@ -111,6 +128,7 @@ typedef struct Accepted
 	int fd;
 	const struct sockaddr *address;
 	int len;
+	const Port *port;
 } Accepted;
 
 static void
@@ -127,14 +145,15 @@ take(void *arg)
 	setsockopt(accepted->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(accepted->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	serve_count(STAT_CONNECTIONS_ACCEPTED, 1);
-	connection_begin(accepted->fd, accepted->address, accepted->len, &http1_protocol);
+	connection_begin(accepted->fd, accepted->address, accepted->len,
+					 accepted->port->protocol);
 }
 
 static void
 on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
 		  int len, void *arg)
 {
-	Accepted accepted = {fd, address, len};
+	Accepted accepted = {fd, address, len, arg};
 
 	gate_guard(take, &accepted);
 }
@@ -145,8 +164,9 @@ static void
 complain(Address *address, const char *what, const char *why)
 {
 	if (!address->complained)
-		ereport(LOG, (errmsg("could not %s for HTTP on \"%s\", port %d: %s", what,
-							 address->name ? address->name : "*", serve_http_port, why),
+		ereport(LOG, (errmsg("could not %s for %s on \"%s\", port %d: %s", what,
+							 address->port->plain, address->name ? address->name : "*",
+							 *address->port->number, why),
 					  address->slow
 						  ? errhint("It is tried again when the configuration is "
 									"reloaded.")
@@ -177,7 +197,7 @@ listen_on(Address *address, const struct addrinfo *info)
 		close(fd);
 		return false;
 	}
-	listener = evconnlistener_new(gate_base, on_accept, NULL,
+	listener = evconnlistener_new(gate_base, on_accept, unconstify(Port *, address->port),
 								  LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, fd);
 	if (listener == NULL)
 	{
@@ -203,7 +223,7 @@ try_address(Address *address)
 	int64 begun;
 	int result;
 
-	snprintf(port, sizeof(port), "%d", serve_http_port);
+	snprintf(port, sizeof(port), "%d", *address->port->number);
 	begun = http_now();
 	result = getaddrinfo(address->name, port, &hint, &found);
 	address->slow = result != 0 && http_now() - begun > SLOW_NAME_MS;
@@ -221,9 +241,10 @@ try_address(Address *address)
 	if (address->bound)
 	{
 		address->complained = false;
-		ereport(LOG, (errmsg("mytsdb serves %s on \"%s\", port %d",
-							 tls_wanted() ? "HTTPS" : "HTTP",
-							 address->name ? address->name : "*", serve_http_port)));
+		ereport(LOG,
+				(errmsg("mytsdb serves %s on \"%s\", port %d",
+						tls_wanted() ? address->port->secure : address->port->plain,
+						address->name ? address->name : "*", *address->port->number)));
 	}
 }
 
@@ -251,6 +272,24 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 		gate_guard(try_all, NULL);
 }
 
+/* One that is another's, too, is served by that one. */
+static bool
+is_served_by_another(const Port *port)
+{
+	for (const Port *other = ports; other < port; other++)
+	{
+		if (*other->number != *port->number)
+			continue;
+		if (other->protocol != port->protocol)
+			ereport(LOG, (errcode(ERRCODE_CONFIG_FILE_ERROR),
+						  errmsg("%s is not served: %s and %s are the same port",
+								 port->plain, port->setting, other->setting),
+						  errhint("Set %s to another port, or to 0.", port->setting)));
+		return true;
+	}
+	return false;
+}
+
 static void
 read_addresses(void)
 {
@@ -261,12 +300,19 @@ read_addresses(void)
 	/* the setting's check has seen that it is a list */
 	if (!SplitGUCList(pstrdup(serve_listen_addresses), ',', &list))
 		elog(ERROR, "mytsdb.listen_addresses is no list");
-	addresses = palloc0(sizeof(Address) * Max(list_length(list), 1));
-	foreach (cell, list)
+	addresses = palloc0(sizeof(Address) * lengthof(ports) * Max(list_length(list), 1));
+	for (const Port *port = ports; port < ports + lengthof(ports); port++)
 	{
-		const char *name = lfirst(cell);
+		if (*port->number == 0 || is_served_by_another(port))
+			continue;
+		foreach (cell, list)
+		{
+			const char *name = lfirst(cell);
+			Address *address = &addresses[address_count++];
 
-		addresses[address_count++].name = strcmp(name, "*") == 0 ? NULL : name;
+			address->port = port;
+			address->name = strcmp(name, "*") == 0 ? NULL : name;
+		}
 	}
 	MemoryContextSwitchTo(before);
 }

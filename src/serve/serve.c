@@ -42,7 +42,7 @@ static int my_leave_level;
 int
 serve_process_count(void)
 {
-	return serve_http_port > 0 ? 1 + serve_ingest_workers + serve_query_workers : 0;
+	return serve_wanted() ? 1 + serve_ingest_workers + serve_query_workers : 0;
 }
 
 /* ---- shared memory ---- */

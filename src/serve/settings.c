@@ -19,6 +19,8 @@
 
 char *serve_listen_addresses;
 int serve_http_port;
+int serve_otlp_http_port;
+int serve_otlp_grpc_port;
 char *serve_database;
 int serve_ingest_workers;
 int serve_query_workers;
@@ -66,6 +68,12 @@ is_loopback(const char *address)
 	if (inet_pton(AF_INET6, address, &v6) == 1)
 		return IN6_IS_ADDR_LOOPBACK(&v6);
 	return false;
+}
+
+bool
+serve_wanted(void)
+{
+	return serve_http_port > 0 || serve_otlp_http_port > 0 || serve_otlp_grpc_port > 0;
 }
 
 bool
@@ -126,8 +134,15 @@ define_for_life(void)
 				  &serve_listen_addresses, "localhost", PGC_POSTMASTER, GUC_LIST_INPUT,
 				  check_list);
 	define_int("mytsdb.http_port", "Sets the TCP port on which HTTP is served.",
-			   "0 means that there is no server inside.", &serve_http_port, 9201, 0,
-			   65535, PGC_POSTMASTER, 0);
+			   "0 means none. There is no server inside when the ports of OTLP are 0, "
+			   "too.",
+			   &serve_http_port, 9201, 0, 65535, PGC_POSTMASTER, 0);
+	define_int("mytsdb.otlp_http_port",
+			   "Sets the TCP port on which OpenTelemetry's clients expect OTLP/HTTP.",
+			   "It serves what mytsdb.http_port serves. 0 means none.",
+			   &serve_otlp_http_port, 4318, 0, 65535, PGC_POSTMASTER, 0);
+	define_int("mytsdb.otlp_grpc_port", "Sets the TCP port on which OTLP/gRPC is served.",
+			   "0 means none.", &serve_otlp_grpc_port, 4317, 0, 65535, PGC_POSTMASTER, 0);
 	define_string("mytsdb.database", "Sets the database that is served over HTTP.",
 				  "The extension must have been created there.", &serve_database,
 				  "postgres", PGC_POSTMASTER, 0, NULL);

@@ -479,7 +479,7 @@ tell_server(MetricsSink *sink)
 	static const MetricsFamily start = {"mytsdb_start_time_seconds", METRICS_GAUGE,
 										"seconds",
 										"When the server started, in Unix time."};
-	bool serving = serve_http_port != 0;
+	bool serving = serve_wanted();
 	MetricsSample sample = {.suffix = ""};
 
 	tell_one(sink, &ingest, serving ? serve_ingest_workers : 0);

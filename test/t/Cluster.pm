@@ -123,7 +123,8 @@ sub initdb
 		qw(--auth=trust --no-sync), @$options);
 	$self->configure(
 		"shared_preload_libraries = 'mytsdb'", "listen_addresses = ''",
-		"unix_socket_directories = '$self->{dir}'", 'port = 5432', 'fsync = off', 'mytsdb.http_port = 0',
+		"unix_socket_directories = '$self->{dir}'", 'port = 5432', 'fsync = off',
+		(map { "mytsdb.$_ = 0" } qw(http_port otlp_grpc_port otlp_http_port)),
 		'max_prepared_transactions = 10', 'log_error_verbosity = verbose',
 		'log_line_prefix = \'%m [%p] \'', @settings);
 }
