@@ -571,7 +571,7 @@ ts_otlp_iterate(const TsOtlpAttributes *attributes, TsOtlpAttributeIter *iter)
 {
 	*iter = (TsOtlpAttributeIter){.tag = attributes->tag};
 	if (attributes->count > 0)
-		iter->rest = attributes->together ? attributes->run : attributes->within;
+		iter->rest = attributes->run;
 }
 
 bool
@@ -580,8 +580,8 @@ ts_otlp_next_attribute(TsOtlpAttributeIter *iter, TsOtlpAttribute *attribute)
 	TsWire field;
 	bool found;
 
-	return next_field(&iter->rest, iter->tag, &field, &found) && found &&
-		   read_attribute(field, attribute);
+	return wire_more(&iter->rest) && next_field(&iter->rest, iter->tag, &field, &found) &&
+		   found && read_attribute(field, attribute);
 }
 
 static XXH128_hash_t
@@ -594,7 +594,7 @@ hash_bytes(const void *data, size_t size, const void *secret)
 static XXH128_hash_t
 hash_scattered(const TsOtlpAttributes *attributes, const void *secret)
 {
-	TsWire wire = attributes->within;
+	TsWire wire = attributes->run;
 	XXH3_state_t state;
 	uint32_t tag;
 
