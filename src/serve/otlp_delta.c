@@ -37,6 +37,12 @@
 
 #define FIRST_ROOM 256
 
+/*
+ * A sum is at the latest of its points' times. With one that is far in the future it would
+ * stay there.
+ */
+#define MOST_AHEAD_US USECS_PER_DAY
+
 typedef struct Series Series;
 
 /* Room for a state. */
@@ -449,6 +455,15 @@ keep(OtlpDeltas *deltas, Series *series)
 	series->pending.points++;
 }
 
+static bool
+is_ahead(const OtlpDeltas *deltas, const TsOtlpPoint *point)
+{
+	const uint64 unix_us = (uint64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+						   USECS_PER_DAY;
+
+	return point->time / 1000 > (uint64) deltas->now + unix_us + MOST_AHEAD_US;
+}
+
 static TsErrorCode
 add(OtlpDeltas *deltas, TsFingerprint print, TsOtlpPoint *point, TsError *err)
 {
@@ -487,7 +502,11 @@ otlp_delta_add(void *ctx, TsFingerprint print, TsOtlpPoint *point, TsError *err)
 		if (deltas->number == 0)
 			first_point(deltas);
 		check_epoch(deltas);
-		code = add(deltas, print, point, err);
+		code = is_ahead(deltas, point)
+				   ? ts_error_set(err, TS_ERR_INVALID, -1,
+								  "a point with delta temporality is of more than a day "
+								  "ahead of the server's time")
+				   : add(deltas, print, point, err);
 	}
 	if (code != TS_OK)
 		serve_count(STAT_OTLP_DELTA_REFUSED, 1);
