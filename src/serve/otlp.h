@@ -54,9 +54,6 @@ typedef struct OtlpDeltas OtlpDeltas;
 extern OtlpDeltas *otlp_deltas_begin(Oid target);
 /* Sets what the options have for TS_OTLP_DELTA_CUMULATIVE. */
 extern void otlp_deltas_use(OtlpDeltas *deltas, TsOtlpOptions *options);
-/* TsOtlpOptions.accumulate, whose ctx is an OtlpDeltas. */
-extern TsErrorCode
-otlp_delta_add(void *deltas, TsFingerprint print, TsOtlpPoint *point, TsError *err);
 /* They are the transaction's now. */
 extern void otlp_deltas_apply(const OtlpDeltas *deltas);
 

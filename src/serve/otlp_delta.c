@@ -363,15 +363,6 @@ otlp_deltas_begin(Oid target)
 	return deltas;
 }
 
-void
-otlp_deltas_use(OtlpDeltas *deltas, TsOtlpOptions *options)
-{
-	options->accumulate = otlp_delta_add;
-	options->find_labels_print = otlp_delta_find_labels;
-	options->keep_labels_print = otlp_delta_keep_labels;
-	options->accumulate_ctx = deltas;
-}
-
 /* Others' points of the table wait until the end of the transaction. */
 static void
 lock_table(Oid table)
@@ -487,8 +478,8 @@ add(OtlpDeltas *deltas, TsFingerprint print, TsOtlpPoint *point, TsError *err)
 	return TS_OK;
 }
 
-TsErrorCode
-otlp_delta_add(void *ctx, TsFingerprint print, TsOtlpPoint *point, TsError *err)
+static TsErrorCode
+accumulate(void *ctx, TsFingerprint print, TsOtlpPoint *point, TsError *err)
 {
 	OtlpDeltas *deltas = ctx;
 	TsErrorCode code;
@@ -511,6 +502,15 @@ otlp_delta_add(void *ctx, TsFingerprint print, TsOtlpPoint *point, TsError *err)
 	if (code != TS_OK)
 		serve_count(STAT_OTLP_DELTA_REFUSED, 1);
 	return code;
+}
+
+void
+otlp_deltas_use(OtlpDeltas *deltas, TsOtlpOptions *options)
+{
+	options->accumulate = accumulate;
+	options->find_labels_print = otlp_delta_find_labels;
+	options->keep_labels_print = otlp_delta_keep_labels;
+	options->accumulate_ctx = deltas;
 }
 
 void

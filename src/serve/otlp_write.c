@@ -263,8 +263,7 @@ otlp_parse(WriteRequest *request, const void *data, size_t size)
 	if (options.delta == TS_OTLP_DELTA_CUMULATIVE)
 	{
 		request->deltas = otlp_deltas_begin(request->target);
-		options.accumulate = otlp_delta_add;
-		options.accumulate_ctx = request->deltas;
+		otlp_deltas_use(request->deltas, &options);
 	}
 	write_check(&parse.collector,
 				ts_otlp_bridge(&parse.bridge, &options, ts_series_secret(), data, size,
