@@ -34,9 +34,12 @@ json_text_blanks(JsonText *text)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Whether one of eight bytes is a quote, a backslash or a control character, or may be. */
-static inline bool
-has_special(uint64_t word)
+/*
+ * Has a bit for those of eight bytes that are a quote, a backslash or a control character;
+ * above the lowest of these there may be bits that mean nothing.
+ */
+static inline uint64_t
+special_bytes(uint64_t word)
 {
 	uint64_t quote = word ^ EACH('"');
 	uint64_t backslash = word ^ EACH('\\');
@@ -54,9 +57,16 @@ plain_end(const char *at, const char *end, bool *wide)
 
 	for (uint64_t word; end - at >= (ptrdiff_t) sizeof(word); at += sizeof(word))
 	{
+		uint64_t special;
+
 		memcpy(&word, at, sizeof(word));
-		if (has_special(word))
-			break;
+		special = special_bytes(word);
+		if (special != 0)
+		{
+			/* the lowest byte is the first: machines are little-endian */
+			*wide |= (high | (word & (special ^ (special - 1)) & EACH(0x80))) != 0;
+			return at + __builtin_ctzll(special) / 8;
+		}
 		high |= word & EACH(0x80);
 	}
 	while (at < end && *at != '"' && *at != '\\' && (unsigned char) *at >= 0x20)
