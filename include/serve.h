@@ -104,6 +104,8 @@ extern void serve_read(const ServeRequest *request, ServeReply *reply);
  */
 extern void
 serve_ingest(const ServeRequest *const *requests, ServeReply *const *replies, int count);
+/* What the sender of a write is told when the worker itself is at fault. */
+extern void serve_ingest_unavailable(const ServeRequest *request, ServeReply *reply);
 /* What a client is told of an error (query_errors.c): the API's document, or a line of text. */
 extern void
 serve_error_reply(const ServeRequest *request, const ErrorData *error, ServeReply *reply);

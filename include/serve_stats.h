@@ -41,6 +41,15 @@ typedef enum ServeStat
 	STAT_WRITE_QUEUE_REQUESTS, /* gauge */
 	STAT_WRITE_QUEUE_BYTES,    /* gauge */
 	STAT_WRITE_PUSHED_BACK,    /* refused with 429 or 503 */
+	/* OTLP, by the way that it came; ingest's figures have it, too */
+	STAT_OTLP_HTTP_REQUESTS, /* that were committed */
+	STAT_OTLP_GRPC_REQUESTS,
+	STAT_OTLP_HTTP_FAILED_REQUESTS,
+	STAT_OTLP_GRPC_FAILED_REQUESTS,
+	STAT_OTLP_HTTP_POINTS, /* that were written */
+	STAT_OTLP_GRPC_POINTS,
+	STAT_OTLP_HTTP_REFUSED_POINTS,
+	STAT_OTLP_GRPC_REFUSED_POINTS,
 	/* points of OTLP with delta temporality */
 	STAT_OTLP_DELTA_POINTS, /* that were added and committed */
 	STAT_OTLP_DELTA_REFUSED,

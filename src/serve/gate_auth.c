@@ -352,6 +352,8 @@ privilege_for(ServeRoute route)
 	switch (route)
 	{
 		case ROUTE_WRITE:
+		case ROUTE_OTLP_METRICS:
+		case ROUTE_OTLP_GRPC:
 			return ACL_INSERT;
 		case ROUTE_READ:
 		case ROUTE_QUERY:

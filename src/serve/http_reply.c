@@ -12,9 +12,11 @@
 #include "lib/stringinfo.h"
 
 #include "http.h"
+#include "otlp.h"
 #include "promql_api.h"
 #include "serve_settings.h"
 #include "serve_stats.h"
+#include "ts_report.h"
 
 /* ---- answers ---- */
 
@@ -133,33 +135,60 @@ refusal_body(ServeRoute route, int status, const char *message)
 	return (TsString){VARDATA(document), VARSIZE(document) - VARHDRSZ};
 }
 
+/* A google.rpc.Status, as senders of OTLP want it; without memory the status alone. */
+static TsString
+otlp_body(TsOtlpFormat format, int status, const char *message, int retry_after)
+{
+	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
+	size_t size = 0;
+	void *body = ts_otlp_status(format, ts_grpc_code(status),
+								(TsString){message, strlen(message)}, retry_after,
+								&allocator, &size);
+
+	return (TsString){body, body != NULL ? size : 0};
+}
+
 typedef struct Refusal
 {
 	GateRequest *request;
 	int status;
 	const char *message;
 	const char *headers;
+	int retry_after;
 } Refusal;
 
 static void
 refuse_work(void *arg)
 {
 	Refusal *refusal = arg;
-	ServeRoute route = refusal->request->route;
+	const GateRequest *request = refusal->request;
+	ServeRoute route = request->route;
 	GateReply reply = {.status = refusal->status, .fd = -1};
 
-	reply.content_type = speaks_api(route) ? SERVE_JSON_TYPE : SERVE_TEXT_TYPE;
 	reply.headers = (TsString){refusal->headers, strlen(refusal->headers)};
-	reply.body = refusal_body(route, refusal->status, refusal->message);
+	if (route == ROUTE_OTLP_METRICS || route == ROUTE_OTLP_GRPC)
+	{
+		TsOtlpFormat format = otlp_answer_format(route, request->content_type);
+
+		reply.content_type = ts_otlp_media_type(format);
+		reply.body = otlp_body(format, refusal->status, refusal->message,
+							   refusal->retry_after);
+	}
+	else
+	{
+		reply.content_type = speaks_api(route) ? SERVE_JSON_TYPE : SERVE_TEXT_TYPE;
+		reply.body = refusal_body(route, refusal->status, refusal->message);
+	}
 	reply.size = reply.body.len;
 	gate_reply(refusal->request, &reply);
 }
 
 /* Makes the answer in a callback's memory, which is gone afterwards. */
 static void
-refuse(GateRequest *request, int status, const char *message, const char *headers)
+refuse(GateRequest *request, int status, const char *message, const char *headers,
+	   int retry_after)
 {
-	Refusal refusal = {request, status, message, headers};
+	Refusal refusal = {request, status, message, headers, retry_after};
 	GateReply bare = {.status = status, .fd = -1, .close = true};
 
 	/* gate_reply() raises nothing: if this fails, it was not reached */
@@ -177,7 +206,7 @@ gate_refuse(GateRequest *request, int status, const char *message, int retry_aft
 	if (retry_after > 0)
 		snprintf(headers + strlen(headers), sizeof(headers) - strlen(headers),
 				 "Retry-After: %d\r\n", retry_after);
-	refuse(request, status, message, headers);
+	refuse(request, status, message, headers, retry_after);
 }
 
 /* The header that says what a route takes. */
@@ -205,7 +234,7 @@ reply_wrong_method(GateRequest *request)
 		message = "the method is not allowed here: use GET";
 	else
 		message = "the method is not allowed here: use POST";
-	refuse(request, 405, message, allow_header(request->route));
+	refuse(request, 405, message, allow_header(request->route), 0);
 }
 
 void

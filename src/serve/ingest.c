@@ -1,6 +1,7 @@
 /*
  * ingest.c
- *	  Writes over HTTP: requests that waited together share a transaction.
+ *	  Writes over HTTP and gRPC: requests that waited together share a transaction,
+ *	  whichever protocol they are of.
  *
  * Each is parsed as its own role, in a subtransaction, so that one which may not write, or
  * says nonsense, fails alone and leaves the others where they are. (The subtransaction
@@ -57,32 +58,28 @@ typedef struct Ingest
 
 /* ---- one request ---- */
 
-/* Decompresses and parses. False, and replied, when the body is none. */
+/* Decodes and parses. False, and replied, when the body is none. */
 static bool
 parse(IngestItem *item, WriteRequest *write)
 {
-	const ServeRequest *request = item->request;
-	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
 	const void *data;
 	size_t size;
 	TsError err;
-	TsErrorCode code = ts_write_decompress(item->encoding, request->body.data,
-										   request->body.len, write_max_size(),
-										   &allocator, &data, &size, &err);
+	TsErrorCode code = item->protocol->decode(item, &data, &size, &err);
 
 	if (code == TS_ERR_MEMORY)
 		ts_report_limit(&err);
 	if (code != TS_OK)
 	{
-		ingest_reply_failed(item, code == TS_ERR_LIMIT ? 413 : 400, err.message, false);
+		ingest_reply_failed(item, code == TS_ERR_LIMIT ? 413 : 400, err.message);
 		return false;
 	}
 	item->decoded = size;
-	write->target = request->source;
-	write->received = request->received;
+	write->target = item->request->source;
+	write->received = item->request->received;
 	write->partial = true;
 	write->remember = true;
-	write_parse(write, item->version, data, size);
+	item->protocol->parse(item, write, data, size);
 	return true;
 }
 
@@ -101,8 +98,8 @@ parse_apart(Ingest *ingest, IngestItem *item, WriteRequest *write, bool may_wait
 	MemoryContextSwitchTo(ingest->request);
 	PG_TRY();
 	{
-		PreventCommandIfReadOnly("remote write");
-		PreventCommandDuringRecovery("remote write");
+		PreventCommandIfReadOnly(item->protocol->name);
+		PreventCommandDuringRecovery(item->protocol->name);
 		serve_become(item->request->role, &identity);
 		parsed = parse(item, write);
 		serve_return(&identity);
@@ -142,6 +139,7 @@ remember(Ingest *ingest, IngestItem *item, const WriteRequest *write)
 	item->nmetadata = OidIsValid(write->metadata_table)
 						  ? write_metadata_count(write->metadata)
 						  : 0;
+	item->npoints = write->npoints;
 	item->refused = write->refused;
 	item->known = write->known;
 	if (item->known.n > 0)
@@ -312,6 +310,7 @@ serve_ingest(const ServeRequest *const *requests, ServeReply *const *replies, in
 {
 	Ingest ingest = {.count = count};
 	MemoryContext old = CurrentMemoryContext;
+	TsError err;
 	int waiting = 0;
 
 	ingest.batch = AllocSetContextCreate(old, "mytsdb ingest", ALLOCSET_DEFAULT_SIZES);
@@ -323,11 +322,12 @@ serve_ingest(const ServeRequest *const *requests, ServeReply *const *replies, in
 	{
 		IngestItem *item = &ingest.items[i];
 
-		item->request = requests[i];
-		item->reply = replies[i];
+		ingest_begin(item, requests[i], replies[i]);
 		serve_count(STAT_WRITE_BYTES, item->request->body.len);
-		if (ingest_read_headers(item))
+		if (item->protocol->read_headers(item, &err) == TS_OK)
 			waiting++;
+		else
+			ingest_reply_failed(item, 415, err.message);
 	}
 	if (waiting > 1)
 		write_group(&ingest);
@@ -341,4 +341,15 @@ serve_ingest(const ServeRequest *const *requests, ServeReply *const *replies, in
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(ingest.batch);
+}
+
+void
+serve_ingest_unavailable(const ServeRequest *request, ServeReply *reply)
+{
+	IngestItem item;
+	TsError err;
+
+	ingest_begin(&item, request, reply);
+	(void) item.protocol->read_headers(&item, &err);
+	ingest_reply_failed(&item, 503, "the write could not be done now");
 }

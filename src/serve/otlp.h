@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "remote_write.h"
+#include "serve_route.h"
 #include "ts_otlp.h"
 
 /* ---- otlp_settings.c ---- */
@@ -34,6 +35,8 @@ extern TsErrorCode
 otlp_decode(TsOtlpFormat format, TsWriteEncoding encoding, TsString body,
 			const void **data, size_t *size, TsError *err);
 
+/* In which format a sender is answered: the one of its request; JSON, if that is none. */
+extern TsOtlpFormat otlp_answer_format(ServeRoute route, TsString content_type);
 /* The first few reasons, and how many more there are. */
 extern void otlp_refusals_text(const WriteRefusals *refused, StringInfo out);
 

@@ -294,6 +294,19 @@ otlp_refusals_text(const WriteRefusals *refused, StringInfo out)
 
 /* ---- bodies ---- */
 
+TsOtlpFormat
+otlp_answer_format(ServeRoute route, TsString content_type)
+{
+	TsOtlpFormat format;
+
+	/* gRPC has a type of its own */
+	if (route == ROUTE_OTLP_GRPC)
+		return TS_OTLP_PROTOBUF;
+	if (ts_otlp_content_type(content_type.data, content_type.len, &format, NULL) == TS_OK)
+		return format;
+	return TS_OTLP_JSON;
+}
+
 TsErrorCode
 otlp_decode(TsOtlpFormat format, TsWriteEncoding encoding, TsString body,
 			const void **data, size_t *size, TsError *err)

@@ -66,7 +66,7 @@ typedef struct Figure
 
 static const Figure stat_figures[SERVE_STATS] = {
 	[STAT_WRITE_REQUESTS] = COUNT("mytsdb_write_requests",
-								  "Remote write requests that were committed."),
+								  "Write requests that were committed."),
 	[STAT_WRITE_SAMPLES] = COUNT_OF("mytsdb_write_samples", "type", "float",
 									"Samples that were written and committed."),
 	[STAT_WRITE_HISTOGRAMS] = COUNT_OF("mytsdb_write_samples", "type", "histogram",
@@ -77,16 +77,15 @@ static const Figure stat_figures[SERVE_STATS] = {
 								  "Metadata of metrics that was written and committed."),
 	[STAT_WRITE_REFUSED_SAMPLES] = COUNT(
 		"mytsdb_write_refused_samples",
-		"Samples that were refused in requests of which others were written."),
-	[STAT_WRITE_FAILED_REQUESTS] = COUNT(
-		"mytsdb_write_failed_requests",
-		"Remote write requests of which nothing was written."),
+		"Samples (of OTLP: points) that were refused in requests of which others were written."),
+	[STAT_WRITE_FAILED_REQUESTS] = COUNT("mytsdb_write_failed_requests",
+										 "Write requests of which nothing was written."),
 	[STAT_WRITE_BYTES] = BYTES("mytsdb_write_received",
-							   "Bodies of remote write requests, as they came."),
+							   "Bodies of write requests, as they came."),
 	[STAT_WRITE_DECODED_BYTES] = BYTES("mytsdb_write_decoded",
-									   "Bodies of remote write requests, decompressed."),
+									   "Bodies of write requests, decompressed."),
 	[STAT_WRITE_COMMITS] = COUNT("mytsdb_write_commits",
-								 "Transactions that committed remote write requests; "
+								 "Transactions that committed write requests; "
 								 "requests that wait together share one."),
 	[STAT_WRITE_RETRIED_REQUESTS] = COUNT(
 		"mytsdb_write_retried_requests",
@@ -106,6 +105,26 @@ static const Figure stat_figures[SERVE_STATS] = {
 		"mytsdb_write_pushed_back_requests",
 		"Write requests whose senders were asked to come again."),
 
+	[STAT_OTLP_HTTP_REQUESTS] = COUNT_OF("mytsdb_otlp_requests", "protocol", "http",
+										 "OTLP requests that were committed."),
+	[STAT_OTLP_GRPC_REQUESTS] = COUNT_OF("mytsdb_otlp_requests", "protocol", "grpc",
+										 "OTLP requests that were committed."),
+	[STAT_OTLP_HTTP_FAILED_REQUESTS] = COUNT_OF(
+		"mytsdb_otlp_failed_requests", "protocol", "http",
+		"OTLP requests of which nothing was written."),
+	[STAT_OTLP_GRPC_FAILED_REQUESTS] = COUNT_OF(
+		"mytsdb_otlp_failed_requests", "protocol", "grpc",
+		"OTLP requests of which nothing was written."),
+	[STAT_OTLP_HTTP_POINTS] = COUNT_OF("mytsdb_otlp_points", "protocol", "http",
+									   "Points of OTLP that were written and committed."),
+	[STAT_OTLP_GRPC_POINTS] = COUNT_OF("mytsdb_otlp_points", "protocol", "grpc",
+									   "Points of OTLP that were written and committed."),
+	[STAT_OTLP_HTTP_REFUSED_POINTS] = COUNT_OF(
+		"mytsdb_otlp_refused_points", "protocol", "http",
+		"Points of OTLP that were refused in requests of which others were written."),
+	[STAT_OTLP_GRPC_REFUSED_POINTS] = COUNT_OF(
+		"mytsdb_otlp_refused_points", "protocol", "grpc",
+		"Points of OTLP that were refused in requests of which others were written."),
 	[STAT_OTLP_DELTA_POINTS] = COUNT(
 		"mytsdb_otlp_delta_points",
 		"OTLP points with delta temporality that were added up and committed."),

@@ -279,10 +279,7 @@ fail_all(const ServeRequest *requests, ServeReply *const *replies, int count,
 	log_error(error);
 	for (int i = 0; i < count; i++)
 	{
-		reply_reset(replies[i]);
-		reply_status(replies[i], 503, SERVE_TEXT_TYPE);
-		reply_header(replies[i], "Retry-After", "1");
-		reply_text(replies[i], "the write could not be done now\n");
+		serve_ingest_unavailable(&requests[i], replies[i]);
 		reply_finish(replies[i]);
 	}
 }

@@ -406,7 +406,7 @@ like $series->[0]{metric}{instance}, qr/^[^:]+:$port$/, 'with our address as the
 my %names = map { $_->{metric}{__name__} => 1 } @$series;
 is_deeply [ grep { !$names{$_} } map { s/\{.*//sr } sort keys %$metrics ], [], 'under the names that /metrics has';
 like Http::get($port, '/api/v1/metadata', metric => 'mytsdb_write_requests_total')->{content},
-  qr/"type":"counter","help":"Remote write requests that were committed\."/, 'with metadata';
+  qr/"type":"counter","help":"Write requests that were committed\."/, 'with metadata';
 cmp_ok Http::data(Http::get($port, '/api/v1/query', query => 'histogram_quantile(0.9, mytsdb_query_duration_seconds_bucket)'))
   ->{result}[0]{value}[1], '<', 60, 'histograms have their buckets';
 
