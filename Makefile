@@ -110,6 +110,7 @@ help: ## This list
 	@echo '  RUN_AS        user that runs the server when make is run by root (postgres)'
 	@echo '  ONLY          part of the names of the parts of make check to run'
 	@echo '  TESTS         the tests of pg_regress to run'
+	@echo '  LANES         how many parts of make check run at a time (2)'
 	@echo '  SECONDS       length of make soak'
 	@echo '  TABLE         the one benchmark table to run'
 	@echo '  HOURS         hours of samples that the tables promql and ingest load (6)'

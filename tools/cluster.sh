@@ -45,8 +45,10 @@ as_server_of() {
     if [ "$flavour" = sanitize ]; then
         # The server itself is not instrumented: it forks and exits as it likes, and
         # never frees what it allocates for a process' whole life.
-        [ -e "$top/asan_first.so" ] ||
-            gcc -fno-builtin -fPIC -shared -o "$top/asan_first.so" test/asan_first.c
+        if [ ! -e "$top/asan_first.so" ]; then
+            gcc -fno-builtin -fPIC -shared -o "$top/asan_first.$BASHPID" test/asan_first.c
+            mv "$top/asan_first.$BASHPID" "$top/asan_first.so"
+        fi
         server_env=("LD_PRELOAD=$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $top/asan_first.so"
             "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:disable_coredump=1"
             "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")

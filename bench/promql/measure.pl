@@ -12,14 +12,17 @@
 use strict;
 use warnings;
 
+use FindBin;
 use HTTP::Tiny;
 use IO::Handle;
-use IO::Socket::INET;
 use IPC::Open2;
 use JSON::PP;
 use List::Util qw(max sum0);
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
+
+use lib "$FindBin::Bin/../../test/t";
+use Http;
 
 my ($bin, $socket, $dir, $prometheus) = @ARGV;
 my $smoke = $ENV{BENCH_SMOKE};
@@ -35,7 +38,7 @@ my ($passed, $failed, %figures) = (0, 0);
 my $http = HTTP::Tiny->new(timeout => 300);
 my ($server, $url);
 
-$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+$SIG{$_} = sub { $SIG{TERM} = 'IGNORE'; exit 1 } for qw(INT TERM HUP);
 END { my $status = $?; stop_prometheus(); $? = $status }
 $ENV{PGHOST} = $socket;
 $ENV{PGUSER} = 'postgres';
@@ -105,7 +108,7 @@ sub stop_prometheus
 
 sub load_prometheus
 {
-	my $port = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
+	my $port = Http::port();
 	open my $config, '>', "$dir/prometheus.yml" or die $!;
 	close $config;
 	$server = fork() // die "fork: $!";

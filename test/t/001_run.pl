@@ -3,15 +3,18 @@ use strict;
 use warnings;
 
 use File::Temp;
+use FindBin;
 use IO::Socket::INET;
 use Test::More;
+use lib $FindBin::Bin;
+use Http;
 
 my $root = $ENV{MYTSDB_ROOT} or die 'MYTSDB_ROOT is not set';
 chdir $root or die "$root: $!";
 delete @ENV{qw(DATA PGPORT HTTP_PORT MAKEFLAGS MAKELEVEL)};
 
 # A test that is interrupted leaves no server behind.
-$SIG{INT} = $SIG{TERM} = sub { exit 1 };
+$SIG{INT} = $SIG{TERM} = sub { $SIG{TERM} = 'IGNORE'; exit 1 };
 
 my $tmp = File::Temp->newdir('mytsdb-run.XXXXXX', TMPDIR => 1);
 chmod 0755, $tmp;
@@ -20,8 +23,8 @@ chomp $bindir;
 
 # The parent directory is root's alone, as a user may have it.
 my $data = "$tmp/parent/data";
-my $port = free_port();
-my $http_port = free_port();
+my $port = Http::port();
+my $http_port = Http::port();
 
 # Runs a command; returns its exit status and everything it printed.
 sub run
@@ -41,13 +44,6 @@ sub make_run
 sub make_stop
 {
 	return run('make stop DATA=' . ($_[0] // $data));
-}
-
-sub free_port
-{
-	my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-	  or die "no port: $!";
-	return $socket->sockport;
 }
 
 sub uri_of
@@ -137,11 +133,11 @@ is(uri_of($output), $uri, 'in the URI, too');
 is($status, 0, 'without HTTP_PORT it takes the port the server has');
 like($output, qr{http://127\.0\.0\.1:$http_port$}m, 'and says it');
 
-($status, $output) = make_run(HTTP_PORT => free_port());
+($status, $output) = make_run(HTTP_PORT => Http::port());
 isnt($status, 0, 'another HTTP_PORT is refused while the server runs');
 like($output, qr/already runs, with HTTP on port $http_port/, 'with the reason');
 
-($status, $output) = make_run(PGPORT => free_port());
+($status, $output) = make_run(PGPORT => Http::port());
 isnt($status, 0, 'another PGPORT is refused while the server runs');
 like($output, qr/already runs, on port $port/, 'with the reason');
 

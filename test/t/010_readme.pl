@@ -5,23 +5,23 @@ use strict;
 use warnings;
 
 use File::Temp;
-use IO::Socket::INET;
+use FindBin;
 use Test::More;
+use lib $FindBin::Bin;
+use Http;
 
 my $root = $ENV{MYTSDB_ROOT} or die 'MYTSDB_ROOT is not set';
 chdir $root or die "$root: $!";
 delete @ENV{qw(DATA PGPORT HTTP_PORT OTLP_GRPC_PORT OTLP_HTTP_PORT MAKEFLAGS MAKELEVEL)};
 
 # A test that is interrupted leaves no server behind.
-$SIG{INT} = $SIG{TERM} = sub { exit 1 };
+$SIG{INT} = $SIG{TERM} = sub { $SIG{TERM} = 'IGNORE'; exit 1 };
 
 my $tmp = File::Temp->newdir('mytsdb-readme.XXXXXX', TMPDIR => 1);
 chmod 0755, $tmp;
 my $data = "$tmp/data";
 
-my @sockets = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $! } 1 .. 4;
-my ($port, $http_port, $grpc_port, $otlp_port) = map { $_->sockport } @sockets;
-close $_ foreach @sockets;
+my ($port, $http_port, $grpc_port, $otlp_port) = map { Http::port() } 1 .. 4;
 my $output = `make run DATA=$data PGPORT=$port HTTP_PORT=$http_port OTLP_GRPC_PORT=$grpc_port OTLP_HTTP_PORT=$otlp_port 2>&1`;
 my ($uri) = $output =~ m{(postgresql://\S+)} or die $output;
 

@@ -31,7 +31,7 @@ my $data = "$tmp/data";
 my $time = int(time / 7200) * 7200 - 4 * 7200;    # of every sample, some hours ago
 my $server;
 
-$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP ALRM);
+$SIG{$_} = sub { $SIG{TERM} = 'IGNORE'; exit 1 } for qw(INT TERM HUP ALRM);
 alarm 600;
 
 sub decode

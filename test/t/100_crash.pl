@@ -33,7 +33,7 @@ my ($dir, $bin) = split /\n/,
 	printf '%s\n' "$cluster_dir" "$cluster_bin"});
 
 # The server ends with the test, whatever happened.
-$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP ALRM);
+$SIG{$_} = sub { $SIG{TERM} = 'IGNORE'; exit 1 } for qw(INT TERM HUP ALRM);
 alarm 600;
 my $main_pid = $$;
 

@@ -16,7 +16,8 @@ my $bindir;   # of the staged server
 my $flavour;  # of its library
 my @nodes;
 
-$SIG{INT} = $SIG{TERM} = sub { exit 1 };
+# Only once: to stop servers is not to be cut short.
+$SIG{INT} = $SIG{TERM} = sub { $SIG{TERM} = 'IGNORE'; exit 1 };
 $SIG{PIPE} = 'IGNORE';
 my $owner = $$;
 
@@ -147,10 +148,12 @@ sub signal_file
 sub start
 {
 	my ($self) = @_;
+	$self->{running} = 1; # or in part, when we are stopped in the middle
 	my ($status, $output) = try_tools('as_server_of', $flavour, "$bindir/pg_ctl", '-D', $self->{data}, '-l',
 		$self->{log}, qw(-w -t 120 -s start));
-	die "$self->{name} does not start: $output" . $self->log_text if $status != 0;
-	$self->{running} = 1;
+	return if $status == 0;
+	$self->{running} = 0;
+	die "$self->{name} does not start: $output" . $self->log_text;
 }
 
 # False if it does not stop, or if a sanitizer has spoken.

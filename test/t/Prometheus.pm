@@ -7,9 +7,10 @@ use strict;
 use warnings;
 
 use HTTP::Tiny;
-use IO::Socket::INET;
 use JSON::PP;
 use POSIX qw(WNOHANG);
+
+use Http;
 
 my $http = HTTP::Tiny->new(timeout => 60);
 my @running;
@@ -46,37 +47,32 @@ sub start_again
 	my ($self) = @_;
 	my $dir = $self->{dir};
 	my ($program, @options) = @{ $self->{command} };
-	for my $attempt (1 .. 5)
-	{
-		my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no port: $!";
-		my $address = '127.0.0.1:' . $socket->sockport;
-		$self->{url} = "http://$address";
-		close $socket;
-		open my $file, '>', "$dir/prometheus.yml" or die "$dir/prometheus.yml: $!";
-		print $file $self->{config} =~ s/SELF/$address/gr;
-		close $file;
+	my $address = '127.0.0.1:' . Http::port();
+	$self->{url} = "http://$address";
+	open my $file, '>', "$dir/prometheus.yml" or die "$dir/prometheus.yml: $!";
+	print $file $self->{config} =~ s/SELF/$address/gr;
+	close $file;
 
-		my $pid = fork // die "fork: $!";
-		if (!$pid)
-		{
-			open STDIN, '<', '/dev/null';
-			open STDOUT, '>', "$dir/prometheus.log";
-			open STDERR, '>&', \*STDOUT;
-			exec $program, "--config.file=$dir/prometheus.yml", "--storage.tsdb.path=$dir/data",
-			  '--storage.tsdb.retention.time=10y', "--web.listen-address=$address",
-			  '--log.level=error', @options
-			  or POSIX::_exit(127);
-		}
-		$self->{pid} = $pid;
-		push @running, $self;
-		for (1 .. 3000)
-		{
-			last if waitpid($pid, WNOHANG) == $pid;
-			return $self if $http->get("$self->{url}/-/ready")->{success};
-			select undef, undef, undef, 0.1;
-		}
-		$self->stop;
+	my $pid = fork // die "fork: $!";
+	if (!$pid)
+	{
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>', "$dir/prometheus.log";
+		open STDERR, '>&', \*STDOUT;
+		exec $program, "--config.file=$dir/prometheus.yml", "--storage.tsdb.path=$dir/data",
+		  '--storage.tsdb.retention.time=10y', "--web.listen-address=$address",
+		  '--log.level=error', @options
+		  or POSIX::_exit(127);
 	}
+	$self->{pid} = $pid;
+	push @running, $self;
+	for (1 .. 3000)
+	{
+		last if waitpid($pid, WNOHANG) == $pid;
+		return $self if $http->get("$self->{url}/-/ready")->{success};
+		select undef, undef, undef, 0.1;
+	}
+	$self->stop;
 	open my $log, '<', "$dir/prometheus.log";
 	die 'Prometheus does not start: ', <$log>;
 }
