@@ -33,7 +33,11 @@
 
 typedef struct Http2Session Http2Session;
 
-/* Looked at whenever they matter, so they may change; announced when a session begins. */
+/*
+ * Looked at whenever they matter, so they may change; announced when a session begins. Until
+ * the client has acknowledged them its windows are those of the protocol, 65,535 bytes; and the
+ * frame that goes beyond a window is still handed over before its stream is reset.
+ */
 typedef struct Http2Limits
 {
 	uint32_t streams;           /* open at once */

@@ -44,6 +44,16 @@ sub error_name
 	return $error_names[$code] // "error $code";
 }
 
+# A node as Http's node() makes it, that serves OTLP over gRPC, too: the node, and the ports of HTTP
+# and of gRPC.
+sub node
+{
+	my ($name, @settings) = @_;
+	my $grpc = Http::port();
+	my ($node, $port) = Http::node($name, "mytsdb.otlp_grpc_port = $grpc", @settings);
+	return ($node, $port, $grpc);
+}
+
 # ---- frames ----
 
 sub frame

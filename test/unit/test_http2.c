@@ -16,6 +16,7 @@
 static char heard[65536];
 static Http2Session *session;
 static int64_t now;
+static bool uses;          /* what comes of bodies */
 static bool answers;       /* what is complete */
 static uint32_t sent[256]; /* frames by type */
 static uint32_t goaway;
@@ -59,7 +60,8 @@ static void
 on_body(void *owner, int32_t stream, TsString bytes)
 {
 	hear("body", stream);
-	http2_consume(session, stream, bytes.len);
+	if (uses)
+		http2_consume(session, stream, bytes.len);
 }
 
 static void
@@ -151,12 +153,14 @@ begin(void)
 	goaway = 0xff;
 	reset_code = 0xff;
 	now = 1000;
+	uses = true;
 	answers = true;
 	session = http2_session_new(&limits, &calls, NULL, now);
 	CHECK(session != NULL);
 	CHECK(give(PREFACE, strlen(PREFACE)) == HTTP2_GOES_ON);
 	CHECK(give_frame(NGHTTP2_SETTINGS, 0, 0, "", 0) == HTTP2_GOES_ON);
 	CHECK(sent[NGHTTP2_SETTINGS] == 2, "ours, and that theirs were read");
+	CHECK(give_frame(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, "", 0) == HTTP2_GOES_ON);
 }
 
 static void
@@ -303,6 +307,20 @@ test_used(void)
 	CHECK(sent[NGHTTP2_WINDOW_UPDATE] > 0);
 	end("POST / 1, body 1, body 1, body 1, body 1, body 1, body 1, body 1, body 1, body 1, "
 		"body 1, closed 1");
+
+	begin();
+	uses = false;
+	memset(sent, 0, sizeof(sent));
+	give_head(NGHTTP2_FLAG_END_HEADERS, 1);
+	for (int i = 0; i < 2; i++)
+		CHECK(give_frame(NGHTTP2_DATA, 0, 1, heard, 500) == HTTP2_GOES_ON);
+	CHECK(sent[NGHTTP2_WINDOW_UPDATE] == 0 && session->unused == 1000,
+		  "what is not may not");
+	CHECK(http2_timer(session, now) == 100000, "the client waits for us");
+	CHECK(give_frame(NGHTTP2_DATA, 0, 1, heard, 1) == HTTP2_GOES_ON);
+	CHECK(sent[NGHTTP2_RST_STREAM] == 1 && reset_code == NGHTTP2_FLOW_CONTROL_ERROR);
+	CHECK(session->unused == 0);
+	end("POST / 1, body 1, body 1, body 1, closed 1");
 }
 
 /* How many times something can be done before the connection ends. */
