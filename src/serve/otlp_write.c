@@ -4,7 +4,8 @@
  *	  as remote write's samples are (remote_write_collect.h).
  *
  * A point is written with all of its samples, or refused and counted as one. What has no
- * point (target_info, metadata, exemplars) is passed over where it cannot be, and said.
+ * point (target_info, metadata, exemplars) is passed over where it cannot be, and said. All
+ * times that OTLP knows are times of ours.
  */
 #include "postgres.h"
 
@@ -112,17 +113,13 @@ put_sample(Parse *parse, TsOtlpKind kind)
 		refuse_point(parse);
 }
 
-/* Of points that were refused for their times there is nothing more to be said. */
 static void
 put_info(Parse *parse)
 {
-	WriteCollector *collector = &parse->collector;
 	const TsOtlpItem *item = &parse->item;
 
-	if (item->time < WRITE_FIRST_MS || item->time >= WRITE_END_MS)
-		return;
-	if (accept_series(parse, &collector->request->refused.others))
-		(void) write_put_sample(collector, item->time, 0, item->value);
+	if (accept_series(parse, &parse->collector.request->refused.others))
+		(void) write_put_sample(&parse->collector, item->time, 0, item->value);
 }
 
 static void
