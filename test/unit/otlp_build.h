@@ -23,6 +23,7 @@
 #define OTLP_BUILD_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
