@@ -25,10 +25,10 @@ my $ticks = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 
 sub start_ours
 {
-	my ($synchronous) = @_;
+	my ($synchronous, @settings) = @_;
 	my ($node, $port) = Http::node('ours', 'fsync = on', 'shared_buffers = 2GB', 'max_wal_size = 16GB', 'max_worker_processes = 32',
 		'checkpoint_timeout = 1h', 'autovacuum = off', 'jit = off', "synchronous_commit = $synchronous",
-		'log_error_verbosity = default');
+		'log_error_verbosity = default', @settings);
 	$node->{port} = $port;
 	return $node;
 }

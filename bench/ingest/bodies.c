@@ -184,46 +184,58 @@ encode(Body *body, Message *message)
 }
 
 void
+body_init(Body *body, Series *all, int first, int count, int per_each)
+{
+	*body = (Body){
+		.series = all + first, .count = count, .per_each = per_each, .first = first};
+	body->samples = allocate((size_t) count * per_each, sizeof(uint32_t));
+}
+
+/* The value, and the time behind it. */
+static void
+put_sample(unsigned char *at, const Series *series, int64_t time, double value)
+{
+	(void) series;
+	memcpy(at, &value, sizeof(value));
+	at += TIME_AT;
+	for (int i = 0; i < TIME_SIZE - 1; i++, time >>= 7)
+		at[i] = (unsigned char) (time | 0x80);
+	at[TIME_SIZE - 1] = (unsigned char) time;
+}
+
+void
 body_make(Body *body, Series *all, int first, int count, int per_each, const char *path)
 {
 	Message message = {0};
 	Bytes block = {0};
 	char head[512];
 	Bytes request = {0};
+	size_t length;
 
-	*body = (Body){
-		.series = all + first, .count = count, .per_each = per_each, .first = first};
-	body->samples = allocate((size_t) count * per_each, sizeof(uint32_t));
+	body_init(body, all, first, count, per_each);
 	encode(body, &message);
 	compress(&message, &block, body->samples);
 	body->plain = message.bytes.length;
-	body->head = (size_t) snprintf(head, sizeof(head),
-								   "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-								   "User-Agent: mytsdb-bench\r\n"
-								   "Content-Type: application/x-protobuf\r\n"
-								   "Content-Encoding: snappy\r\n"
-								   "X-Prometheus-Remote-Write-Version: 0.1.0\r\n"
-								   "Content-Length: %zu\r\n\r\n",
-								   path, block.length);
-	if (body->head >= sizeof(head))
+	body->put = put_sample;
+	length = (size_t) snprintf(head, sizeof(head),
+							   "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+							   "User-Agent: mytsdb-bench\r\n"
+							   "Content-Type: application/x-protobuf\r\n"
+							   "Content-Encoding: snappy\r\n"
+							   "X-Prometheus-Remote-Write-Version: 0.1.0\r\n"
+							   "Content-Length: %zu\r\n\r\n",
+							   path, block.length);
+	if (length >= sizeof(head))
 		bench_fail("the path is too long");
-	bench_put(&request, head, body->head);
+	bench_put(&request, head, length);
 	bench_put(&request, block.data, block.length);
 	body->bytes = request.data;
 	body->length = request.length;
 	for (int i = 0; i < count * per_each; i++)
-		body->samples[i] += (uint32_t) body->head;
+		body->samples[i] += (uint32_t) length;
 	free(message.bytes.data);
 	free(message.open);
 	free(block.data);
-}
-
-static void
-put_time(unsigned char *at, int64_t time)
-{
-	for (int i = 0; i < TIME_SIZE - 1; i++, time >>= 7)
-		at[i] = (unsigned char) (time | 0x80);
-	at[TIME_SIZE - 1] = (unsigned char) time;
 }
 
 void
@@ -239,9 +251,8 @@ body_fill(Body *body, int64_t start)
 			double value = bench_next_value(series);
 			int instance = (body->first + s) / BENCH_INSTANCE;
 
-			memcpy(body->bytes + places[i], &value, sizeof(value));
-			put_time(body->bytes + places[i] + TIME_AT,
-					 bench_scrape_time(start, body->step + i, instance));
+			body->put(body->bytes + places[i], series,
+					  bench_scrape_time(start, body->step + i, instance), value);
 		}
 	}
 	body->step += body->per_each;

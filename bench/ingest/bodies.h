@@ -14,9 +14,10 @@ typedef struct Body
 {
 	unsigned char *bytes; /* the request, its head included */
 	size_t length;
-	size_t head;       /* of it */
 	size_t plain;      /* bytes of the message */
-	uint32_t *samples; /* where the value of each is; its time stands behind it */
+	uint32_t *samples; /* where each is open */
+	/* Fills one in. */
+	void (*put)(unsigned char *at, const Series *series, int64_t time, double value);
 	Series *series;
 	int count;    /* of series */
 	int per_each; /* samples of each */
@@ -24,6 +25,9 @@ typedef struct Body
 	int64_t step; /* that comes next */
 } Body;
 
+/* Of all[first] and those behind it; the rest is filled in by who encodes the message. */
+extern void body_init(Body *body, Series *all, int first, int count, int per_each);
+/* A request of remote write 1.0. */
 extern void
 body_make(Body *body, Series *all, int first, int count, int per_each, const char *path);
 /* Fills in the next samples of all its series. */

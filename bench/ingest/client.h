@@ -20,10 +20,13 @@ typedef struct ClientWork
 {
 	int port; /* on 127.0.0.1 */
 	int connections;
+	int streams;    /* of each; HTTP/1.1 has one */
 	double seconds; /* after which no request begins; 0: until there is none */
 	double rate;    /* of requests per second, on all connections together; 0: any */
-	/* The next request of a connection; false when there is none. */
-	bool (*next)(void *arg, int connection, ClientRequest *request);
+	/*
+	 * The next request of a stream, numbered over all connections; false when there is none.
+	 */
+	bool (*next)(void *arg, int stream, ClientRequest *request);
 	void *arg;
 } ClientWork;
 

@@ -29,167 +29,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#include "bodies.h"
-#include "client.h"
+#include "loads.h"
 
 #define SCRAPE_SERIES   2000
 #define BACKFILL_SERIES 100
 #define BACKFILL_STEPS  100
 
-typedef struct Options
-{
-	int connections;
-	int64_t from;
-	int64_t steps; /* 0: any number */
-	double seconds;
-	double rate;
-	const char *path;
-} Options;
-
-static double
-number(const char *text)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end != 0)
-		bench_fail("wrong number");
-	return value;
-}
-
-static Options
-read_options(char **arguments)
-{
-	Options options = {.connections = 2, .path = "/api/v1/write"};
-
-	for (; *arguments != NULL; arguments++)
-	{
-		char *value = strchr(*arguments, '=');
-
-		if (value == NULL)
-			bench_fail("wrong arguments");
-		*value++ = 0;
-		if (strcmp(*arguments, "connections") == 0)
-			options.connections = (int) number(value);
-		else if (strcmp(*arguments, "from") == 0)
-			options.from = (int64_t) number(value);
-		else if (strcmp(*arguments, "steps") == 0)
-			options.steps = (int64_t) number(value);
-		else if (strcmp(*arguments, "seconds") == 0)
-			options.seconds = number(value);
-		else if (strcmp(*arguments, "rate") == 0)
-			options.rate = number(value);
-		else if (strcmp(*arguments, "path") == 0)
-			options.path = value;
-		else
-			bench_fail("no such option");
-	}
-	if (options.connections < 1)
-		bench_fail("no connection");
-	return options;
-}
-
-/* Processor time of this program, in seconds. */
-static double
-own_seconds(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-		   (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static void
-report(const ClientResult *result, double cpu)
-{
-	printf("{\"seconds\": %.6f, \"requests\": %" PRIu64 ", \"again\": %" PRIu64
-		   ", \"sent_bytes\": %" PRIu64 ", \"client_cpu\": %.3f, \"p50_ms\": %.3f, "
-		   "\"p99_ms\": %.3f, \"max_ms\": %.3f",
-		   result->seconds, result->requests, result->again, result->sent, cpu,
-		   client_quantile(result, 0.5), client_quantile(result, 0.99),
-		   client_quantile(result, 1));
-}
-
 /* ---- writes ---- */
 
-/* All bodies, in turns; body i is sent on connection i % connections. */
-typedef struct Writes
-{
-	Body *bodies;
-	int count;
-	int *next; /* of each connection */
-	const Options *options;
-	int64_t start;
-	uint64_t samples; /* that were sent: in the end all of them are acknowledged */
-	uint64_t plain;   /* bytes of messages */
-} Writes;
-
-static bool
-next_write(void *arg, int connection, ClientRequest *request)
-{
-	Writes *writes = arg;
-	int *next = &writes->next[connection];
-	Body *body = &writes->bodies[*next];
-
-	if (writes->options->steps > 0 &&
-		body->step >= writes->options->from + writes->options->steps)
-		return false;
-	body_fill(body, writes->start);
-	*request = (ClientRequest){body->bytes, body->length};
-	writes->samples += (uint64_t) body->count * body->per_each;
-	writes->plain += body->plain;
-	*next += writes->options->connections;
-	if (*next >= writes->count)
-		*next = connection;
-	return true;
-}
-
 static void
-write_load(bool backfill, int port, int instances, int64_t start, Options *options)
+write_load(bool backfill, int port, int instances, int64_t start, LoadOptions *options)
 {
 	int each = backfill ? BACKFILL_SERIES : SCRAPE_SERIES;
 	int per = backfill ? BACKFILL_STEPS : 1;
 	int count = instances * BENCH_INSTANCE / each;
 	Series *series = bench_all_series(instances, true);
-	Writes writes = {.count = count, .options = options, .start = start};
-	ClientWork work = {.port = port,
-					   .seconds = options->seconds,
-					   .rate = options->rate,
-					   .next = next_write,
-					   .arg = &writes};
-	ClientResult result;
-	int64_t last = 0;
-	double cpu;
+	Body *bodies = calloc((size_t) count, sizeof(Body));
+	LoadWrites writes = {bodies, count, options, start, port, client_run};
 
-	if (count < 1 || options->from % per != 0 || options->steps % per != 0)
-		bench_fail("a request needs more than this");
-	if (options->connections > count)
-		options->connections = count;
-	work.connections = options->connections;
-	writes.bodies = calloc((size_t) count, sizeof(Body));
-	writes.next = calloc((size_t) work.connections, sizeof(int));
-	if (writes.bodies == NULL || writes.next == NULL)
+	if (bodies == NULL)
 		bench_fail("no memory");
 	for (int i = 0; i < count; i++)
-	{
-		body_make(&writes.bodies[i], series, i * each, each, per, options->path);
-		while (writes.bodies[i].step < options->from)
-			body_skip(&writes.bodies[i]);
-	}
-	for (int i = 0; i < work.connections; i++)
-		writes.next[i] = i;
-	cpu = own_seconds();
-	client_run(&work, &result);
-	cpu = own_seconds() - cpu;
-	for (int i = 0; i < count; i++)
-		last = writes.bodies[i].step > last ? writes.bodies[i].step : last;
-	report(&result, cpu);
-	printf(", \"samples\": %" PRIu64 ", \"message_bytes\": %" PRIu64
-		   ", \"next_step\": %" PRId64 "}\n",
-		   writes.samples, writes.plain, last);
+		body_make(&bodies[i], series, i * each, each, per, options->path);
+	load_writes(&writes);
 }
 
 /* ---- queries ---- */
@@ -213,7 +76,7 @@ next_query(void *arg, int connection, ClientRequest *request)
 }
 
 static void
-query_load(int port, const char *path, const Options *options)
+query_load(int port, const char *path, const LoadOptions *options)
 {
 	Queries queries = {0};
 	ClientWork work = {.port = port,
@@ -226,7 +89,7 @@ query_load(int port, const char *path, const Options *options)
 	FILE *file = fopen(path, "r");
 	char *line = NULL;
 	size_t room = 0;
-	double cpu = own_seconds();
+	double cpu = load_cpu();
 
 	if (file == NULL || options->seconds <= 0)
 		bench_fail("no file, or no time");
@@ -244,7 +107,7 @@ query_load(int port, const char *path, const Options *options)
 	if (queries.count == 0)
 		bench_fail("no query");
 	client_run(&work, &result);
-	report(&result, own_seconds() - cpu);
+	load_report(&result, load_cpu() - cpu);
 	printf("}\n");
 }
 
@@ -272,7 +135,7 @@ print_labels(const Series *series)
 }
 
 static void
-print_samples(int instances, int64_t start, const Options *options)
+print_samples(int instances, int64_t start, const LoadOptions *options)
 {
 	Series *series = bench_all_series(instances, true);
 
@@ -293,23 +156,24 @@ int
 main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
-	Options options;
+	LoadOptions options;
 
 	if (strcmp(what, "queries") == 0 && argc >= 4)
 	{
-		options = read_options(argv + 4);
-		query_load((int) number(argv[2]), argv[3], &options);
+		options = load_options(argv + 4);
+		query_load((int) load_number(argv[2]), argv[3], &options);
 	}
 	else if (strcmp(what, "print") == 0 && argc >= 4)
 	{
-		options = read_options(argv + 4);
-		print_samples((int) number(argv[2]), (int64_t) number(argv[3]), &options);
+		options = load_options(argv + 4);
+		print_samples((int) load_number(argv[2]), (int64_t) load_number(argv[3]),
+					  &options);
 	}
 	else if ((strcmp(what, "scrape") == 0 || strcmp(what, "backfill") == 0) && argc >= 5)
 	{
-		options = read_options(argv + 5);
-		write_load(what[0] == 'b', (int) number(argv[2]), (int) number(argv[3]),
-				   (int64_t) number(argv[4]), &options);
+		options = load_options(argv + 5);
+		write_load(what[0] == 'b', (int) load_number(argv[2]), (int) load_number(argv[3]),
+				   (int64_t) load_number(argv[4]), &options);
 	}
 	else
 		bench_fail("wrong arguments");
