@@ -41,7 +41,9 @@ typedef enum ServeRoute
 	ROUTE_WRITE,        /* /api/v1/write */
 	ROUTE_OTLP_METRICS, /* /v1/metrics, /api/v1/otlp/v1/metrics */
 	ROUTE_OTLP_GRPC,    /* the same by gRPC: has no path here */
-	ROUTE_READ,         /* /api/v1/read */
+	ROUTE_GRPC_HEALTH,  /* gRPC's health service: no paths here */
+	ROUTE_GRPC_WATCH,
+	ROUTE_READ, /* /api/v1/read */
 	ROUTE_QUERY,
 	ROUTE_QUERY_RANGE,
 	ROUTE_QUERY_EXEMPLARS,
@@ -68,7 +70,7 @@ typedef enum ServeRoute
 
 typedef struct ServeRouteInfo
 {
-	const char *label; /* in metrics and logs: the path with a hole for what varies */
+	const char *label; /* in metrics and logs: the path, with a hole for what varies */
 	int methods;       /* of ServeMethod; HEAD comes with GET, OPTIONS is always taken */
 	ServeWho who;
 	bool open; /* needs no role: health */

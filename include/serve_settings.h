@@ -22,6 +22,7 @@ extern char *serve_ssl_key_file;
 extern char *serve_cors_origin; /* empty: no such header; *, or a list of origins */
 extern char *serve_anonymous_role;
 extern int serve_max_connections;
+extern int serve_max_streams;    /* of a connection of HTTP/2 */
 extern int serve_header_timeout; /* for a head to be complete */
 extern int serve_body_timeout;   /* without a byte of a body */
 extern int serve_idle_timeout;   /* between requests */

@@ -87,7 +87,9 @@ typedef enum ServeStat
 	STAT_READ_REQUESTS,
 	STAT_READ_SAMPLES,
 	/* connections */
-	STAT_CONNECTIONS, /* gauge */
+	STAT_CONNECTIONS,       /* gauge */
+	STAT_HTTP2_CONNECTIONS, /* gauge: those of them that speak HTTP/2 */
+	STAT_HTTP2_STREAMS,     /* gauge */
 	STAT_CONNECTIONS_ACCEPTED,
 	STAT_CONNECTIONS_REFUSED,
 	STAT_CONNECTIONS_TIMED_OUT,

@@ -489,6 +489,23 @@ extern TsErrorCode ts_otlp_content_encoding(const char *text, size_t len,
  */
 extern void *ts_otlp_response(TsOtlpFormat format, int64_t rejected, TsString message,
 							  const TsAllocator *allocator, size_t *size);
+/* Statuses of gRPC: those that we give. */
+typedef enum TsGrpcCode
+{
+	GRPC_OK = 0,
+	GRPC_CANCELLED = 1,
+	GRPC_UNKNOWN = 2,
+	GRPC_INVALID_ARGUMENT = 3,
+	GRPC_DEADLINE_EXCEEDED = 4,
+	GRPC_NOT_FOUND = 5,
+	GRPC_PERMISSION_DENIED = 7,
+	GRPC_RESOURCE_EXHAUSTED = 8,
+	GRPC_UNIMPLEMENTED = 12,
+	GRPC_INTERNAL = 13,
+	GRPC_UNAVAILABLE = 14,
+	GRPC_UNAUTHENTICATED = 16
+} TsGrpcCode;
+
 /* google.rpc.Status, with RetryInfo when retry_after (seconds) is above 0. */
 extern void *ts_otlp_status(TsOtlpFormat format, int grpc_code, TsString message,
 							int retry_after, const TsAllocator *allocator, size_t *size);

@@ -319,23 +319,6 @@ ts_otlp_read_status(const void *data, size_t size, int *grpc_code, TsString *mes
 
 /* ---- statuses ---- */
 
-/* Statuses of gRPC. */
-enum
-{
-	GRPC_OK = 0,
-	GRPC_CANCELLED = 1,
-	GRPC_UNKNOWN = 2,
-	GRPC_INVALID_ARGUMENT = 3,
-	GRPC_DEADLINE_EXCEEDED = 4,
-	GRPC_NOT_FOUND = 5,
-	GRPC_PERMISSION_DENIED = 7,
-	GRPC_RESOURCE_EXHAUSTED = 8,
-	GRPC_UNIMPLEMENTED = 12,
-	GRPC_INTERNAL = 13,
-	GRPC_UNAVAILABLE = 14,
-	GRPC_UNAUTHENTICATED = 16
-};
-
 /*
  * What may be sent again by one protocol's rules may be by the other's: OTLP over HTTP has
  * 429, 502, 503 and 504, and over gRPC RESOURCE_EXHAUSTED is one only with RetryInfo, so 429

@@ -2,11 +2,11 @@
  * gate.h
  *	  What the files of the gate share: the process that owns the clients' connections.
  *
- * A request's way: http1.c reads its head, http_request.c finds its route; gate_auth.c says
+ * A request's way: http1.c or grpc.c reads its head, http_request.c finds its route; gate_auth.c says
  * which role and tenant it is for (before its body is read); the body is read within its
  * limits; what is the gate's own is answered at once, everything else goes to
  * gate_dispatch(), which queues it, gives it to a worker and calls gate_reply() with the
- * answer. Answers of one connection go out in the order of its requests.
+ * answer. Answers of a connection of HTTP/1.1 go out in the order of its requests.
  *
  * Memory is bounded: of heads by mytsdb.max_http_connections times the limit of a head, of
  * bodies by mytsdb.max_body_size each and mytsdb.ingest_queue_size in all (gate_body_bytes()),
@@ -37,6 +37,8 @@ typedef struct GateRequest
 	uint64 id;
 	MemoryContext context;      /* of all its texts; gone with it */
 	HttpConnection *connection; /* NULL when the client is gone */
+	struct GrpcCall *call;      /* that it is of, by gRPC; NULL when that is gone */
+	bool grpc;
 	ServeRoute route;
 	ServeMethod method;
 	bool http_1_0;

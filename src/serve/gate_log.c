@@ -109,6 +109,8 @@ make_line(StringInfo line, const GateRequest *request, int status, int64 microse
 	appendStringInfo(line, " duration_ms=%.3f", (double) microseconds / 1000);
 	log_text(line, "role", request->role_name != NULL ? request->role_name : "");
 	log_text(line, "client", request->client != NULL ? request->client : "");
+	if (request->grpc)
+		log_text(line, "protocol", "grpc");
 	if (request->tenant.len > 0)
 		log_value(line, "tenant", request->tenant);
 	/* What varies in a path, and what is no route of ours. */

@@ -10,7 +10,11 @@
 void
 http_start(void)
 {
-	serve_set(STAT_CONNECTIONS, 0); /* those of a gate before are gone */
+	/* those of a gate before are gone */
+	serve_set(STAT_CONNECTIONS, 0);
+	serve_set(STAT_HTTP2_CONNECTIONS, 0);
+	serve_set(STAT_HTTP2_STREAMS, 0);
+	http2_reload();
 	tls_load();
 	listen_start();
 }
@@ -19,6 +23,7 @@ http_start(void)
 void
 http_reload(void)
 {
+	http2_reload();
 	tls_load();
 	listen_retry();
 }

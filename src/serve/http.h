@@ -10,6 +10,8 @@
  *	http1.c				HTTP/1.1 on a connection: one request at a time, as RFC 9112 allows;
  *						what a client sends ahead waits, at most HTTP_INPUT_LIMIT of it
  *	http1_reply.c		its answers as bytes
+ *	http2.c				HTTP/2 on a connection, by http2_session.h
+ *	grpc.c, grpc_health.c	gRPC, which is what HTTP/2 is for here (grpc.h)
  *	http_request.c		a request's way from its head to who answers it; its end
  *	http_reply.c		answers: error documents, counting
  *	http_own.c			what the gate answers itself
@@ -45,6 +47,10 @@
 typedef struct HttpProtocol
 {
 	const char *name; /* in the log */
+	const char *alpn; /* what TLS may agree upon, each behind its length; best first */
+	/* What a client is told that is one too many; `too_many_size` bytes. */
+	const char *too_many;
+	Size too_many_size;
 	/* The connection is established: sets its state. */
 	void (*begin)(HttpConnection *connection);
 	void (*read)(HttpConnection *connection);    /* bytes came */
@@ -87,6 +93,7 @@ struct HttpConnection
 	bool half_closed; /* the client will send nothing more */
 	bool paused;      /* nothing is read: enough has been read ahead */
 	int64 progress;   /* when bytes last came or went */
+	int64 sent;       /* when bytes last went */
 	const char *client;
 };
 
@@ -103,6 +110,8 @@ extern void connection_stop(HttpConnection *connection);
 extern void connection_finish(HttpConnection *connection);
 /* What waits too long is looked at (the protocol's timeout) in so many milliseconds; < 0: never. */
 extern void connection_set_timer(HttpConnection *connection, int64 ms);
+/* What lies together at the beginning of the input: something, if there is anything. */
+extern TsString connection_next_piece(HttpConnection *connection);
 extern struct evbuffer *connection_input(HttpConnection *connection);
 extern struct evbuffer *connection_output(HttpConnection *connection);
 /*
@@ -127,6 +136,12 @@ extern void http1_write_reply(const GateRequest *request, const GateReply *reply
 extern void
 http1_reply_to_bytes(HttpConnection *connection, int status, const char *message);
 
+/* ---- HTTP/2 (http2.c) ---- */
+
+extern const HttpProtocol http2_protocol;
+
+extern void http2_reload(void);
+
 /* ---- requests (http_request.c) ---- */
 
 /* One of this connection, with nothing in it yet; protocols may add what is theirs. */
@@ -134,6 +149,12 @@ extern GateRequest *request_make(HttpConnection *connection);
 extern TsString request_copy_text(GateRequest *request, TsString text);
 /* Its head is complete. It may be answered when this returns. */
 extern void request_begin(GateRequest *request, const HttpHead *head);
+/*
+ * The same for what has its route already, and does not yet say how long its body is; when
+ * it does, request_expect_body(). They return false when it has been answered, or is held.
+ */
+extern bool request_admit(GateRequest *request);
+extern bool request_expect_body(GateRequest *request, uint64 length);
 /* Bytes of its body; it may be answered when this returns. */
 extern void request_add_body(GateRequest *request, TsString bytes);
 extern void request_complete(GateRequest *request);
@@ -148,6 +169,8 @@ extern void request_free(GateRequest *request);
 extern void reply_options(GateRequest *request);
 extern void reply_wrong_method(GateRequest *request);
 extern void reply_own(GateRequest *request);
+/* NULL, or why requests cannot be served as they should be. */
+extern const char *gate_not_ready(void);
 
 /* ---- TLS (http_tls.c) ---- */
 

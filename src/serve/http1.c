@@ -28,8 +28,6 @@
 #define MIN_BODY_RATE 256 /* bytes per second */
 /* A file is read in pieces of this. */
 #define FILE_PIECE 65536
-/* So much of the input is made contiguous where its first piece is empty. */
-#define PULLED_TOGETHER 4096
 
 typedef enum Http1Phase
 {
@@ -338,24 +336,6 @@ wants_bytes(const HttpConnection *connection)
 		   phase != PHASE_WAIT && phase != PHASE_SEND;
 }
 
-/* What lies together at the beginning of the input: something, if there is anything. */
-static TsString
-next_piece(struct evbuffer *input)
-{
-	size_t len = evbuffer_get_contiguous_space(input);
-	TsString piece = {"", 0};
-
-	if (len == 0)
-		len = Min(evbuffer_get_length(input), PULLED_TOGETHER);
-	if (len == 0)
-		return piece;
-	piece.data = (const char *) evbuffer_pullup(input, (ev_ssize_t) len);
-	if (piece.data == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	piece.len = len;
-	return piece;
-}
-
 static void
 http1_read(HttpConnection *connection)
 {
@@ -364,7 +344,7 @@ http1_read(HttpConnection *connection)
 
 	while (wants_bytes(connection))
 	{
-		TsString piece = next_piece(input);
+		TsString piece = connection_next_piece(connection);
 		size_t taken;
 		HttpEvent event = http_parse(&one->parser, piece.data, piece.len, &taken);
 
@@ -493,8 +473,19 @@ http1_end(HttpConnection *connection)
 	pfree(one);
 }
 
+static const char too_many[] = "HTTP/1.1 503 Service Unavailable\r\n"
+							   "Content-Type: " SERVE_TEXT_TYPE "\r\n"
+							   "Content-Length: 26\r\n"
+							   "Retry-After: 1\r\n"
+							   "Connection: close\r\n"
+							   "\r\n"
+							   "too many HTTP connections\n";
+
 const HttpProtocol http1_protocol = {
 	.name = "http/1.1",
+	.alpn = "\x08http/1.1",
+	.too_many = too_many,
+	.too_many_size = sizeof(too_many) - 1,
 	.begin = http1_begin,
 	.read = http1_read,
 	.drained = http1_drained,

@@ -29,6 +29,8 @@
 
 /* How long what a client still sends is passed over. */
 #define LINGER_MS 2000
+/* So much of the input is made contiguous where its first piece is empty. */
+#define PULLED_TOGETHER 4096
 
 dlist_head http_connections = DLIST_STATIC_INIT(http_connections);
 int http_connection_count;
@@ -54,6 +56,24 @@ connection_output(HttpConnection *connection)
 	return bufferevent_get_output(connection->events);
 }
 
+TsString
+connection_next_piece(HttpConnection *connection)
+{
+	struct evbuffer *input = connection_input(connection);
+	size_t len = evbuffer_get_contiguous_space(input);
+	TsString piece = {"", 0};
+
+	if (len == 0)
+		len = Min(evbuffer_get_length(input), PULLED_TOGETHER);
+	if (len == 0)
+		return piece;
+	piece.data = (const char *) evbuffer_pullup(input, (ev_ssize_t) len);
+	if (piece.data == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	piece.len = len;
+	return piece;
+}
+
 void
 connection_set_timer(HttpConnection *connection, int64 ms)
 {
@@ -75,7 +95,7 @@ on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *ar
 
 	if (info->n_deleted == 0)
 		return;
-	connection->progress = http_now();
+	connection->sent = connection->progress = http_now();
 	serve_count(STAT_BYTES_OUT, (int64) info->n_deleted);
 }
 
@@ -306,7 +326,7 @@ tls_failed(HttpConnection *connection)
 		if (ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST)
 			(void) send(bufferevent_getfd(connection->events), text, sizeof(text) - 1,
 						MSG_NOSIGNAL);
-		ereport(DEBUG1,
+		ereport(serve_log_requests == SERVE_LOG_ALL ? LOG : DEBUG1,
 				(errmsg("TLS handshake with \"%s\" failed: %s", connection->client,
 						error != 0 ? ERR_reason_error_string(error) : "end of input")));
 	}
@@ -390,7 +410,7 @@ describe_client(const struct sockaddr *address, int len, char *text, Size size)
 
 /* NULL if there is no memory, or the certificate is gone; then the file is still open. */
 static struct bufferevent *
-make_events(int fd, SSL **tls)
+make_events(int fd, const HttpProtocol *protocol, SSL **tls)
 {
 	*tls = NULL;
 	if (!tls_wanted())
@@ -398,6 +418,7 @@ make_events(int fd, SSL **tls)
 									  BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	if (tls_context() == NULL || (*tls = SSL_new(tls_context())) == NULL)
 		return NULL;
+	SSL_set_app_data(*tls, unconstify(HttpProtocol *, protocol));
 	return bufferevent_openssl_socket_new(gate_base, fd, *tls, BUFFEREVENT_SSL_ACCEPTING,
 										  BEV_OPT_CLOSE_ON_FREE |
 											  BEV_OPT_DEFER_CALLBACKS);
@@ -408,7 +429,7 @@ connection_begin(int fd, const struct sockaddr *address, int address_len,
 				 const HttpProtocol *protocol)
 {
 	SSL *tls;
-	struct bufferevent *events = make_events(fd, &tls);
+	struct bufferevent *events = make_events(fd, protocol, &tls);
 	char client[NI_MAXHOST];
 	HttpConnection *connection;
 	bool loopback = describe_client(address, address_len, client, sizeof(client));

@@ -49,6 +49,8 @@ typedef struct Port
 static const Port ports[] = {
 	{"mytsdb.http_port", "HTTP", "HTTPS", &serve_http_port, &http1_protocol},
 	{"mytsdb.otlp_http_port", "HTTP", "HTTPS", &serve_otlp_http_port, &http1_protocol},
+	{"mytsdb.otlp_grpc_port", "gRPC", "gRPC with TLS", &serve_otlp_grpc_port,
+	 &http2_protocol},
 };
 
 /* A port of an address. */
@@ -105,20 +107,13 @@ on_accept_error(struct evconnlistener *listener, void *arg)
 	event_add(resume_timer, &pause);
 }
 
-/* Says no, if that goes without waiting, in HTTP unless TLS is spoken. */
+/* Says no, if that goes without waiting, unless TLS is spoken. */
 static void
-turn_away(int fd)
+turn_away(int fd, const HttpProtocol *protocol)
 {
-	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
-							   "Content-Type: " SERVE_TEXT_TYPE "\r\n"
-							   "Content-Length: 26\r\n"
-							   "Retry-After: 1\r\n"
-							   "Connection: close\r\n"
-							   "\r\n"
-							   "too many HTTP connections\n";
-
 	serve_count(STAT_CONNECTIONS_REFUSED, 1);
-	if (!tls_wanted() && send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) > 0)
+	if (!tls_wanted() &&
+		send(fd, protocol->too_many, protocol->too_many_size, MSG_NOSIGNAL) > 0)
 		shutdown(fd, SHUT_WR);
 	close(fd);
 }
@@ -139,7 +134,7 @@ take(void *arg)
 
 	if (http_connection_count >= serve_max_connections)
 	{
-		turn_away(accepted->fd);
+		turn_away(accepted->fd, accepted->port->protocol);
 		return;
 	}
 	setsockopt(accepted->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -7,6 +7,7 @@
 #include "access/xlog.h"
 
 #include "encoding.h"
+#include "grpc.h"
 #include "http.h"
 #include "serve_stats.h"
 
@@ -46,9 +47,8 @@ answer_text(GateRequest *request, int status, const char *text)
 	answer(request, status, SERVE_TEXT_TYPE, text, strlen(text));
 }
 
-/* NULL, or why requests cannot be served as they should be. */
-static const char *
-not_ready(void)
+const char *
+gate_not_ready(void)
 {
 	const char *why;
 
@@ -66,7 +66,7 @@ not_ready(void)
 static void
 answer_ready(GateRequest *request)
 {
-	const char *why = not_ready();
+	const char *why = gate_not_ready();
 
 	if (why == NULL)
 		answer_text(request, 200, "mytsdb is Ready.\n");
@@ -143,6 +143,10 @@ reply_own(GateRequest *request)
 			break;
 		case ROUTE_METRICS:
 			answer_metrics(request);
+			break;
+		case ROUTE_GRPC_HEALTH:
+		case ROUTE_GRPC_WATCH:
+			grpc_health(request);
 			break;
 		default:
 			Assert(request->route == ROUTE_ROOT);

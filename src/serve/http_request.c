@@ -280,30 +280,36 @@ refuse_too_much(GateRequest *request)
 				"too many bytes wait to be written (mytsdb.ingest_queue_size)", RETRY_S);
 }
 
-/* Whether the body may come; false when it has been answered. */
+/* Whether its route takes anything now; false when it has been answered. */
 static bool
-may_send_body(GateRequest *request, const HttpHead *head)
+may_write(GateRequest *request)
 {
-	GateRefusal refusal = {0};
 	int status;
 	int retry_after = 0;
-	const char *why = NULL;
+	const char *why;
 
-	if (serve_routes[request->route].who == SERVE_BY_INGEST)
-		why = dispatch_refuses_writes(&status, &retry_after);
-	if (why != NULL)
-	{
-		serve_count(STAT_WRITE_PUSHED_BACK, 1);
-		gate_refuse(request, status, why, retry_after);
-		return false;
-	}
-	if (head->length == 0)
+	if (serve_routes[request->route].who != SERVE_BY_INGEST)
 		return true;
-	if (is_too_long(head->length))
+	why = dispatch_refuses_writes(&status, &retry_after);
+	if (why == NULL)
+		return true;
+	serve_count(STAT_WRITE_PUSHED_BACK, 1);
+	gate_refuse(request, status, why, retry_after);
+	return false;
+}
+
+bool
+request_expect_body(GateRequest *request, uint64 length)
+{
+	GateRefusal refusal = {0};
+
+	if (length == 0)
+		return true;
+	if (is_too_long(length))
 		refuse_too_long(request);
-	else if (is_too_much(request, head->length))
+	else if (is_too_much(request, length))
 		refuse_too_much(request);
-	else if (!gate_allow_bytes(request, head->length, &refusal))
+	else if (!gate_allow_bytes(request, length, &refusal))
 		refuse(request, &refusal);
 	else
 	{
@@ -313,12 +319,18 @@ may_send_body(GateRequest *request, const HttpHead *head)
 	return false;
 }
 
+bool
+request_admit(GateRequest *request)
+{
+	return is_served(request) && is_allowed(request) && may_write(request);
+}
+
 void
 request_begin(GateRequest *request, const HttpHead *head)
 {
 	copy_head(request, head);
-	if (find_route(request, head) && is_served(request) && is_allowed(request))
-		may_send_body(request, head);
+	if (find_route(request, head) && request_admit(request))
+		request_expect_body(request, head->length);
 }
 
 void

@@ -41,11 +41,12 @@ static int
 choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 				const unsigned char *in, unsigned int in_len, void *arg)
 {
-	static const unsigned char ours[] = "\x08http/1.1";
+	const HttpProtocol *protocol = SSL_get_app_data(ssl);
 	unsigned char *chosen;
 
-	if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, in, in_len) !=
-		OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&chosen, out_len, (const unsigned char *) protocol->alpn,
+							  (unsigned int) strlen(protocol->alpn), in,
+							  in_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;

@@ -30,6 +30,8 @@ const ServeRouteInfo serve_routes[SERVE_ROUTES] = {
 	[ROUTE_OTLP_METRICS] = {"/v1/metrics", SERVE_POST, SERVE_BY_INGEST, false},
 	[ROUTE_OTLP_GRPC] = {"grpc MetricsService/Export", SERVE_POST, SERVE_BY_INGEST,
 						 false},
+	[ROUTE_GRPC_HEALTH] = BY_GATE("grpc Health/Check", SERVE_POST, true),
+	[ROUTE_GRPC_WATCH] = BY_GATE("grpc Health/Watch", SERVE_POST, true),
 	[ROUTE_READ] = BY_QUERY(API "/read", SERVE_POST),
 	[ROUTE_QUERY] = BY_QUERY(API "/query", QUERY_METHODS),
 	[ROUTE_QUERY_RANGE] = BY_QUERY(API "/query_range", QUERY_METHODS),
@@ -110,6 +112,7 @@ find_whole(TsString path)
 	for (int route = ROUTE_UNKNOWN + 1; route < SERVE_ROUTES; route++)
 	{
 		if (route != ROUTE_LABEL_VALUES && route != ROUTE_ADMIN_TSDB &&
+			serve_routes[route].label[0] == '/' &&
 			ts_string_is(path, serve_routes[route].label))
 			return (ServeRoute) route;
 	}

@@ -30,6 +30,7 @@ char *serve_ssl_key_file;
 char *serve_cors_origin;
 char *serve_anonymous_role;
 int serve_max_connections;
+int serve_max_streams;
 int serve_header_timeout;
 int serve_body_timeout;
 int serve_idle_timeout;
@@ -192,6 +193,9 @@ define_limits(void)
 	define_int("mytsdb.max_http_connections",
 			   "Sets the maximum number of concurrent HTTP connections.", NULL,
 			   &serve_max_connections, 2000, 1, 65535, PGC_SIGHUP, 0);
+	define_int("mytsdb.max_http2_streams",
+			   "Sets how many calls of gRPC may run at once on a connection.", NULL,
+			   &serve_max_streams, 100, 1, 1000, PGC_SIGHUP, 0);
 	define_int("mytsdb.max_body_size", "Sets the largest body of an HTTP request.",
 			   "As it is sent; mytsdb.remote_write_max_size limits what is decompressed.",
 			   &serve_max_body_size, 32 * 1024, 1, 1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB);

@@ -187,6 +187,10 @@ static const Figure stat_figures[SERVE_STATS] = {
 								"Samples that remote read answered with."),
 
 	[STAT_CONNECTIONS] = GAUGE("mytsdb_http_connections", "Open connections."),
+	[STAT_HTTP2_CONNECTIONS] = GAUGE("mytsdb_http2_connections",
+									 "Open connections that speak HTTP/2 (gRPC)."),
+	[STAT_HTTP2_STREAMS] = GAUGE("mytsdb_http2_streams",
+								 "Calls of gRPC that are open, on all connections."),
 	[STAT_CONNECTIONS_ACCEPTED] = COUNT("mytsdb_http_connections_accepted",
 										"Connections that were accepted."),
 	[STAT_CONNECTIONS_REFUSED] = COUNT("mytsdb_http_connections_refused",

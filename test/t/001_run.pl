@@ -11,7 +11,7 @@ use Http;
 
 my $root = $ENV{MYTSDB_ROOT} or die 'MYTSDB_ROOT is not set';
 chdir $root or die "$root: $!";
-delete @ENV{qw(DATA PGPORT HTTP_PORT MAKEFLAGS MAKELEVEL)};
+delete @ENV{qw(DATA PGPORT HTTP_PORT OTLP_GRPC_PORT OTLP_HTTP_PORT MAKEFLAGS MAKELEVEL)};
 
 # A test that is interrupted leaves no server behind.
 $SIG{INT} = $SIG{TERM} = sub { $SIG{TERM} = 'IGNORE'; exit 1 };
@@ -25,6 +25,7 @@ chomp $bindir;
 my $data = "$tmp/parent/data";
 my $port = Http::port();
 my $http_port = Http::port();
+my %otlp = (OTLP_GRPC_PORT => Http::port(), OTLP_HTTP_PORT => Http::port());
 
 # Runs a command; returns its exit status and everything it printed.
 sub run
@@ -36,7 +37,7 @@ sub run
 
 sub make_run
 {
-	my (%set) = (DATA => $data, PGPORT => $port, HTTP_PORT => $http_port, @_);
+	my (%set) = (DATA => $data, PGPORT => $port, HTTP_PORT => $http_port, %otlp, @_);
 	my $variables = join ' ', map { defined $set{$_} ? "$_=$set{$_}" : () } sort keys %set;
 	return run("make run $variables");
 }
@@ -136,6 +137,24 @@ like($output, qr{http://127\.0\.0\.1:$http_port$}m, 'and says it');
 ($status, $output) = make_run(HTTP_PORT => Http::port());
 isnt($status, 0, 'another HTTP_PORT is refused while the server runs');
 like($output, qr/already runs, with HTTP on port $http_port/, 'with the reason');
+
+# Ports of OTLP, of the server that runs and of another one.
+foreach my $name (sort keys %otlp)
+{
+	($status, $output) = make_run($name => undef);
+	is($status, 0, "without $name it takes the port the server has");
+	like($output, qr{^    OTLP/\w+  http://127\.0\.0\.1:$otlp{$name}$}m, 'and says it');
+	($status, $output) = make_run($name => Http::port());
+	isnt($status, 0, "another $name is refused while the server runs");
+	like($output, qr/already runs, with mytsdb\.\w+ = $otlp{$name}:/, 'with the reason');
+	my $there = "$tmp/other";
+	my %other = (DATA => $there, PGPORT => Http::port(), HTTP_PORT => Http::port(),
+		OTLP_GRPC_PORT => 0, OTLP_HTTP_PORT => 0);
+	($status, $output) = make_run(%other, $name => $otlp{$name});
+	isnt($status, 0, "$name is refused when another server has it");
+	like($output, qr/^Port $otlp{$name} is held by another process: .* $name=/m, 'with the reason');
+	ok(!-e $there, 'before anything is made');
+}
 
 ($status, $output) = make_run(PGPORT => Http::port());
 isnt($status, 0, 'another PGPORT is refused while the server runs');
@@ -269,6 +288,21 @@ like($output, qr/Port \d+ is held by another process: .* HTTP_PORT=/, 'is told')
 is(postmaster_pid(), $pid, 'and goes on');
 close $holder;
 make_stop();
+
+# ---- OTLP's own ports, held by another ----
+
+my @held = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => $_,
+	ReuseAddr => 1) } 4317, 4318;
+($status, $output) = make_run(map { $_ => undef } keys %otlp);
+is($status, 0, 'when the ports of OTLP are held, and were not asked for') or diag $output;
+like($output, qr/^mytsdb\.$_->[0] is off, since port $_->[1] is in use: $_->[2]=/m, "$_->[0] is off")
+  foreach ['otlp_grpc_port', 4317, 'OTLP_GRPC_PORT'], ['otlp_http_port', 4318, 'OTLP_HTTP_PORT'];
+is(sql($uri, 'SHOW mytsdb.otlp_grpc_port'), 0, 'and the server does not try');
+($status, $output) = make_run(map { $_ => undef } keys %otlp);
+is($status, 0, 'and again');
+like($output, qr{^    OTLP/gRPC  off: }m, 'says so');
+make_stop();
+close $_ foreach grep { defined } @held;
 
 # ---- HTTPS ----
 
