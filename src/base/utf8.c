@@ -90,19 +90,27 @@ ts_utf8_encode(uint32_t code_point, char *out)
 	return 4;
 }
 
-/* How many bytes from the start are ASCII, or a few less: whole words. */
+static bool
+ascii_word(const char *text)
+{
+	uint64_t word;
+
+	memcpy(&word, text, sizeof(word));
+	return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* How many bytes from the start are ASCII, or a few less: whole words, the last maybe twice. */
 static size_t
 ascii_words(const char *text, size_t len)
 {
 	size_t i = 0;
 
-	for (uint64_t word; len - i >= sizeof(word); i += sizeof(word))
-	{
-		memcpy(&word, text + i, sizeof(word));
-		if ((word & UINT64_C(0x8080808080808080)) != 0)
-			break;
-	}
-	return i;
+	if (len < sizeof(uint64_t))
+		return 0;
+	for (; len - i >= sizeof(uint64_t); i += sizeof(uint64_t))
+		if (!ascii_word(text + i))
+			return i;
+	return ascii_word(text + len - sizeof(uint64_t)) ? len : i;
 }
 
 size_t

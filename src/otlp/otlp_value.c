@@ -48,6 +48,7 @@ typedef struct Value
 #define LIST_ELEMENT WIRE_TAG(1, WIRE_BYTES) /* of a map, too */
 #define ENTRY_KEY    WIRE_TAG(1, WIRE_BYTES)
 #define ENTRY_VALUE  WIRE_TAG(2, WIRE_BYTES)
+#define STRING_VALUE WIRE_TAG(VALUE_STRING, WIRE_BYTES)
 
 /* What a number of JSON can need: a sign, 17 digits, a point, and zeros or an exponent. */
 #define NUMBER_TEXT 32
@@ -250,12 +251,38 @@ check_text(const Findings *findings, TsError *err)
 	return TS_OK;
 }
 
+/*
+ * Nearly all attributes have a short key and a short string. What else such a message has is
+ * ASCII, so that all of it is valid text when both of them are.
+ */
+static bool
+is_plain(TsWire keyvalue, TsOtlpAttribute *attribute)
+{
+	const uint8_t *at = keyvalue.next;
+	size_t size = wire_left(&keyvalue);
+	size_t value;
+	size_t key;
+
+	if (size < 6 || at[0] != ENTRY_KEY || at[1] >= 0x80 || size < (size_t) at[1] + 6)
+		return false;
+	key = at[1];
+	value = size - key - 4;
+	if (at[key + 2] != ENTRY_VALUE || value >= 0x80 || at[key + 3] != value ||
+		at[key + 4] != STRING_VALUE || at[key + 5] != value - 2)
+		return false;
+	attribute->key = (TsString){(const char *) at + 2, key};
+	attribute->value = (TsWire){at + key + 4, keyvalue.end};
+	return ts_utf8_valid_prefix((const char *) at, size) == size;
+}
+
 TsErrorCode
 ts_otlp_check_attribute(TsWire keyvalue, TsOtlpAttribute *attribute, TsError *err)
 {
 	Findings findings = {0};
 	TsErrorCode code;
 
+	if (is_plain(keyvalue, attribute))
+		return TS_OK;
 	if (!read_attribute(keyvalue, attribute))
 		return damaged(err);
 	check_string(attribute->key, &findings);
