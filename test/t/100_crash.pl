@@ -392,7 +392,7 @@ sub kill_process
 	my ($title) = @_;
 	my $postmaster = postmaster_pid();
 	my $crashes = crash_count();
-	my $until = time + 15;
+	my $until = time + 60;
 	while (time < $until)
 	{
 		my @pids = split ' ', slurp("/proc/$postmaster/task/$postmaster/children");
@@ -430,7 +430,7 @@ sub kill_all
 	kill 'KILL', $postmaster, split ' ', `ps --ppid $postmaster -o pid=`;
 
 	# Shared memory is in use until the last one is gone.
-	my $until = time + 10;
+	my $until = time + 60;
 	until (pg_ctl('start'))
 	{
 		return 0 if time > $until;

@@ -5,6 +5,7 @@ use warnings;
 
 use FindBin;
 use Test::More;
+use Time::HiRes qw(sleep time);
 use lib $FindBin::Bin;
 use Cluster;
 
@@ -48,9 +49,11 @@ my $sealed = "SELECT logs, seals, rows_sealed FROM mytsdb.stat_shard WHERE rel =
 sleep 5;
 $node->safe_sql($two_logs);
 ok($node->wait_for($sealed, '2|1|1'), 'the log that is not held up is sealed');
+my $since = time;
 $node->safe_sql($two_logs);
 sleep 3;
-is($node->sql($sealed), '2|1|1', 'and not again before seal_age');
+my $again = $node->sql($sealed);
+ok($again eq '2|1|1' || time - $since >= 5, 'and not again before seal_age') or diag $again;
 $node->safe_sql("COMMIT PREPARED 'holds'");
 ok($node->wait_for($sealed, '2|2|5'), 'all of it is sealed when the transaction has ended');
 is($node->sql('SELECT count(*), sum(v) FROM held'), '5|6', 'nothing is lost');

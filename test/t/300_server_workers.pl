@@ -70,7 +70,7 @@ my ($client) = start_queries(1);
 is($node->sql("SELECT query $of_query AND wait_event_type = 'Lock'"), '/api/v1/query?query=held',
 	'pg_stat_activity shows the request');
 $client->reset;
-ok($node->wait_for("SELECT count(*) $of_query AND state <> 'idle'", '0', 10),
+ok($node->wait_for("SELECT count(*) $of_query AND state <> 'idle'", '0'),
 	'a query ends when its client goes away');
 
 # ---- cancel by hand ----
@@ -93,7 +93,7 @@ my $begin = time;
 $answer = Http::get($port, '/api/v1/query', query => 'm', timeout => '500ms');
 is($answer->{status}, 503, 'the parameter timeout ends a query');
 is(Http::json($answer)->{errorType}, 'timeout', 'as the API says it');
-cmp_ok(time - $begin, '<', 10, 'in time');
+cmp_ok(time - $begin, '<', 60, 'long before mytsdb.query_timeout');
 
 # ---- limits ----
 
@@ -121,25 +121,24 @@ $answer = $clients[0]->receive;
 like($answer->{status}, qr/^50[23]$/, 'a worker that ends costs its request');
 $lock->query('ROLLBACK');
 is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and no other');
-ok($node->wait_for("SELECT count(*) $of_query", '2', 20), 'there is another one soon');
+ok($node->wait_for("SELECT count(*) $of_query", '2'), 'there is another one soon');
 
 $node->safe_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'mytsdb ingest'");
 is(write_one(2, 1000 * time)->{status}, 204, 'a write waits for an ingest worker');
 
 $node->safe_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'mytsdb gate'");
-ok($node->wait_for("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mytsdb gate'", '1', 20),
+ok($node->wait_for("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mytsdb gate'", '1'),
 	'a gate that is ended comes back');
-Http::wait_ready($port, 30);
+Http::wait_ready($port);
 is(write_one(3, 1000 * time)->{status}, 204, 'its workers too: a write');
 is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and a query');
 
 for my $kind ('query', 'ingest', 'gate')
 {
 	my $victim = $node->sql("SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'mytsdb $kind'");
-	my $start = $node->sql('SELECT pg_postmaster_start_time()');
+	my $gate = Http::gate($node);
 	kill 'KILL', $victim or Cluster::tools('as_server', 'kill', '-9', $victim);
-	sleep 1;
-	Http::wait_ready($port, 60);
+	Http::wait_restart($gate, $port);
 	is(write_one(4, 1000 * time)->{status}, 204, "kill -9 of the $kind: a write soon after");
 	is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and a query');
 }
@@ -152,7 +151,7 @@ $client = Http->connect($port, receive_buffer => 4096);
 $client->send(Http::bytes('GET', '/api/v1/query_range?' . Http::form(query => 'last_over_time(many[1d])',
 	start => 1000000, end => 1005000, step => 1)));
 ok($client->wait_socket(0, time + 60), 'a long answer begins');
-ok($node->wait_for("SELECT count(*) $of_query AND (state <> 'idle' OR backend_xmin IS NOT NULL)", '0', 10),
+ok($node->wait_for("SELECT count(*) $of_query AND (state <> 'idle' OR backend_xmin IS NOT NULL)", '0'),
 	'while it is read slowly no worker holds a snapshot');
 is($node->sql("SELECT count(*) FROM pg_locks WHERE relation = 'mytsdb.metrics'::regclass"), '0', 'nor a lock');
 $answer = $client->receive;
@@ -167,12 +166,12 @@ $answer = Http::get($port, '/api/v1/query', query => 'm');
 is($answer->{status}, 503, 'without the extension nothing is served');
 $node->safe_sql('CREATE EXTENSION mytsdb');
 $node->safe_sql('GRANT SELECT, INSERT ON mytsdb.metrics, mytsdb.exemplars, mytsdb.metadata TO metrics');
-Http::wait_ready($port, 30);
+Http::wait_ready($port);
 is(write_one(5, 1000 * time)->{status}, 204, 'when it is created it is');
 is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and can be asked');
 
 $node->safe_sql('CREATE DATABASE copy TEMPLATE postgres');
-Http::wait_ready($port, 30);
+Http::wait_ready($port);
 is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200,
 	'the database that is served can be copied');
 is($node->sql('SELECT count(*) FROM mytsdb.metrics', 'copy'), '1', 'with what is in it');
@@ -186,7 +185,7 @@ ok(!-e "$standby->{data}/pg_stat_tmp/mytsdb.gate", 'a base backup has no socket'
 $standby->configure("mytsdb.http_port = $standby_port");
 $standby->start;
 $standby->catch_up($node);
-Http::wait_ready($standby_port, 30);
+Http::wait_ready($standby_port);
 $answer = Http::get($standby_port, '/api/v1/query', query => 'count_over_time(m[1d])');
 is($answer->{status}, 200, 'a hot standby answers queries');
 is(scalar @{ Http::data($answer)->{result} }, 1, 'with what there is');
@@ -198,7 +197,7 @@ $standby->promote;
 $begin = time;
 while (($answer = Http::write($standby_port,
 	Http::write1({ labels => { __name__ => 'm' }, samples => [ [ 1000 * time, 1 ] ] })))->{status} != 204
-	&& time - $begin < 30)
+	&& time - $begin < 60)
 {
 	sleep 0.2;
 }
@@ -229,7 +228,7 @@ like($node->log_text, qr/mytsdb starts \d of 7 processes that serve HTTP/,
 	'too few worker processes: it is said');
 $node->safe_sql('CREATE DATABASE later');
 Http::create_store($node, 'later');
-Http::wait_ready($port, 30);
+Http::wait_ready($port);
 is(write_one(1, 1000 * time)->{status}, 204, 'a database that was made later is served: a write');
 is(Http::get($port, '/api/v1/query', query => 'm')->{status}, 200, 'and a query');
 
@@ -249,7 +248,7 @@ like($answer->{content}, qr/hot memory is full/, 'and it is said why');
 ok($answer->{headers}{'retry-after'}, 'and when to come again');
 is(scalar(grep { $_->{status} != 204 } @answers), 0, 'those before were taken');
 $begin = time;
-sleep 0.1 while ($answer = write_one(2, 1000 * time))->{status} == 503 && time - $begin < 30;
+sleep 0.1 while ($answer = write_one(2, 1000 * time))->{status} == 503 && time - $begin < 60;
 is($answer->{status}, 204, 'a while later some are let in again');
 $node->stop;
 

@@ -128,7 +128,7 @@ for my $case (
 $node->safe_sql(q{ALTER SYSTEM SET mytsdb.remote_write_max_size = '64kB'; SELECT pg_reload_conf()});
 my $large = { %$plain1, content => Http::snappy(Http::message1(map { one('x' x 200, [ $_, 1 ]) } 1 .. 400)) };
 $answer = undef;
-for (1 .. 50)
+for (1 .. 600)
 {
 	$answer = post($large);
 	last if $answer->{status} != 204;
@@ -305,11 +305,11 @@ for my $stop ('batch-keys-logged=crash@2', 'batch-keys-added=error', 'batch-keys
 	my ($letter) = ('r' .. 'z')[ $series / 1000 - 2 ];
 	my $content = unpack 'H*', many($letter, 1000)->{content};
 	my $victim = $node->session;
+	my $gate = Http::gate($node);
 	$victim->query("SET mytsdb.stop_point = '$stop'");
 	$victim->query("SELECT samples FROM mytsdb.remote_write('\\x$content', '', 'snappy')");
 	ok($stop =~ /crash/ ? $victim->{ended} : !$victim->{ended}, "$stop: it stops");
-	sleep 1 if $stop =~ /crash/;
-	Http::wait_ready($port, 60);
+	Http::wait_restart($gate, $port) if $stop =~ /crash/;
 	$series += 1000;
 	is(post(many($letter, 1000))->{status}, 204, "$stop: the same again");
 	is($node->safe_sql($count_many), "$series $series", 'each series is there once');

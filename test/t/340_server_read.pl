@@ -225,7 +225,7 @@ is post($port, $all . Http::field_varint(2, 9))->{status}, 400, 'no type of answ
 $node->safe_sql('ALTER SYSTEM SET mytsdb.remote_read_sample_limit = 699; SELECT pg_reload_conf()');
 ok $node->wait_for('SHOW mytsdb.remote_read_sample_limit', '699'), 'a limit of samples';
 my $limited;
-for (1 .. 100)
+for (1 .. 600)
 {
 	$limited = post($port, $all . query(0, 1));
 	last if $limited->{status} != 200;

@@ -82,7 +82,7 @@ sub set
 	my ($wanted) = map { /max_http_connections = (\d+)/ } reverse @settings;
 	$node->configure(@settings);
 	$node->program('pg_ctl', '-D', $node->{data}, 'reload', '-s');
-	my $end = time + 30;
+	my $end = time + 60;
 	sleep 0.02 until samples(scrape()->{content})->{mytsdb_http_connections_limit} == $wanted || time > $end;
 	return;
 }
@@ -135,7 +135,7 @@ SKIP:
 	# It asks for OpenMetrics, which promtool does not read.
 	my $tmp = File::Temp->newdir('mytsdb-prometheus.XXXXXX', TMPDIR => 1);
 	my $prometheus = Prometheus->start_with(
-		"scrape_configs:\n  - job_name: ours\n    scrape_interval: 500ms\n    scrape_timeout: 500ms\n"
+		"scrape_configs:\n  - job_name: ours\n    scrape_interval: 2s\n    scrape_timeout: 2s\n"
 		  . "    static_configs:\n      - targets: ['127.0.0.1:$port']\n", $program, "$tmp");
 	my $scraped;
 	my $end = time + 60;
@@ -421,7 +421,7 @@ wait_for_log(qr/stores its own metrics again/, 'as is its end');
 sub wait_for_log
 {
 	my ($pattern, $what) = @_;
-	my $end = time + 30;
+	my $end = time + 60;
 	my $seen = 0;
 	until ($seen || time > $end)
 	{

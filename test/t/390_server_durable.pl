@@ -111,7 +111,7 @@ sub kill_all
 	$node->{running} = 0;
 
 	# Shared memory is in use until the last one is gone.
-	my $end = time + 30;
+	my $end = time + 60;
 	until (eval { $node->start; 1 })
 	{
 		die $@ if time > $end;
@@ -125,7 +125,7 @@ sub kill_worker
 {
 	my ($kind) = @_;
 	my $crashes = () = $node->log_text =~ /was terminated by signal 9/g;
-	my $end = time + 30;
+	my $end = time + 60;
 	while (time < $end)
 	{
 		my ($pid) = grep { (eval { Cluster::slurp("/proc/$_/cmdline") } // '') =~ /mytsdb $kind/ } children();

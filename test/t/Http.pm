@@ -103,6 +103,23 @@ sub wait_ready
 	die "the server inside is not ready: " . ($last->{error} // "$last->{status} $last->{content}");
 }
 
+# The gate's process. Before something ends all processes of the server, so that
+# wait_restart() knows which gate is not meant.
+sub gate
+{
+	my ($node) = @_;
+	return $node->safe_sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'mytsdb gate'});
+}
+
+# Waits until the gate of before is gone, and there is one that answers.
+sub wait_restart
+{
+	my ($gate, $port) = @_;
+	my $end = time + 60;
+	sleep 0.02 while -e "/proc/$gate" && time < $end;
+	return wait_ready($port);
+}
+
 # ---- connections ----
 
 # Options: address; local (the address from which); timeout; receive_buffer (bytes of the socket's own); tls, and with it
