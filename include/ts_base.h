@@ -1,7 +1,7 @@
 /*
  * ts_base.h
  *	  What the pure C modules (base, codec, promql's language, the labels format)
- *	  share: error reports, an arena, UTF-8, hexadecimal digits, escapes of JSON.
+ *	  share: error reports, an arena, UTF-8, hexadecimal digits, base64, escapes of JSON.
  *
  * Nothing here calls PostgreSQL, and nothing here aborts: a failure is a return
  * value, so that every module above can be unit-tested and fuzzed as a plain
@@ -161,6 +161,15 @@ extern int ts_utf8_encode(uint32_t code_point, char *out);
 
 /* Length of the valid prefix; equals len when all of it is valid UTF-8. */
 extern size_t ts_utf8_valid_prefix(const char *text, size_t len);
+
+/* ---- base64 ---- */
+
+/*
+ * Decodes base64, with its padding or without; `url`: of either alphabet. Writes at most as
+ * many bytes as the text has, also over the text itself, and returns how many; SIZE_MAX: it
+ * is none, or not in its one canonical form.
+ */
+extern size_t ts_base64_decode(const char *text, size_t len, bool url, void *out);
 
 /* ---- JSON ---- */
 

@@ -49,6 +49,10 @@ extern TsErrorCode ts_write_content_type(const char *text, size_t len,
 extern TsErrorCode ts_write_content_encoding(const char *text, size_t len,
 											 TsWriteEncoding *encoding, TsError *err);
 
+/* Says that a header is none of those that are expected: TS_ERR_INVALID. */
+extern TsErrorCode ts_write_unknown_header(const char *what, const char *expected,
+										   TsString text, TsError *err);
+
 /*
  * Decompresses a body. TS_ERR_LIMIT when the result would be larger than limit, and then
  * no more than that was allocated. *data is body itself if it is not compressed, else

@@ -17,13 +17,6 @@
 
 /* ---- heads ---- */
 
-static TsErrorCode
-unknown_header(const char *what, const char *expected, TsString text, TsError *err)
-{
-	return ts_error_set(err, TS_ERR_INVALID, -1, "%s \"%.*s\" is not supported; %s", what,
-						(int) (text.len < 80 ? text.len : 80), text.data, expected);
-}
-
 TsErrorCode
 ts_otlp_content_type(const char *text, size_t len, TsOtlpFormat *format, TsError *err)
 {
@@ -36,9 +29,9 @@ ts_otlp_content_type(const char *text, size_t len, TsOtlpFormat *format, TsError
 	else if (http_is_word(type, "application/json"))
 		*format = TS_OTLP_JSON;
 	else
-		return unknown_header("content type",
-							  "it is application/x-protobuf or application/json", type,
-							  err);
+		return ts_write_unknown_header("content type",
+									   "it is application/x-protobuf or application/json",
+									   type, err);
 	return TS_OK;
 }
 
@@ -61,8 +54,8 @@ ts_otlp_content_encoding(const char *text, size_t len, TsWriteEncoding *encoding
 	else if (http_is_word(word, "zstd"))
 		*encoding = TS_WRITE_ZSTD;
 	else
-		return unknown_header("content encoding", "it is gzip, zstd or identity", word,
-							  err);
+		return ts_write_unknown_header("content encoding", "it is gzip, zstd or identity",
+									   word, err);
 	return TS_OK;
 }
 

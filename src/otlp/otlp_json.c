@@ -236,7 +236,7 @@ make_bytes(Maker *maker, const JsonField *field, JsonString string, const char *
 	bytes = maker->data + maker->size + before;
 	size = plain.len;
 	if (field->kind == JSON_BASE64)
-		size = json_bytes_base64(plain.data, plain.len, bytes);
+		size = ts_base64_decode(plain.data, plain.len, true, bytes);
 	else if (field->kind == JSON_HEX)
 		size = json_bytes_hex(plain.data, plain.len, bytes);
 	if (size == SIZE_MAX)

@@ -137,49 +137,6 @@ json_number_double(TsString number, double *value)
 
 /* ---- bytes ---- */
 
-/* In either alphabet; -1: it is in none. */
-static int
-base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (is_digit(c))
-		return c - '0' + 52;
-	if (c == '+' || c == '-')
-		return 62;
-	return c == '/' || c == '_' ? 63 : -1;
-}
-
-/* With padding, which is right then, or without. */
-size_t
-json_bytes_base64(const char *text, size_t len, uint8_t *out)
-{
-	uint32_t bits = 0;
-	size_t n = 0;
-	size_t padding = 0;
-
-	while (padding < 2 && padding < len && text[len - 1 - padding] == '=')
-		padding++;
-	if (padding > 0 && len % 4 != 0)
-		return SIZE_MAX;
-	len -= padding;
-	if (len % 4 == 1)
-		return SIZE_MAX;
-	for (size_t i = 0; i < len; i++)
-	{
-		int digit = base64_digit(text[i]);
-
-		if (digit < 0)
-			return SIZE_MAX;
-		bits = bits << 6 | (uint32_t) digit;
-		if (i % 4 != 0)
-			out[n++] = (uint8_t) (bits >> (6 - i % 4 * 2));
-	}
-	return n;
-}
-
 size_t
 json_bytes_hex(const char *text, size_t len, uint8_t *out)
 {

@@ -25,8 +25,7 @@ extern bool json_number_integer(TsString number, JsonInteger *integer);
  */
 extern bool json_number_double(TsString number, double *value);
 
-/* Both may write over what they read; return what they wrote, or SIZE_MAX: it is no such text. */
-extern size_t json_bytes_base64(const char *text, size_t len, uint8_t *out);
+/* May write over what it reads; returns how much it wrote, or SIZE_MAX: these are no bytes. */
 extern size_t json_bytes_hex(const char *text, size_t len, uint8_t *out);
 
 #endif /* OTLP_JSON_NUMBER_H */

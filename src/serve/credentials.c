@@ -11,60 +11,6 @@
 
 /* ---- Basic ---- */
 
-static int
-base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
-}
-
-/*
- * Decodes base64 into out, which has room for the text itself; the padding may be absent.
- * False if it is none, or not in its one canonical form.
- */
-static bool
-base64_decode(TsString text, char *out, size_t *size)
-{
-	uint32_t bits = 0;
-	int nbits = 0;
-	size_t n = 0;
-
-	for (int i = 0; i < 2 && text.len % 4 == 0 && text.len > 0; i++)
-	{
-		if (text.data[text.len - 1] != '=')
-			break;
-		text.len--;
-		if (i == 0 && text.data[text.len - 1] == '=')
-		{
-			text.len--;
-			break;
-		}
-	}
-	for (size_t i = 0; i < text.len; i++)
-	{
-		int digit = base64_digit(text.data[i]);
-
-		if (digit < 0)
-			return false;
-		bits = bits << 6 | (uint32_t) digit;
-		nbits += 6;
-		if (nbits >= 8)
-		{
-			nbits -= 8;
-			out[n++] = (char) (bits >> nbits & 0xFF);
-		}
-	}
-	*size = n;
-	return text.len % 4 != 1 && (bits & ((1u << nbits) - 1)) == 0;
-}
-
 static bool
 is_role_name(const char *name, size_t len)
 {
@@ -79,10 +25,10 @@ is_role_name(const char *name, size_t len)
 static const char *
 parse_basic(TsString text, char *room, Credentials *credentials)
 {
-	size_t size;
+	const size_t size = ts_base64_decode(text.data, text.len, false, room);
 	char *colon;
 
-	if (!base64_decode(text, room, &size))
+	if (size == SIZE_MAX)
 		return "The header is not base64.";
 	room[size] = '\0';
 	if (strlen(room) != size)

@@ -20,8 +20,9 @@
 
 /* ---- headers ---- */
 
-static TsErrorCode
-unknown_header(const char *what, const char *expected, TsString text, TsError *err)
+TsErrorCode
+ts_write_unknown_header(const char *what, const char *expected, TsString text,
+						TsError *err)
 {
 	return ts_error_set(err, TS_ERR_INVALID, -1, "%s \"%.*s\" is not supported; %s", what,
 						(int) (text.len < 80 ? text.len : 80), text.data, expected);
@@ -40,7 +41,7 @@ ts_write_content_type(const char *text, size_t len, TsWriteVersion *version, TsE
 	if (whole.len == 0)
 		return TS_OK;
 	if (!http_is_word(http_cut(&rest, ';'), "application/x-protobuf"))
-		return unknown_header("content type", expected, whole, err);
+		return ts_write_unknown_header("content type", expected, whole, err);
 	while (rest.len > 0)
 	{
 		TsString value = http_cut(&rest, ';');
@@ -56,7 +57,7 @@ ts_write_content_type(const char *text, size_t len, TsWriteVersion *version, TsE
 		else if (http_is_word(value, "io.prometheus.write.v2.Request"))
 			*version = TS_WRITE_2;
 		else
-			return unknown_header("content type", expected, whole, err);
+			return ts_write_unknown_header("content type", expected, whole, err);
 	}
 	return TS_OK;
 }
@@ -74,8 +75,8 @@ ts_write_content_encoding(const char *text, size_t len, TsWriteEncoding *encodin
 	else if (http_is_word(word, "zstd"))
 		*encoding = TS_WRITE_ZSTD;
 	else
-		return unknown_header("content encoding", "it is snappy, zstd or identity", word,
-							  err);
+		return ts_write_unknown_header("content encoding",
+									   "it is snappy, zstd or identity", word, err);
 	return TS_OK;
 }
 

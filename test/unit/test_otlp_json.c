@@ -277,6 +277,7 @@ test_values(void)
 	check(value, "\"bytesValue\":\"+\\/8\\u003d\"", "\x3a\x02\xfb\xff");
 	check(value, "\"bytesValue\":\"AAECAw==\"", "\x3a\x04\x00\x01\x02\x03");
 	check(value, "\"bytesValue\":\"AAEC\"", "\x3a\x03\x00\x01\x02");
+	check_error(value, "\"bytesValue\":\"-_9\"", 14, "base64 is expected");
 	check_error(value, "\"bytesValue\":\"A\"", 14, "base64 is expected");
 	check_error(value, "\"bytesValue\":\"AAE*\"", 14, "base64 is expected");
 	check_error(value, "\"bytesValue\":\"AA=\"", 14, "base64 is expected");
