@@ -28,10 +28,11 @@ typedef struct Http2
 	HttpConnection *connection;
 	Http2Session *session; /* NULL: HTTP/2 is not to be spoken */
 	dlist_head calls;
-	int inside;    /* calls of the session that run, within which nothing is sent */
-	bool stopping; /* the client was told to begin nothing more */
-	uint64 came;   /* bytes */
-	int64 waits;   /* since when bytes wait to be sent, or -1 */
+	int inside;     /* calls of the session that run, within which nothing is sent */
+	bool timed_out; /* that is why it ends */
+	bool stopping;  /* the client was told to begin nothing more */
+	uint64 came;    /* bytes */
+	int64 waits;    /* since when bytes wait to be sent, or -1 */
 	char first[HTTP2_FIRST_BYTES];
 } Http2;
 

@@ -92,7 +92,8 @@ log_end(const Http2 *http2)
 
 	if (reason == NULL)
 		return;
-	serve_count(STAT_MALFORMED_REQUESTS, 1);
+	serve_count(http2->timed_out ? STAT_CONNECTIONS_TIMED_OUT : STAT_MALFORMED_REQUESTS,
+				1);
 	ereport(serve_log_requests == SERVE_LOG_ALL ? LOG : DEBUG1,
 			(errmsg("connection of \"%s\" to gRPC's port ends: %s",
 					http2->connection->client, reason)));
@@ -268,14 +269,18 @@ http2_timeout(HttpConnection *connection)
 	int64 now = http_now();
 	int64 due = write_due(http2);
 
-	if (http2->session == NULL || (due >= 0 && due <= now))
+	/* before the first bytes are whole there is nobody to say more to */
+	if (http2->session == NULL || http2->came < HTTP2_FIRST_BYTES ||
+		(due >= 0 && due <= now))
 	{
 		serve_count(STAT_CONNECTIONS_TIMED_OUT, 1);
 		connection_close(connection);
 		return;
 	}
 	http2->inside++;
+	http2->timed_out = http2_reason(http2->session) == NULL;
 	(void) http2_tick(http2->session, now);
+	http2->timed_out = http2->timed_out && http2_reason(http2->session) != NULL;
 	grpc_tick(http2, now);
 	http2->inside--;
 	http2_flush(http2);
