@@ -67,7 +67,7 @@ otlp_check_attributes(const TsOtlpAttributes *attributes, TsError *err)
 	TsWire wire = attributes->count > 0 ? attributes->run : (TsWire){NULL, NULL};
 	TsOtlpAttribute ignored;
 	TsWire inner;
-	uint32_t tag;
+	uint32_t tag = 0;
 
 	/* The fields were passed over once, so they are there. */
 	while (wire_tag(&wire, &tag))
@@ -166,7 +166,7 @@ read_resource(TsOtlpReader *reader, TsWire wire, TsError *err)
 		bool read = wire_tag(&wire, &tag);
 
 		if (read && tag == WIRE_TAG(1, WIRE_BYTES))
-			read = otlp_pass_attribute(attributes, from, &wire);
+			read = otlp_pass_attributes(attributes, from, &wire);
 		else if (read)
 			read = tag >> 3 != 1 && wire_skip(&wire, tag);
 		if (!read)
@@ -260,7 +260,7 @@ read_scope(TsOtlpReader *reader, TsWire wire, TsError *err)
 		else if (read && tag == WIRE_TAG(2, WIRE_BYTES))
 			read = wire_string(&wire, &scope->version);
 		else if (read && tag == WIRE_TAG(3, WIRE_BYTES))
-			read = otlp_pass_attribute(&scope->attributes, from, &wire);
+			read = otlp_pass_attributes(&scope->attributes, from, &wire);
 		else if (read)
 			read = tag >> 3 > 3 && wire_skip(&wire, tag);
 		if (!read)

@@ -81,7 +81,7 @@ read_exemplar(TsOtlpReader *reader, TsWire wire, TsOtlpExemplar *exemplar,
 				exemplar->value = read ? (double) (int64_t) bits : 0;
 				break;
 			case WIRE_TAG(7, WIRE_BYTES):
-				read = otlp_pass_attribute(&exemplar->attributes, from, &wire);
+				read = otlp_pass_attributes(&exemplar->attributes, from, &wire);
 				break;
 			default:
 				read = read && (is_field(tag, 1) || tag >> 3 > 7) &&
@@ -189,7 +189,7 @@ read_number_point(PointReader *at, TsWire wire, TsError *err)
 		switch (tag)
 		{
 			case WIRE_TAG(7, WIRE_BYTES):
-				read = otlp_pass_attribute(&point->attributes, from, &wire);
+				read = otlp_pass_attributes(&point->attributes, from, &wire);
 				break;
 			case WIRE_TAG(2, WIRE_FIXED64):
 				read = wire_fixed64(&wire, &point->start);
@@ -405,7 +405,7 @@ read_histogram_point(PointReader *at, TsWire wire, TsError *err)
 		else if (read && tag == WIRE_TAG(8, WIRE_BYTES))
 			code = pass_exemplar(at, from, &wire, err);
 		else if (read && tag == WIRE_TAG(9, WIRE_BYTES))
-			read = otlp_pass_attribute(&point->attributes, from, &wire);
+			read = otlp_pass_attributes(&point->attributes, from, &wire);
 		else if (read && tag == WIRE_TAG(10, WIRE_VARINT))
 			read = read_flags(&wire, point);
 		else if (read && tag == WIRE_TAG(11, WIRE_FIXED64))
@@ -558,7 +558,7 @@ read_exponential_point(PointReader *at, TsWire wire, TsError *err)
 		bool read = wire_tag(&wire, &tag);
 
 		if (read && tag == WIRE_TAG(1, WIRE_BYTES))
-			read = otlp_pass_attribute(&at->point->attributes, from, &wire);
+			read = otlp_pass_attributes(&at->point->attributes, from, &wire);
 		else if (read && tag == WIRE_TAG(8, WIRE_BYTES))
 			code = read_side(at, &wire, 0, err);
 		else if (read && tag == WIRE_TAG(9, WIRE_BYTES))
@@ -623,7 +623,7 @@ read_summary_point(PointReader *at, TsWire wire, TsError *err)
 		if (read && tag == WIRE_TAG(6, WIRE_BYTES))
 			code = read_quantile(at, &wire, err);
 		else if (read && tag == WIRE_TAG(7, WIRE_BYTES))
-			read = otlp_pass_attribute(&point->attributes, from, &wire);
+			read = otlp_pass_attributes(&point->attributes, from, &wire);
 		else if (read && tag == WIRE_TAG(8, WIRE_VARINT))
 			read = read_flags(&wire, point);
 		else if (read && (is_field(tag, 1) || tag >> 3 > 8))

@@ -5,6 +5,8 @@
 #ifndef OTLP_WIRE_H
 #define OTLP_WIRE_H
 
+#include <assert.h>
+
 #include "ts_otlp.h"
 
 /* "... is cut short or damaged": the message cannot be read on from where it is. */
@@ -19,21 +21,32 @@ otlp_reserve(TsOtlpReader *reader, TsWriteArray *array, size_t element_size, siz
 extern TsErrorCode
 otlp_check_attributes(const TsOtlpAttributes *attributes, TsError *err);
 
-/* Passes over the value of an attribute whose tag was read from `from` on. */
+/*
+ * Passes over the value of an attribute whose tag was read from `from` on, and over all those
+ * that follow it without anything between them.
+ */
 static inline bool
-otlp_pass_attribute(TsOtlpAttributes *attributes, const uint8_t *from, TsWire *wire)
+otlp_pass_attributes(TsOtlpAttributes *attributes, const uint8_t *from, TsWire *wire)
 {
 	TsWire inner;
 
-	if (!wire_message(wire, &inner))
-		return false;
-	if (attributes->count++ == 0)
+	assert(attributes->tag < 0x80); /* so it is one byte */
+	if (attributes->count == 0)
 	{
 		attributes->run.next = from;
 		attributes->together = true;
 	}
 	else if (attributes->run.end != from)
 		attributes->together = false;
+	for (;;)
+	{
+		if (!wire_message(wire, &inner))
+			return false;
+		attributes->count++;
+		if (!wire_more(wire) || *wire->next != attributes->tag)
+			break;
+		wire->next++;
+	}
 	attributes->run.end = wire->next;
 	return true;
 }
