@@ -350,6 +350,166 @@ test_case(const char *of, const Case *c)
 	bytes_free(&message);
 }
 
+/* ---- what is not said by a message and its samples ---- */
+
+/* Counts samples, without looking at any. */
+static TsErrorCode
+count_samples(const TsOtlpOptions *options, const Bytes *message,
+			  const TsAllocator *allocator, bool labels, uint32_t *samples)
+{
+	TsOtlpBridge *bridge;
+	TsOtlpLabels of;
+	TsOtlpItem item;
+	TsOtlpKind kind = TS_OTLP_END;
+	TsErrorCode code;
+	TsError err;
+
+	*samples = 0;
+	code = ts_otlp_bridge(&bridge, options, secret, message->data, message->n, allocator,
+						  &err);
+	while (code == TS_OK)
+	{
+		code = ts_otlp_next(bridge, &kind, &item, &err);
+		if (code != TS_OK || kind == TS_OTLP_END)
+			break;
+		if (kind != TS_OTLP_SAMPLE && kind != TS_OTLP_NATIVE)
+			continue;
+		(*samples)++;
+		if (labels)
+			code = ts_otlp_series_labels(bridge, &item, &of, &err);
+	}
+	if (bridge != NULL)
+		ts_otlp_bridge_free(bridge);
+	return code;
+}
+
+static const char of_all_kinds[] =
+	"resource @service.name=s @x=y\nscope name=n @k=v\n"
+	"gauge a.g unit=s\npoint @k=v time=1 int=1\n"
+	"sum s cumulative monotonic\npoint time=1 int=1\n"
+	"histogram h cumulative\npoint time=1 count=3 sum=1 bounds=1 counts=1,2\n"
+	"exponential e cumulative\npoint time=1 count=2 sum=1 pos=0:1 neg=0:1\n"
+	"summary q\npoint time=1 q=0.5:1\n";
+
+static void
+test_no_memory(void)
+{
+	Bytes message = build(of_all_kinds);
+	DryAllocator dry = {0, 0};
+	const TsAllocator allocator = {dry_alloc, dry_free, &dry};
+	TsErrorCode code = TS_ERR_MEMORY;
+	uint32_t samples = 0;
+	char none[] = "scope";
+	Setup setup;
+
+	set_up(&setup, none);
+	for (int pieces = 0; pieces < 1000 && code == TS_ERR_MEMORY; pieces++)
+	{
+		dry.left = pieces;
+		code = count_samples(&setup.options, &message, &allocator, true, &samples);
+		CHECK(dry.held == 0, "%d pieces", pieces);
+	}
+	CHECK(code == TS_OK && samples == 11, "%u samples", samples);
+	bytes_free(&message);
+}
+
+/* Series that are known cost no memory, however many points there are. */
+static void
+test_no_allocation(void)
+{
+	static char text[1000 * sizeof("point @k=v000 time=1 int=1\n") + 100] = "gauge g\n";
+	DryAllocator dry = {0, 0};
+	const TsAllocator allocator = {dry_alloc, dry_free, &dry};
+	uint32_t samples = 0;
+	char none[] = "";
+	Setup setup;
+	Bytes message;
+	size_t len = strlen(text);
+
+	for (int i = 0; i < 1000; i++)
+		len += (size_t) sprintf(text + len, "point @k=v%d time=1 int=1\n", i);
+	message = build(text);
+	set_up(&setup, none);
+	dry.left = 2; /* the bridge, and what keeps labels */
+	CHECK(count_samples(&setup.options, &message, &allocator, false, &samples) == TS_OK &&
+		  samples == 1000);
+	CHECK(setup.expected == 1000, "all of them are told ahead");
+	bytes_free(&message);
+}
+
+/* Times from the first there is to the last make no end of samples. */
+static void
+test_info_bounded(void)
+{
+	Bytes message = build(
+		"resource @service.name=s @x=y\ngauge g\n"
+		"point timens=1 int=1\npoint timens=18446744073709551615 int=1\n"
+		"resource @service.name=t @x=y\ngauge g\n"
+		"point timens=1 int=1\npoint timens=18446744073709551615 int=1\n");
+	uint32_t samples = 0;
+	char none[] = "";
+	Setup setup;
+
+	set_up(&setup, none);
+	CHECK(count_samples(&setup.options, &message, &ts_malloc_allocator, false,
+						&samples) == TS_OK);
+	CHECK(samples == 4 + 4 + 65536, "%u samples", samples);
+	setup.options.info_interval = 0;
+	CHECK(count_samples(&setup.options, &message, &ts_malloc_allocator, false,
+						&samples) == TS_OK);
+	CHECK(samples == 4 + 4, "%u samples", samples);
+	bytes_free(&message);
+}
+
+/* With other options a series has another fingerprint, as it may have other labels. */
+static void
+test_options_differ(void)
+{
+	static const char *const options[] = {
+		"",
+		"strategy=1",
+		"strategy=2",
+		"strategy=3",
+		"refuse",
+		"store",
+		"nhcb",
+		"min_max",
+		"scope",
+		"keep",
+		"promote_all",
+		"promote=a",
+		"promote=b",
+		"promote=a promote=b",
+	};
+	const size_t n = sizeof(options) / sizeof(options[0]);
+	Bytes message = build("gauge g\npoint time=1 int=1\n");
+	TsFingerprint prints[sizeof(options) / sizeof(options[0])];
+
+	unit_group_begin();
+	for (size_t i = 0; i < n; i++)
+	{
+		char *words = strdup(options[i]);
+		TsOtlpBridge *bridge;
+		TsOtlpItem item;
+		TsOtlpKind kind = TS_OTLP_METADATA;
+		Setup setup;
+
+		set_up(&setup, words);
+		CHECK(ts_otlp_bridge(&bridge, &setup.options, secret, message.data, message.n,
+							 &ts_malloc_allocator, NULL) == TS_OK);
+		while (kind == TS_OTLP_METADATA)
+			CHECK(ts_otlp_next(bridge, &kind, &item, NULL) == TS_OK);
+		prints[i] = item.print;
+		for (size_t j = 0; j < i; j++)
+			CHECK(!same_print(prints[i], prints[j]), "\"%s\" and \"%s\"", options[i],
+				  options[j]);
+		ts_otlp_bridge_free(bridge);
+		free(words);
+	}
+	unit_group_end();
+	bytes_free(&message);
+}
+
 #define TEST_CASES(cases)                                             \
 	do                                                                \
 	{                                                                 \
@@ -367,5 +527,9 @@ main(void)
 	TEST_CASES(summary_cases);
 	TEST_CASES(delta_cases);
 	TEST_CASES(resource_cases);
+	test_no_memory();
+	test_no_allocation();
+	test_info_bounded();
+	test_options_differ();
 	return unit_finish();
 }
