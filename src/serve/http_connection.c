@@ -31,6 +31,8 @@
 #define LINGER_MS 2000
 /* So much of the input is made contiguous where its first piece is empty. */
 #define PULLED_TOGETHER 4096
+/* What libevent reads at once from a socket, at most. */
+#define LIBEVENT_PIECE 4096
 
 dlist_head http_connections = DLIST_STATIC_INIT(http_connections);
 int http_connection_count;
@@ -249,10 +251,39 @@ pass_over_input(HttpConnection *connection)
 	evbuffer_drain(input, evbuffer_get_length(input));
 }
 
+/*
+ * Reads what else has come, up to the limit, where libevent has read as much as it does at
+ * once: a body would take a turn of the loop for each 4 kB. Libevent finds ends and errors.
+ */
+static void
+read_more(HttpConnection *connection)
+{
+	struct evbuffer *input = connection_input(connection);
+	size_t have = evbuffer_get_length(input);
+	struct evbuffer_iovec space;
+
+	if (connection->tls != NULL || connection->paused || have < LIBEVENT_PIECE ||
+		have >= HTTP_INPUT_LIMIT)
+		return;
+	/* libevent lets nobody else add to what it reads into */
+	evbuffer_unfreeze(input, 0);
+	if (evbuffer_reserve_space(input, (ev_ssize_t) (HTTP_INPUT_LIMIT - have), &space,
+							   1) == 1)
+	{
+		ssize_t n = recv(bufferevent_getfd(connection->events), space.iov_base,
+						 Min(space.iov_len, HTTP_INPUT_LIMIT - have), MSG_DONTWAIT);
+
+		space.iov_len = Max(n, 0);
+		(void) evbuffer_commit_space(input, &space, 1);
+	}
+	evbuffer_freeze(input, 0);
+}
+
 static void
 read_work(HttpConnection *connection)
 {
 	connection->progress = http_now();
+	read_more(connection);
 	if (connection->finishing)
 		pass_over_input(connection);
 	else
