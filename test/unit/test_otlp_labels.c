@@ -27,7 +27,7 @@ string(const char *text)
 
 /* Adds what is written as fields of the message. */
 static void
-add_attributes(Message *message, uint32_t field, const char *written)
+add_attributes(Bytes *message, int field, const char *written)
 {
 	char *copy = strdup(written);
 	char *rest = copy;
@@ -37,9 +37,8 @@ add_attributes(Message *message, uint32_t field, const char *written)
 		char *value = strchr(one, '=');
 
 		*value++ = '\0';
-		message_attribute(message, field, one,
-						  *value == '#' ? value_int(atoi(value + 1))
-										: value_string(value));
+		put_value(message, field, one,
+				  *value == '#' ? value_int(atoi(value + 1)) : value_string(value));
 		if (rest == NULL)
 			break;
 	}
@@ -78,7 +77,7 @@ check_labels(TsErrorCode code, const TsOtlpLabels *labels, const TsError *err,
 
 enum
 {
-	SCOPE = 1,
+	SCOPED = 1,
 	PROMOTE_ALL = 2,
 	PROMOTE_SOME = 4, /* host.name, cloud.region, service.version */
 	KEEP = 8,
@@ -94,7 +93,7 @@ options_of(int flags)
 	TsOtlpOptions options = {
 		.translation = (flags & UTF8) != 0 ? TS_OTLP_NO_TRANSLATION
 										   : TS_OTLP_UNDERSCORE_ESCAPING_WITH_SUFFIXES,
-		.scope_labels = (flags & SCOPE) != 0,
+		.scope_labels = (flags & SCOPED) != 0,
 		.promote_all = (flags & PROMOTE_ALL) != 0,
 		.keep_identifying = (flags & KEEP) != 0,
 	};
@@ -197,30 +196,30 @@ static const PointCase point_cases[] = {
 
 	/* I: otel_scope_name, otel_scope_version, and P: schema URL and attributes. */
 	{0, "", "lib/1.0/u", "k=v", "a=1", "a=1"},
-	{SCOPE, "", "lib/1.0/", "", "a=1", "a=1,otel_scope_name=lib,otel_scope_version=1.0"},
-	{SCOPE, "", "lib//", "", "", "otel_scope_name=lib"},
-	{SCOPE, "", "lib/1/u", "", "",
+	{SCOPED, "", "lib/1.0/", "", "a=1", "a=1,otel_scope_name=lib,otel_scope_version=1.0"},
+	{SCOPED, "", "lib//", "", "", "otel_scope_name=lib"},
+	{SCOPED, "", "lib/1/u", "", "",
 	 "otel_scope_name=lib,otel_scope_schema_url=u,otel_scope_version=1"},
-	{SCOPE, "", "lib//", "short.name=x,n=#3,e=", "",
+	{SCOPED, "", "lib//", "short.name=x,n=#3,e=", "",
 	 "otel_scope_n=3,otel_scope_name=lib,otel_scope_short_name=x"},
-	{SCOPE | UTF8, "", "lib//", "short.name=x", "",
+	{SCOPED | UTF8, "", "lib//", "short.name=x", "",
 	 "otel_scope_name=lib,otel_scope_short.name=x"},
-	{SCOPE, "", "lib//", "9=x,_y=z", "",
+	{SCOPED, "", "lib//", "9=x,_y=z", "",
 	 "otel_scope_9=x,otel_scope__y=z,otel_scope_name=lib"},
-	{SCOPE, "", "lib//", "a.b=1,a_b=2", "", "otel_scope_a_b=1;2,otel_scope_name=lib"},
+	{SCOPED, "", "lib//", "a.b=1,a_b=2", "", "otel_scope_a_b=1;2,otel_scope_name=lib"},
 	/* P: without a name it is no scope. */
-	{SCOPE, "", "/1.0/u", "k=v", "a=1", "a=1"},
+	{SCOPED, "", "/1.0/u", "k=v", "a=1", "a=1"},
 	/* P: what the scope is goes before what it or a point has as attributes. */
-	{SCOPE, "", "lib//", "name=x,version=y", "", "otel_scope_name=lib"},
-	{SCOPE, "", "lib/1/", "", "otel.scope.version=9,otel.scope.name=x",
+	{SCOPED, "", "lib//", "name=x,version=y", "", "otel_scope_name=lib"},
+	{SCOPED, "", "lib/1/", "", "otel.scope.version=9,otel.scope.name=x",
 	 "otel_scope_name=lib,otel_scope_version=1"},
-	{SCOPE, "", "lib//", "", "otel.scope.version=9", "otel_scope_name=lib"},
-	{SCOPE, "", "lib//", "k=v", "otel.scope.k=p", "otel_scope_k=v,otel_scope_name=lib"},
-	{SCOPE, "", "lib//", "k=", "otel.scope.k=p", "otel_scope_k=p,otel_scope_name=lib"},
+	{SCOPED, "", "lib//", "", "otel.scope.version=9", "otel_scope_name=lib"},
+	{SCOPED, "", "lib//", "k=v", "otel.scope.k=p", "otel_scope_k=v,otel_scope_name=lib"},
+	{SCOPED, "", "lib//", "k=", "otel.scope.k=p", "otel_scope_k=p,otel_scope_name=lib"},
 	{0, "", "lib//", "", "otel.scope.name=p", "otel_scope_name=p"},
 
 	/* All at once. */
-	{SCOPE | PROMOTE_SOME, "service.name=s,service.namespace=n,host.name=h,os=l",
+	{SCOPED | PROMOTE_SOME, "service.name=s,service.namespace=n,host.name=h,os=l",
 	 "lib/1/", "k=v", "http.route=/,host.name=",
 	 "host_name=h,http_route=/,job=n/s,otel_scope_k=v,otel_scope_name=lib,"
 	 "otel_scope_version=1"},
@@ -229,9 +228,9 @@ static const PointCase point_cases[] = {
 /* A case's messages. */
 typedef struct Fields
 {
-	Message resource;
-	Message scope;
-	Message point;
+	Bytes resource;
+	Bytes scope;
+	Bytes point;
 	char *names; /* of the scope */
 	TsOtlpResource resource_read;
 	TsOtlpScope scope_read;
@@ -249,20 +248,20 @@ fields_of(const char *resource, const char *scope, const char *scope_attributes,
 	add_attributes(&fields->scope, 3, scope_attributes);
 	add_attributes(&fields->point, 7, point);
 	rest = fields->names;
-	fields->resource_read.attributes = message_attributes(&fields->resource, 1);
+	fields->resource_read.attributes = attributes_of(&fields->resource, 1);
 	fields->scope_read.name = string(strsep(&rest, "/"));
 	fields->scope_read.version = string(strsep(&rest, "/"));
 	fields->scope_read.schema_url = string(rest);
-	fields->scope_read.attributes = message_attributes(&fields->scope, 3);
-	fields->attributes = message_attributes(&fields->point, 7);
+	fields->scope_read.attributes = attributes_of(&fields->scope, 3);
+	fields->attributes = attributes_of(&fields->point, 7);
 }
 
 static void
 fields_free(Fields *fields)
 {
-	message_free(&fields->resource);
-	message_free(&fields->scope);
-	message_free(&fields->point);
+	bytes_free(&fields->resource);
+	bytes_free(&fields->scope);
+	bytes_free(&fields->point);
 	free(fields->names);
 }
 
@@ -317,7 +316,7 @@ static void
 check_cache(void)
 {
 	TsOtlpLabelsCache *cache = ts_otlp_labels_cache(&ts_malloc_allocator);
-	int flags = SCOPE | PROMOTE_SOME;
+	int flags = SCOPED | PROMOTE_SOME;
 	Fields first;
 	Fields second;
 	Fields bad;
@@ -416,7 +415,7 @@ static const InfoCase info_cases[] = {
 	/* P: what is promoted is there as well; the scope is not. */
 	{PROMOTE_SOME, "service.name=s,host.name=h",
 	 "__name__=target_info,host_name=h,job=s"},
-	{PROMOTE_ALL | SCOPE, "service.name=s,host.name=h",
+	{PROMOTE_ALL | SCOPED, "service.name=s,host.name=h",
 	 "__name__=target_info,host_name=h,job=s"},
 	/* P: job, instance and its name are its own. */
 	{0, "service.name=s,job=x,__name__=y", "__name__=target_info,job=s"},
@@ -496,16 +495,16 @@ check_exemplars(void)
 		const ExemplarCase *test = &exemplar_cases[i];
 		TsOtlpExemplar exemplar = {.trace_id = test->trace, .span_id = test->span};
 		TsOtlpOptions options = options_of(0);
-		Message message = {0};
+		Bytes message = {0};
 		TsOtlpLabels labels;
 		TsErrorCode code;
 		TsError err = {0};
 
 		add_attributes(&message, 7, test->attributes);
-		exemplar.attributes = message_attributes(&message, 7);
+		exemplar.attributes = attributes_of(&message, 7);
 		code = ts_otlp_exemplar_labels(&options, &exemplar, &arena, &labels, &err);
 		check_labels(code, &labels, &err, test->labels, test->attributes);
-		message_free(&message);
+		bytes_free(&message);
 	}
 }
 
@@ -518,7 +517,7 @@ point_of_many(int n, bool same, TsOtlpLabels *labels)
 	TsOtlpLabelsCache *cache = ts_otlp_labels_cache(&ts_malloc_allocator);
 	static const char places[][2] = {".", "-", "_", "/"};
 	TsOtlpOptions options = options_of(0);
-	Message message = {0};
+	Bytes message = {0};
 	TsOtlpResource resource = {.schema_url = {"", 0}};
 	TsOtlpScope scope = {.name = {"", 0}};
 	TsOtlpAttributes attributes;
@@ -529,12 +528,12 @@ point_of_many(int n, bool same, TsOtlpLabels *labels)
 	for (int i = 0; i < n; i++)
 	{
 		snprintf(key, sizeof(key), "k%s%d", places[i % 4], same ? 1 : i);
-		message_attribute(&message, 7, key, value_int(i % 10));
+		put_value(&message, 7, key, value_int(i % 10));
 	}
-	attributes = message_attributes(&message, 7);
+	attributes = attributes_of(&message, 7);
 	code = ts_otlp_point_labels(&options, cache, &resource, &scope, &attributes, &arena,
 								labels, &err);
-	message_free(&message);
+	bytes_free(&message);
 	ts_otlp_labels_cache_free(cache);
 	return code;
 }
@@ -562,38 +561,38 @@ check_bytes(void)
 	TsOtlpOptions options = options_of(PROMOTE_ALL);
 	TsOtlpExemplar exemplar = {.trace_id = {TRACE, 16}};
 	TsOtlpResource resource = {.schema_url = {"", 0}};
-	Message message = {0};
+	Bytes message = {0};
 	TsOtlpLabels labels;
 	TsError err;
 
 	memset(large, 'x', LABELS_MAX_SIZE);
 	large[LABELS_MAX_SIZE] = '\0';
-	message_attribute(&message, 1, "service.name", value_string("s"));
-	message_attribute(&message, 1, "large", value_string(large));
-	resource.attributes = message_attributes(&message, 1);
+	put_value(&message, 1, "service.name", value_string("s"));
+	put_value(&message, 1, "large", value_string(large));
+	resource.attributes = attributes_of(&message, 1);
 	CHECK(ts_otlp_info_labels(&options, &resource, &arena, &labels, &err) == TS_ERR_LIMIT,
 		  "a large value");
 	exemplar.attributes = resource.attributes;
 	CHECK(ts_otlp_exemplar_labels(&options, &exemplar, &arena, &labels, &err) == TS_OK &&
 			  labels.n == 1,
 		  "%u", labels.n);
-	message_free(&message);
+	bytes_free(&message);
 
-	message_attribute(&message, 1, "service.name", value_string(large));
-	message_attribute(&message, 1, "service.namespace", value_string("n"));
-	message_attribute(&message, 1, "os", value_string("l"));
-	resource.attributes = message_attributes(&message, 1);
+	put_value(&message, 1, "service.name", value_string(large));
+	put_value(&message, 1, "service.namespace", value_string("n"));
+	put_value(&message, 1, "os", value_string("l"));
+	resource.attributes = attributes_of(&message, 1);
 	CHECK(ts_otlp_info_labels(&options, &resource, &arena, &labels, &err) == TS_ERR_LIMIT,
 		  "a large job");
-	message_free(&message);
+	bytes_free(&message);
 
-	message_attribute(&message, 1, "service.name", value_string("\xFF"));
-	message_attribute(&message, 1, "os", value_string("l"));
-	resource.attributes = message_attributes(&message, 1);
+	put_value(&message, 1, "service.name", value_string("\xFF"));
+	put_value(&message, 1, "os", value_string("l"));
+	resource.attributes = attributes_of(&message, 1);
 	CHECK(ts_otlp_info_labels(&options, &resource, &arena, &labels, &err) ==
 			  TS_ERR_INVALID,
 		  "a job that is no UTF-8");
-	message_free(&message);
+	bytes_free(&message);
 	free(large);
 }
 
@@ -601,7 +600,7 @@ check_bytes(void)
 static void
 check_memory(void)
 {
-	TsOtlpOptions options = options_of(SCOPE | PROMOTE_ALL);
+	TsOtlpOptions options = options_of(SCOPED | PROMOTE_ALL);
 	bool done = false;
 	Fields fields;
 

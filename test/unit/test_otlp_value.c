@@ -16,13 +16,13 @@ static TsArena arena;
 
 /* Frees the value; what else a code but TS_OK means is for the caller to say. */
 static TsErrorCode
-text_of(Message *value, TsString *text, TsError *err)
+text_of(Bytes *value, TsString *text, TsError *err)
 {
-	return ts_otlp_value_text(message_wire(value), &arena, text, err);
+	return ts_otlp_value_text(bytes_wire(value), &arena, text, err);
 }
 
 static void
-check_text(Message value, const char *expected)
+check_text(Bytes value, const char *expected)
 {
 	TsError err = {0};
 	TsString text;
@@ -30,11 +30,11 @@ check_text(Message value, const char *expected)
 
 	CHECK(code == TS_OK && ts_string_is(text, expected), "%s: \"%.*s\" (%s)", expected,
 		  (int) text.len, text.data, err.message);
-	message_free(&value);
+	bytes_free(&value);
 }
 
 static void
-check_refused(Message value, TsErrorCode expected, const char *what)
+check_refused(Bytes value, TsErrorCode expected, const char *what)
 {
 	TsError err = {0};
 	TsString text;
@@ -42,7 +42,7 @@ check_refused(Message value, TsErrorCode expected, const char *what)
 
 	CHECK(code == expected && err.code == expected, "%s: %d (%s)", what, (int) code,
 		  err.message);
-	message_free(&value);
+	bytes_free(&value);
 }
 
 /* ---- "Strings", "Booleans", "Integers", "Byte Arrays", "Empty Values" ---- */
@@ -95,62 +95,62 @@ check_doubles(void)
 
 /* ---- "Arrays" and "Maps" ---- */
 
-static Message
-list_of(size_t n, Message *elements)
+static Bytes
+list_of(size_t n, Bytes *elements)
 {
-	Message list = {0};
+	Bytes list = {0};
 
 	for (size_t i = 0; i < n; i++)
-		message_message(&list, 1, elements[i]);
+		put_taken(&list, 1, elements[i]);
 	return value_list(list);
 }
 
 #define LIST(...) \
-	list_of(sizeof((Message[]){__VA_ARGS__}) / sizeof(Message), (Message[]){__VA_ARGS__})
+	list_of(sizeof((Bytes[]){__VA_ARGS__}) / sizeof(Bytes), (Bytes[]){__VA_ARGS__})
 
-static Message
-map_of_two(const char *key, Message value, const char *other_key, Message other)
+static Bytes
+map_of_two(const char *key, Bytes value, const char *other_key, Bytes other)
 {
-	Message map = {0};
+	Bytes map = {0};
 
-	message_attribute(&map, 1, key, value);
-	message_attribute(&map, 1, other_key, other);
+	put_value(&map, 1, key, value);
+	put_value(&map, 1, other_key, other);
 	return value_map(map);
 }
 
-static Message
-map_of(const char *key, Message value)
+static Bytes
+map_of(const char *key, Bytes value)
 {
-	Message map = {0};
+	Bytes map = {0};
 
-	message_attribute(&map, 1, key, value);
+	put_value(&map, 1, key, value);
 	return value_map(map);
 }
 
 static void
 check_nested(void)
 {
-	Message map = {0};
+	Bytes map = {0};
 
-	check_text(value_list((Message){0}), "[]");
-	check_text(value_map((Message){0}), "{}");
+	check_text(value_list((Bytes){0}), "[]");
+	check_text(value_map((Bytes){0}), "{}");
 	check_text(LIST(value_int(1), value_double(-INFINITY), value_string("a"),
 					value_bool(true), map_of("nested", value_bytes("hello world", 11))),
 			   "[1,\"-Infinity\",\"a\",true,{\"nested\":\"aGVsbG8gd29ybGQ=\"}]");
 	check_text(LIST(value_int(3), value_empty()), "[3,null]");
 	check_text(LIST(value_double(NAN), value_double(INFINITY), value_double(1e-7)),
 			   "[\"NaN\",\"Infinity\",1e-7]");
-	check_text(LIST(LIST(LIST(value_int(1)), value_list((Message){0}))), "[[[1],[]]]");
+	check_text(LIST(LIST(LIST(value_int(1)), value_list((Bytes){0}))), "[[[1],[]]]");
 	check_text(LIST(value_string(""), value_bytes("", 0)), "[\"\",\"\"]");
 	check_text(LIST(value_string("\"\\/\b\f\n\r\t\x01 <é>")),
 			   "[\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001 <é>\"]");
 
-	message_attribute(&map, 1, "a", value_double(-INFINITY));
-	message_attribute(&map, 1, "b", value_int(2));
-	message_attribute(&map, 1, "c", LIST(value_int(3), value_empty()));
+	put_value(&map, 1, "a", value_double(-INFINITY));
+	put_value(&map, 1, "b", value_int(2));
+	put_value(&map, 1, "c", LIST(value_int(3), value_empty()));
 	check_text(value_map(map), "{\"a\":\"-Infinity\",\"b\":2,\"c\":[3,null]}");
 	check_text(map_of("k\"\n", value_string("v")), "{\"k\\\"\\n\":\"v\"}");
-	check_text(map_of("", value_map((Message){0})), "{\"\":{}}");
+	check_text(map_of("", value_map((Bytes){0})), "{\"\":{}}");
 
 	/* Maps are equal in whatever order their entries come; keys are unique. */
 	check_text(map_of_two("b", value_int(1), "a", value_int(2)), "{\"a\":2,\"b\":1}");
@@ -163,40 +163,40 @@ check_nested(void)
 static void
 check_odd(void)
 {
-	Message value = {0};
+	Bytes value = {0};
 
 	/* Of several fields the last one counts, as in every oneof. */
-	message_string(&value, 1, "a");
-	message_number(&value, 3, 7);
+	put_text(&value, 1, "a");
+	put_number(&value, 3, 7);
 	check_text(value, "7");
 	/* What is not known is passed over. */
 	value = value_int(7);
-	message_string(&value, 9, "later");
-	message_double(&value, 10, 1);
+	put_text(&value, 9, "later");
+	put_double(&value, 10, 1);
 	check_text(value, "7");
-	value = (Message){0};
-	message_string(&value, 9, "only");
+	value = (Bytes){0};
+	put_text(&value, 9, "only");
 	check_text(value, "");
 	/* Any number but 0 is true. */
-	value = (Message){0};
-	message_number(&value, 2, 2);
+	value = (Bytes){0};
+	put_number(&value, 2, 2);
 	check_text(value, "true");
 
-	value = (Message){0};
-	message_number(&value, 1, 1);
+	value = (Bytes){0};
+	put_number(&value, 1, 1);
 	check_refused(value, TS_ERR_SYNTAX, "a string that is a number");
-	value = (Message){0};
-	message_string(&value, 3, "1");
+	value = (Bytes){0};
+	put_text(&value, 3, "1");
 	check_refused(value, TS_ERR_SYNTAX, "a number that is a string");
-	value = (Message){0};
-	message_varint(&value, WIRE_TAG(9, 3));
-	message_varint(&value, WIRE_TAG(9, 4));
+	value = (Bytes){0};
+	put_varint(&value, WIRE_TAG(9, 3));
+	put_varint(&value, WIRE_TAG(9, 4));
 	check_refused(value, TS_ERR_SYNTAX, "a group");
-	value = (Message){0};
-	message_number(&value, 1, 0);
+	value = (Bytes){0};
+	put_number(&value, 1, 0);
 	check_refused(value_list(value), TS_ERR_SYNTAX, "an element that is a number");
-	value = (Message){0};
-	message_string(&value, 1, "\x08");
+	value = (Bytes){0};
+	put_text(&value, 1, "\x08");
 	check_refused(value_map(value), TS_ERR_SYNTAX, "an entry that is damaged");
 }
 
@@ -204,12 +204,12 @@ check_odd(void)
 static void
 check_cut(void)
 {
-	Message whole = LIST(value_string("abc"), value_double(1), value_int(-1),
-						 map_of("key", value_bytes("xyz", 3)));
+	Bytes whole = LIST(value_string("abc"), value_double(1), value_int(-1),
+					   map_of("key", value_bytes("xyz", 3)));
 	int refused = 0;
 
 	unit_group_begin();
-	for (size_t len = 0; len < whole.len; len++)
+	for (size_t len = 0; len < whole.n; len++)
 	{
 		uint8_t *cut = malloc(len + 1);
 		TsString text;
@@ -223,25 +223,25 @@ check_cut(void)
 		refused += code != TS_OK;
 		free(cut);
 	}
-	CHECK(refused == (int) whole.len - 1, "%d of %zu", refused, whole.len);
+	CHECK(refused == (int) whole.n - 1, "%d of %zu", refused, whole.n);
 	unit_group_end();
-	message_free(&whole);
+	bytes_free(&whole);
 }
 
 /* Values within values, the outermost counted. */
-static Message
+static Bytes
 nested(int depth, bool maps)
 {
-	Message value = value_empty();
+	Bytes value = value_empty();
 
 	for (int i = 1; i < depth; i++)
 	{
-		Message inner = {0};
+		Bytes inner = {0};
 
 		if (maps)
-			message_attribute(&inner, 1, "k", value);
+			put_value(&inner, 1, "k", value);
 		else
-			message_message(&inner, 1, value);
+			put_taken(&inner, 1, value);
 		value = maps ? value_map(inner) : value_list(inner);
 	}
 	return value;
@@ -252,13 +252,13 @@ check_depth(void)
 {
 	for (int maps = 0; maps < 2; maps++)
 	{
-		Message value = nested(TS_OTLP_MAX_DEPTH, maps);
+		Bytes value = nested(TS_OTLP_MAX_DEPTH, maps);
 		TsString text;
 		TsError err;
 
 		CHECK(text_of(&value, &text, &err) == TS_OK && text.len > TS_OTLP_MAX_DEPTH, "%s",
 			  err.message);
-		message_free(&value);
+		bytes_free(&value);
 		check_refused(nested(TS_OTLP_MAX_DEPTH + 1, maps), TS_ERR_SYNTAX, "one deeper");
 		check_refused(nested(5000, maps), TS_ERR_SYNTAX, "far deeper");
 	}
@@ -267,26 +267,26 @@ check_depth(void)
 static void
 check_utf8(void)
 {
-	Message value = LIST(value_string("\xC3"), value_int(1));
+	Bytes value = LIST(value_string("\xC3"), value_int(1));
 
 	check_refused(value_string("a\xFFz"), TS_ERR_INVALID, "string");
 	check_refused(LIST(value_string("\xED\xA0\x80")), TS_ERR_INVALID, "element");
 	check_refused(map_of("\xC3", value_int(1)), TS_ERR_INVALID, "key");
 	check_text(value_bytes("\xC3", 1), "ww==");
 	/* Damage behind it is found all the same. */
-	value.data[value.len - 2] = WIRE_TAG(1, WIRE_BYTES);
+	value.data[value.n - 2] = WIRE_TAG(1, WIRE_BYTES);
 	check_refused(value, TS_ERR_SYNTAX, "damage behind text that is no UTF-8");
 }
 
 /* ---- limits ---- */
 
-static Message
+static Bytes
 long_list(size_t n)
 {
-	Message list = {0};
+	Bytes list = {0};
 
 	for (size_t i = 0; i < n; i++)
-		message_message(&list, 1, value_int(7));
+		put_taken(&list, 1, value_int(7));
 	return value_list(list);
 }
 
@@ -294,8 +294,8 @@ static void
 check_limits(void)
 {
 	char *zeros = calloc(LABELS_MAX_SIZE, 1);
-	Message map = {0};
-	Message value;
+	Bytes map = {0};
+	Bytes value;
 	TsString text;
 	TsError err;
 
@@ -303,11 +303,11 @@ check_limits(void)
 	value = long_list((LABELS_MAX_SIZE - 1) / 2);
 	CHECK(text_of(&value, &text, &err) == TS_OK && text.len == LABELS_MAX_SIZE, "%s",
 		  err.message);
-	message_free(&value);
+	bytes_free(&value);
 	check_refused(long_list((LABELS_MAX_SIZE + 1) / 2), TS_ERR_LIMIT, "list");
 	check_refused(value_bytes(zeros, LABELS_MAX_SIZE), TS_ERR_LIMIT, "bytes");
 	for (int i = 0; i < 20000; i++)
-		message_attribute(&map, 1, "same", value_int(i));
+		put_value(&map, 1, "same", value_int(i));
 	check_refused(value_map(map), TS_ERR_LIMIT, "keys that are the same");
 
 	/* Strings are not copied; what they may be is for the set of labels to say. */
@@ -315,18 +315,18 @@ check_limits(void)
 	value = value_string(zeros);
 	CHECK(text_of(&value, &text, &err) == TS_OK &&
 			  (const uint8_t *) text.data > value.data &&
-			  (const uint8_t *) text.data < value.data + value.len,
+			  (const uint8_t *) text.data < value.data + value.n,
 		  "a string is copied");
-	message_free(&value);
+	bytes_free(&value);
 	free(zeros);
 }
 
 static void
 check_memory(void)
 {
-	Message value = LIST(map_of("a long enough key", value_string("a long enough value")),
-						 map_of_two("b", value_empty(), "c", map_of("d", value_int(1))),
-						 value_int(1));
+	Bytes value = LIST(map_of("a long enough key", value_string("a long enough value")),
+					   map_of_two("b", value_empty(), "c", map_of("d", value_int(1))),
+					   value_int(1));
 	bool done = false;
 
 	unit_group_begin();
@@ -340,7 +340,7 @@ check_memory(void)
 		TsErrorCode code;
 
 		ts_arena_init(&small, &allocator, 1 << 20);
-		code = ts_otlp_value_text(message_wire(&value), &small, &text, &err);
+		code = ts_otlp_value_text(bytes_wire(&value), &small, &text, &err);
 		CHECK(code == TS_OK || code == TS_ERR_MEMORY, "%d", (int) code);
 		done = code == TS_OK;
 		ts_arena_free(&small);
@@ -348,7 +348,7 @@ check_memory(void)
 	}
 	CHECK(done, "never enough");
 	unit_group_end();
-	message_free(&value);
+	bytes_free(&value);
 }
 
 /* ---- attributes ---- */
@@ -356,30 +356,30 @@ check_memory(void)
 static void
 check_attribute(void)
 {
-	Message message = {0};
+	Bytes message = {0};
 	TsOtlpAttribute attribute;
 	TsError err;
 
-	message_string(&message, 1, "key");
-	CHECK(ts_otlp_check_attribute(message_wire(&message), &attribute, &err) == TS_OK &&
+	put_text(&message, 1, "key");
+	CHECK(ts_otlp_check_attribute(bytes_wire(&message), &attribute, &err) == TS_OK &&
 			  ts_string_is(attribute.key, "key") && !wire_more(&attribute.value),
 		  "no value");
-	message_message(&message, 2, nested(TS_OTLP_MAX_DEPTH + 1, true));
-	CHECK(ts_otlp_check_attribute(message_wire(&message), &attribute, &err) ==
+	put_taken(&message, 2, nested(TS_OTLP_MAX_DEPTH + 1, true));
+	CHECK(ts_otlp_check_attribute(bytes_wire(&message), &attribute, &err) ==
 			  TS_ERR_SYNTAX,
 		  "too deep");
-	message_free(&message);
+	bytes_free(&message);
 
-	message_string(&message, 1, "\xFF");
-	message_string(&message, 3, "not known");
-	CHECK(ts_otlp_check_attribute(message_wire(&message), &attribute, &err) ==
+	put_text(&message, 1, "\xFF");
+	put_text(&message, 3, "not known");
+	CHECK(ts_otlp_check_attribute(bytes_wire(&message), &attribute, &err) ==
 			  TS_ERR_INVALID,
 		  "key that is no UTF-8");
-	message_number(&message, 2, 1);
-	CHECK(ts_otlp_check_attribute(message_wire(&message), &attribute, &err) ==
+	put_number(&message, 2, 1);
+	CHECK(ts_otlp_check_attribute(bytes_wire(&message), &attribute, &err) ==
 			  TS_ERR_SYNTAX,
 		  "value that is a number");
-	message_free(&message);
+	bytes_free(&message);
 }
 
 /* Keys of attributes one after the other, each with a comma. */
@@ -400,29 +400,29 @@ keys_of(const TsOtlpAttributes *attributes, char *out)
 static void
 check_iteration(void)
 {
-	Message message = {0};
+	Bytes message = {0};
 	TsOtlpAttributes attributes;
 	char keys[100];
 
-	attributes = message_attributes(&message, 7);
+	attributes = attributes_of(&message, 7);
 	keys_of(&attributes, keys);
 	CHECK(strcmp(keys, "") == 0, "%s", keys);
 
-	message_double(&message, 4, 1);
-	message_attribute(&message, 7, "a", value_int(1));
-	message_attribute(&message, 7, "", value_int(2));
-	message_attribute(&message, 7, "c", value_empty());
-	attributes = message_attributes(&message, 7);
+	put_double(&message, 4, 1);
+	put_value(&message, 7, "a", value_int(1));
+	put_value(&message, 7, "", value_int(2));
+	put_value(&message, 7, "c", value_empty());
+	attributes = attributes_of(&message, 7);
 	keys_of(&attributes, keys);
 	CHECK(attributes.together && strcmp(keys, "a,,c,") == 0, "%s", keys);
 
-	message_attribute(&message, 8, "x", value_int(1));
-	message_number(&message, 3, 5);
-	message_attribute(&message, 7, "d", value_int(1));
-	attributes = message_attributes(&message, 7);
+	put_value(&message, 8, "x", value_int(1));
+	put_number(&message, 3, 5);
+	put_value(&message, 7, "d", value_int(1));
+	attributes = attributes_of(&message, 7);
 	keys_of(&attributes, keys);
 	CHECK(!attributes.together && strcmp(keys, "a,,c,d,") == 0, "%s", keys);
-	message_free(&message);
+	bytes_free(&message);
 }
 
 /* ---- fingerprints ---- */
@@ -437,9 +437,9 @@ same(TsFingerprint a, TsFingerprint b)
 }
 
 static TsFingerprint
-print_of(const Message *message)
+print_of(const Bytes *message)
 {
-	TsOtlpAttributes attributes = message_attributes(message, 7);
+	TsOtlpAttributes attributes = attributes_of(message, 7);
 
 	return ts_otlp_attributes_print(&attributes, seed, secret);
 }
@@ -448,13 +448,13 @@ print_of(const Message *message)
 static TsFingerprint
 print_two(const char *key, const char *value, const char *other_key, const char *other)
 {
-	Message message = {0};
+	Bytes message = {0};
 	TsFingerprint print;
 
-	message_attribute(&message, 7, key, value_string(value));
-	message_attribute(&message, 7, other_key, value_string(other));
+	put_value(&message, 7, key, value_string(value));
+	put_value(&message, 7, other_key, value_string(other));
 	print = print_of(&message);
-	message_free(&message);
+	bytes_free(&message);
 	return print;
 }
 
@@ -462,7 +462,7 @@ static void
 check_prints(void)
 {
 	TsFingerprint print = print_two("a", "bc", "d", "e");
-	Message message = {0};
+	Bytes message = {0};
 	TsOtlpAttributes attributes;
 	TsFingerprint none;
 	TsFingerprint chained[2];
@@ -475,13 +475,13 @@ check_prints(void)
 	CHECK(!same(print, print_two("a", "bc", "d", "f")), "a value");
 
 	/* They may lie apart. */
-	message_attribute(&message, 7, "a", value_string("bc"));
-	message_double(&message, 4, 1);
-	message_attribute(&message, 7, "d", value_string("e"));
-	message_attribute(&message, 8, "x", value_string("y"));
+	put_value(&message, 7, "a", value_string("bc"));
+	put_double(&message, 4, 1);
+	put_value(&message, 7, "d", value_string("e"));
+	put_value(&message, 8, "x", value_string("y"));
 	CHECK(same(print, print_of(&message)), "apart");
 
-	attributes = message_attributes(&message, 7);
+	attributes = attributes_of(&message, 7);
 	CHECK(!same(print,
 				ts_otlp_attributes_print(&attributes, (TsFingerprint){1, 3}, secret)),
 		  "another seed");
@@ -489,9 +489,9 @@ check_prints(void)
 	CHECK(!same(print, print_of(&message)), "another secret");
 
 	/* Where one set of attributes ends and the next begins matters. */
-	message_free(&message);
-	message_attribute(&message, 7, "a", value_string("bc"));
-	attributes = message_attributes(&message, 7);
+	bytes_free(&message);
+	put_value(&message, 7, "a", value_string("bc"));
+	attributes = attributes_of(&message, 7);
 	chained[0] = ts_otlp_attributes_print(
 		&(TsOtlpAttributes){.count = 0},
 		ts_otlp_attributes_print(&attributes, seed, secret), secret);
@@ -499,7 +499,7 @@ check_prints(void)
 		&attributes,
 		ts_otlp_attributes_print(&(TsOtlpAttributes){.count = 0}, seed, secret), secret);
 	CHECK(!same(chained[0], chained[1]), "sets of attributes");
-	message_free(&message);
+	bytes_free(&message);
 }
 
 int
