@@ -319,7 +319,7 @@ ts_otlp_metric_name(const TsOtlpOptions *options, const TsOtlpMetric *metric,
 					TsArena *arena, TsString *name, TsError *err);
 extern TsErrorCode ts_otlp_label_name(const TsOtlpOptions *options, TsString key,
 									  TsArena *arena, TsString *name, TsError *err);
-/* The unit as metadata has it. */
+/* The unit as metadata has it, in words; empty when there is none to speak of. */
 extern TsErrorCode ts_otlp_unit(const TsOtlpOptions *options, TsString unit,
 								TsArena *arena, TsString *name, TsError *err);
 /* Its type as the query API calls it: "counter", "gauge", "histogram", ... */
