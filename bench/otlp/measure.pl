@@ -24,7 +24,7 @@ use Servers;
 my $smoke = $ENV{BENCH_SMOKE};
 my $seconds = $ENV{DURATION} || 15;
 my $day = 86400 * 1000;
-my @ways = qw(remote_write http);
+my @ways = qw(remote_write http grpc);
 my %connections = (remote_write => ['connections=2'], http => ['connections=2'], grpc => [ 'connections=2', 'streams=2' ]);
 
 STDOUT->autoflush(1);
