@@ -120,6 +120,10 @@ typedef struct TsWriteArray
 	size_t room;
 } TsWriteArray;
 
+/* Makes room for more elements; false: there is no memory. */
+extern bool ts_write_array_room(const TsAllocator *allocator, TsWriteArray *array,
+								size_t element_size, size_t more);
+
 /*
  * Where a reader is in a message: at a series, or at the metadata of a metric. Who wants to
  * look at several series before he reads any of them keeps their places, and puts the

@@ -13,8 +13,6 @@
 
 #include "otlp_wire.h"
 
-#define FIRST_ARRAY_ROOM 16
-
 /* Messages that may be given in parts: places in reader->merged. */
 enum
 {
@@ -36,28 +34,6 @@ otlp_damaged(const TsOtlpReader *reader, const TsWire *wire, const char *what,
 	return ts_error_set(err, TS_ERR_SYNTAX, (int) (wire->next - reader->start),
 						"%s is cut short or damaged at byte %zu", what,
 						(size_t) (wire->next - reader->start));
-}
-
-bool
-otlp_reserve(TsOtlpReader *reader, TsWriteArray *array, size_t element_size, size_t more)
-{
-	size_t room = array->room > 0 ? array->room : FIRST_ARRAY_ROOM;
-	void *data;
-
-	if (more <= array->room - array->n)
-		return true;
-	while (room - array->n < more)
-		room *= 2;
-	data = reader->allocator.alloc(reader->allocator.ctx, room * element_size);
-	if (data == NULL)
-		return false;
-	if (array->n > 0)
-		memcpy(data, array->data, array->n * element_size);
-	if (array->data != NULL)
-		reader->allocator.free(reader->allocator.ctx, array->data);
-	array->data = data;
-	array->room = room;
-	return true;
 }
 
 /* Text that is not UTF-8 matters only where it becomes a label, and is found there. */
@@ -127,7 +103,7 @@ join_parts(TsOtlpReader *reader, int place, const Parts *parts, const uint8_t *e
 	if (parts->count <= 1)
 		return TS_OK;
 	array->n = 0;
-	if (!otlp_reserve(reader, array, 1, parts->size))
+	if (!ts_write_array_room(&reader->allocator, array, 1, parts->size))
 		return ts_error_set(err, TS_ERR_MEMORY, -1, "out of memory");
 	while (wire_more(&wire))
 	{

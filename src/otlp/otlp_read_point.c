@@ -230,7 +230,8 @@ add_double(TsOtlpReader *reader, TsWriteArray *array, double number, const char 
 {
 	if (array->n == TS_HISTOGRAM_MAX_BUCKETS)
 		return too_many(what, err);
-	if (array->n == array->room && !otlp_reserve(reader, array, sizeof(double), 1))
+	if (array->n == array->room &&
+		!ts_write_array_room(&reader->allocator, array, sizeof(double), 1))
 		return no_memory(err);
 	((double *) array->data)[array->n++] = number;
 	return TS_OK;
@@ -601,7 +602,7 @@ read_quantile(PointReader *at, TsWire *outer, TsError *err)
 	}
 	if (array->n == TS_HISTOGRAM_MAX_BUCKETS)
 		return too_many("quantiles", err);
-	if (!otlp_reserve(reader, array, sizeof(TsOtlpQuantile), 1))
+	if (!ts_write_array_room(&reader->allocator, array, sizeof(TsOtlpQuantile), 1))
 		return no_memory(err);
 	((TsOtlpQuantile *) array->data)[array->n++] = quantile;
 	return TS_OK;

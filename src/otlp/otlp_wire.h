@@ -13,10 +13,6 @@
 extern TsErrorCode otlp_damaged(const TsOtlpReader *reader, const TsWire *wire,
 								const char *what, TsError *err);
 
-/* Makes room for more elements; false: there is no memory. */
-extern bool
-otlp_reserve(TsOtlpReader *reader, TsWriteArray *array, size_t element_size, size_t more);
-
 /* Looks at attributes that may never become labels: TS_ERR_SYNTAX for damage and depth. */
 extern TsErrorCode
 otlp_check_attributes(const TsOtlpAttributes *attributes, TsError *err);

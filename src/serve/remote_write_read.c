@@ -35,29 +35,40 @@ write_known_field(uint32_t tag, uint32_t last)
 	return tag >> 3 <= last;
 }
 
-TsErrorCode
-write_array_reserve(TsWriteReader *reader, TsWriteArray *array, size_t element_size,
-					size_t more, size_t most, const char *what, TsError *err)
+bool
+ts_write_array_room(const TsAllocator *allocator, TsWriteArray *array,
+					size_t element_size, size_t more)
 {
 	size_t room = array->room > 0 ? array->room : FIRST_ARRAY_ROOM;
 	void *data;
 
 	if (more <= array->room - array->n)
+		return true;
+	while (room - array->n < more)
+		room *= 2;
+	data = allocator->alloc(allocator->ctx, room * element_size);
+	if (data == NULL)
+		return false;
+	if (array->n > 0)
+		memcpy(data, array->data, array->n * element_size);
+	if (array->data != NULL)
+		allocator->free(allocator->ctx, array->data);
+	array->data = data;
+	array->room = room;
+	return true;
+}
+
+TsErrorCode
+write_array_reserve(TsWriteReader *reader, TsWriteArray *array, size_t element_size,
+					size_t more, size_t most, const char *what, TsError *err)
+{
+	if (more <= array->room - array->n)
 		return TS_OK;
 	if (more > most - array->n)
 		return ts_error_set(err, TS_ERR_LIMIT, -1,
 							"remote write request has more than %zu %s", most, what);
-	while (room - array->n < more)
-		room *= 2;
-	data = reader->allocator.alloc(reader->allocator.ctx, room * element_size);
-	if (data == NULL)
+	if (!ts_write_array_room(&reader->allocator, array, element_size, more))
 		return ts_error_set(err, TS_ERR_MEMORY, -1, "out of memory for %s", what);
-	if (array->n > 0)
-		memcpy(data, array->data, array->n * element_size);
-	if (array->data != NULL)
-		reader->allocator.free(reader->allocator.ctx, array->data);
-	array->data = data;
-	array->room = room;
 	return TS_OK;
 }
 
