@@ -8,9 +8,10 @@
  * gate_dispatch(), which queues it, gives it to a worker and calls gate_reply() with the
  * answer. Answers of a connection of HTTP/1.1 go out in the order of its requests.
  *
- * Memory is bounded: of heads by mytsdb.max_http_connections times the limit of a head, of
- * bodies by mytsdb.max_body_size each and mytsdb.ingest_queue_size in all (gate_body_bytes()),
- * of answers by what a reply may have inline (longer ones are files).
+ * Memory is bounded: of heads by mytsdb.max_http_connections times the limit of a head (and
+ * mytsdb.max_http2_streams, where gRPC is spoken), of bodies by mytsdb.max_body_size each and
+ * mytsdb.ingest_queue_size in all (gate_body_bytes()), of answers by what a reply may have
+ * inline (longer ones are files).
  *
  * Nothing here waits but for the event loop, and for the short transactions of gate_auth.c.
  * Errors inside a callback are caught there (gate_guard()): a connection may be lost, the
@@ -150,8 +151,8 @@ extern Size gate_body_bytes(void);
 /*
  * Texts are constant or in the request's context. Every answer with 401 has the header
  * WWW-Authenticate (GATE_CHALLENGE). A login that failed is answered only after delay_ms,
- * by an event of the loop's, and nothing else of that connection is read meanwhile; it has
- * been logged.
+ * by an event of the loop's, and nothing else of that connection, or of that call of gRPC,
+ * is read meanwhile; it has been logged.
  */
 typedef struct GateRefusal
 {

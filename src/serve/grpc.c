@@ -34,7 +34,7 @@
 /* A message that comes slower on average is given up. */
 #define MIN_BODY_RATE 256 /* bytes per second */
 /* An answer that a worker put into a file is no longer than this. */
-#define FILE_LIMIT (1024 * 1024)
+#define FILE_LIMIT (256 * 1024)
 /* Questions about health are shorter. */
 #define HEALTH_LIMIT 4096
 

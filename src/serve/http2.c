@@ -19,8 +19,11 @@
 
 #define STREAM_WINDOW     (1024 * 1024)
 #define CONNECTION_WINDOW (4 * 1024 * 1024)
-/* Of a session: heads, what streams are, answers that wait for the client. */
-#define SESSION_MEMORY (2 * 1024 * 1024)
+/* Of a call: names, values, and 32 bytes for each; nobody needs more than credentials. */
+#define HEAD_SIZE 16384
+/* Of a session, and for each stream: what they are, and answers that wait for the client. */
+#define SESSION_MEMORY (512 * 1024)
+#define STREAM_MEMORY  4096
 #define PING_MS        60000
 
 #define ALPN_HTTP2 "h2"
@@ -32,10 +35,10 @@ http2_reload(void)
 {
 	limits = (Http2Limits){
 		.streams = (uint32_t) serve_max_streams,
-		.head_size = HTTP_MAX_HEAD,
+		.head_size = HEAD_SIZE,
 		.stream_window = STREAM_WINDOW,
 		.connection_window = CONNECTION_WINDOW,
-		.memory = SESSION_MEMORY,
+		.memory = SESSION_MEMORY + (Size) serve_max_streams * STREAM_MEMORY,
 		.header_timeout = serve_header_timeout,
 		.body_timeout = serve_body_timeout,
 		.write_timeout = serve_write_timeout,
