@@ -107,7 +107,7 @@ write_metadata_add(WriteMetadata *all, TsString metric, const TsWriteMetadata *m
 	all->size += metadata->unit.len + metadata->help.len;
 	if (all->size > all->limit)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("metadata of a remote write request takes more than %zu "
+						errmsg("metadata of a write request takes more than %zu "
 							   "bytes",
 							   all->limit)));
 }

@@ -49,7 +49,7 @@ check_memory(const WriteRows *rows)
 	if (rows->n * ROW_SIZE + rows->bytes > MOST_MEMORY * write_max_size())
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("remote write request takes too much memory"),
+				 errmsg("write request takes too much memory"),
 				 errdetail("It is more than %d times mytsdb.remote_write_max_size.",
 						   MOST_MEMORY)));
 }

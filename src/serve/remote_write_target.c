@@ -97,7 +97,7 @@ refuse_column(Relation rel, const ColumnSpec *spec, const char *why)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("cannot write to table \"%s\" by remote write",
+			 errmsg("cannot write to table \"%s\" by remote write or OTLP",
 					RelationGetRelationName(rel)),
 			 errdetail("Column \"%s\" %s.", spec->name, why),
 			 errhint("The table needs columns labels labels, time timestamptz and value "
@@ -191,9 +191,9 @@ write_refuse_what_fires(Relation rel, bool updates)
 	}
 	if (what != NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("cannot write to table \"%s\" by remote write",
+						errmsg("cannot write to table \"%s\" by remote write or OTLP",
 							   RelationGetRelationName(rel)),
-						errdetail("It has %s, which remote write does not run.", what),
+						errdetail("It has %s, which such writes do not run.", what),
 						errhint("Write to a table without, or use INSERT.")));
 }
 
@@ -202,7 +202,7 @@ refuse_row_security(Relation rel)
 {
 	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, false) == RLS_ENABLED)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("cannot write to table \"%s\" by remote write",
+						errmsg("cannot write to table \"%s\" by remote write or OTLP",
 							   RelationGetRelationName(rel)),
 						errdetail("Row security applies to role \"%s\" there.",
 								  GetUserNameFromId(GetUserId(), false)),
@@ -291,7 +291,7 @@ write_target_open(Oid relid, bool exemplars, WriteTarget *target)
 
 	if (rel->rd_rel->relkind != RELKIND_RELATION || !ts_table_is_ours(rel))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("cannot write to relation \"%s\" by remote write",
+						errmsg("cannot write to relation \"%s\" by remote write or OTLP",
 							   RelationGetRelationName(rel)),
 						errdetail("It is not a table USING mytsdb.")));
 	target->relid = relid;
