@@ -166,7 +166,11 @@ end_point(Parse *parse)
 static TsString
 copy_text(TsString text)
 {
-	return (TsString){pnstrdup(text.data, text.len), text.len};
+	char *copy = palloc(Max(text.len, 1));
+
+	if (text.len > 0)
+		memcpy(copy, text.data, text.len);
+	return (TsString){copy, text.len};
 }
 
 static void
