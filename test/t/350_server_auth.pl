@@ -406,18 +406,6 @@ subtest 'too many failures' => sub {
 	unlike($log, qr/mytsdb_[0-9a-f]{16}_/, 'nor is a token');
 };
 
-# A certificate for localhost, in the node's directory.
-sub make_certificate
-{
-	my ($node, $name) = @_;
-	Cluster::tools('as_server', 'openssl', qw(req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext),
-		"subjectAltName=DNS:$name", '-keyout', "$node->{dir}/server.key", '-out', "$node->{dir}/server.crt");
-	my $copy = File::Temp->new;
-	print {$copy} Cluster::tools('as_server', 'cat', "$node->{dir}/server.crt");
-	close $copy;
-	return $copy;
-}
-
 sub tls
 {
 	my ($port, $ca, %options) = @_;
@@ -434,7 +422,7 @@ sub outer_address
 
 subtest 'TLS' => sub {
 	my $good = Http::basic('scram', 'neu');
-	my $first = make_certificate($node, 'localhost');
+	my $first = Http::make_certificate($node, 'localhost');
 	$node->configure("mytsdb.listen_addresses = '*'", "mytsdb.ssl_cert_file = '$node->{dir}/server.crt'",
 		"mytsdb.ssl_key_file = '$node->{dir}/server.key'");
 	$node->safe_sql(q{ALTER SYSTEM SET mytsdb.anonymous_role = 'metrics'; ALTER SYSTEM RESET mytsdb.auth_failures});
@@ -458,7 +446,7 @@ subtest 'TLS' => sub {
 	$answered++ while $answered < $many && told($pipe->receive) eq '200';
 	is($answered, $many, 'all requests of a long pipeline are answered');
 
-	my $second = make_certificate($node, 'localhost');
+	my $second = Http::make_certificate($node, 'localhost');
 	my $open = tls($port, $first);
 	is(told(ask($open, $good)), 200, 'a connection');
 	$node->safe_sql('SELECT pg_reload_conf()');

@@ -16,6 +16,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use lib $FindBin::Bin;
 use Cluster;
+use Fuzz qw(broken one_of);
 use Http;
 
 my $seed = $ENV{MYTSDB_SEED} // time ^ $$;
@@ -78,31 +79,7 @@ my @names = qw(query match[] start end step time timeout limit stats lookback_de
 my @values = ('f', 'h', '{__name__=~".+"}', $start / 1000, $start / 1000 + 3600, '15', '1m', '0', '-1', 'NaN', 'Inf', '1e300',
 	'2026-01-01T00:00:00Z', '9999-99-99T99:99:99Z', '', '%', "\0", "\xff\xfe", 'a' x 5000, '99999999999999999999', '1.5');
 
-sub one_of
-{
-	return $_[ rand @_ ];
-}
-
 # ---- what is not ----
-
-sub broken
-{
-	my ($bytes) = @_;
-	for (1 .. 1 + rand 4)
-	{
-		my $at = int rand(1 + length $bytes);
-		my $how = int rand 7;
-		my $part = substr $bytes, int rand(1 + length $bytes), int rand 40;
-		if ($how == 0) { substr($bytes, $at, 1) = chr int rand 256 if $at < length $bytes }
-		elsif ($how == 1) { substr $bytes, $at, 1 + rand 20, '' }
-		elsif ($how == 2) { substr $bytes, $at, 0, $part }
-		elsif ($how == 3) { substr $bytes, $at, 0, one_of("\xff" x 9 . "\x01", "\x80" x 12, "\0", "\n", "\r\n", "\x08", "\x7f") }
-		elsif ($how == 4) { $bytes = substr $bytes, 0, $at }
-		elsif ($how == 5) { substr $bytes, $at, min(8, length($bytes) - $at), pack 'Q', one_of(0, 1, 2**63, 2**64 - 1, 2**31) }
-		else { substr($bytes, $at, 1) = chr(ord(substr $bytes, $at, 1) ^ 1 << rand 8) if $at < length $bytes }
-	}
-	return $bytes;
-}
 
 # A request whose body, or a parameter, is broken: its options, and the method and target.
 sub broken_body

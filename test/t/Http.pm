@@ -74,6 +74,19 @@ sub create_store
 	return;
 }
 
+# A certificate of a host's name, server.crt and server.key in the node's directory; returns a copy, which
+# clients take for their authority.
+sub make_certificate
+{
+	my ($node, $name) = @_;
+	Cluster::tools('as_server', 'openssl', qw(req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext),
+		"subjectAltName=DNS:$name", '-keyout', "$node->{dir}/server.key", '-out', "$node->{dir}/server.crt");
+	my $copy = File::Temp->new;
+	print {$copy} Cluster::tools('as_server', 'cat', "$node->{dir}/server.crt");
+	CORE::close($copy);
+	return $copy;
+}
+
 # Waits until requests are answered; dies after a while, which is a limit against hanging.
 sub wait_ready
 {
