@@ -758,7 +758,17 @@ CREATE VIEW mytsdb.stat_ingest AS SELECT
     sum(value) FILTER (WHERE name = 'mytsdb_write_queue_requests')::bigint AS queued_requests,
     sum(value) FILTER (WHERE name = 'mytsdb_write_queue_bytes')::bigint AS queued_bytes
     FROM mytsdb.server_stats();
-COMMENT ON VIEW mytsdb.stat_ingest IS 'remote write over HTTP';
+COMMENT ON VIEW mytsdb.stat_ingest IS 'remote write and OTLP';
+
+CREATE VIEW mytsdb.stat_otlp AS SELECT
+    labels->>'protocol' AS protocol,
+    sum(value) FILTER (WHERE name = 'mytsdb_otlp_requests_total')::bigint AS requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_otlp_failed_requests_total')::bigint AS failed_requests,
+    sum(value) FILTER (WHERE name = 'mytsdb_otlp_points_total')::bigint AS points,
+    sum(value) FILTER (WHERE name = 'mytsdb_otlp_refused_points_total')::bigint AS refused_points
+    FROM mytsdb.server_stats() WHERE name LIKE 'mytsdb\_otlp\_%' AND labels->>'protocol' IS NOT NULL
+    GROUP BY labels->>'protocol';
+COMMENT ON VIEW mytsdb.stat_otlp IS 'OTLP over HTTP and over gRPC; also in stat_ingest';
 
 CREATE VIEW mytsdb.stat_queries AS SELECT
     sum(value) FILTER (WHERE name = 'mytsdb_queries_total')::bigint AS queries,
@@ -835,7 +845,7 @@ CREATE VIEW mytsdb.stat_http_status AS
     WHERE name = 'mytsdb_http_requests_total';
 COMMENT ON VIEW mytsdb.stat_http_status IS 'HTTP requests by route and status';
 
-GRANT SELECT ON mytsdb.stat_server, mytsdb.stat_ingest, mytsdb.stat_queries, mytsdb.stat_engine,
+GRANT SELECT ON mytsdb.stat_server, mytsdb.stat_ingest, mytsdb.stat_otlp, mytsdb.stat_queries, mytsdb.stat_engine,
     mytsdb.stat_connections, mytsdb.stat_http, mytsdb.stat_http_status TO PUBLIC;
 
 CREATE FUNCTION mytsdb.server_processes(OUT kind text, OUT number integer, OUT pid integer,

@@ -282,6 +282,9 @@ Otlp::post($port, $bad);
 Otlp::post($port, "\x0a\xff");
 is(join(' ', map { stat_of("otlp_$_", 'http') - $figures{$_} } qw(requests failed_requests points refused_points)), '2 1 3 2', 'is counted');
 is(stat_of('otlp_requests', 'grpc'), '0', 'as what it is');
+is($node->safe_sql('SELECT protocol, requests, failed_requests, points, refused_points FROM mytsdb.stat_otlp ORDER BY protocol'),
+	join("\n", map { my $protocol = $_; join '|', $protocol, map { stat_of("otlp_$_", $protocol) } qw(requests failed_requests points refused_points) } 'grpc', 'http'),
+	'stat_otlp');
 
 # ---- back-pressure ----
 
