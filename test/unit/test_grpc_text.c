@@ -2,7 +2,7 @@
  * test_grpc_text.c
  *	  Tests of gRPC as bytes.
  */
-#include "grpc_text.h"
+#include "../../src/serve/grpc_text.h"
 #include "unit.h"
 
 #include <string.h>
