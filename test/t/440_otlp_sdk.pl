@@ -181,7 +181,7 @@ sub compare
 
 # ---- runs ----
 
-for my $protocol (qw(proto http))
+for my $protocol (qw(proto http grpc))
 {
 	for my $temporality (qw(cumulative delta lowmemory))
 	{
@@ -193,7 +193,7 @@ for my $protocol (qw(proto http))
 }
 
 # Deltas of the same series by two SDKs, each with its connection, add up.
-for my $protocol (qw(proto))
+for my $protocol (qw(proto grpc))
 {
 	my $out = run_sdk(protocol => $protocol, temporality => 'delta', senders => 2, rounds => 4);
 	is_deeply([ grep { $_ ne 'ok' } @{ $out->{results} } ], [], "two senders, $protocol: exports succeed");
