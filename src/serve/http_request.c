@@ -21,6 +21,8 @@
 #define RETRY_S 1
 
 static Size body_bytes;
+/* Requests that are not freed: of gRPC there may be many on a connection. */
+static int request_count;
 
 Size
 gate_body_bytes(void)
@@ -95,6 +97,7 @@ new_request(void)
 		MemoryContextDelete(context);
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	}
+	request_count++;
 	return request;
 }
 
@@ -152,6 +155,7 @@ request_free(GateRequest *request)
 	body_bytes -= request->body_counted;
 	evbuffer_free(request->body);
 	MemoryContextDelete(request->context);
+	request_count--;
 }
 
 /*
@@ -229,6 +233,10 @@ is_served(GateRequest *request)
 		reply_wrong_method(request);
 	else if (gate_stopping)
 		gate_refuse(request, 503, "the server is being shut down", RETRY_S);
+	else if (request->grpc && request_count > serve_max_connections)
+		gate_refuse(request, 429,
+					"too many calls are under way (mytsdb.max_http_connections)",
+					RETRY_S);
 	else
 		return true;
 	return false;

@@ -19,7 +19,7 @@ my $sanitize = ($ENV{MYTSDB_FLAVOUR} // '') eq 'sanitize';
 chdir $ENV{MYTSDB_ROOT} or die $!;
 Cluster::prepare('assert');
 my ($node, $port, $grpc) = Http2::node('frames', 'mytsdb.ingest_workers = 1', 'mytsdb.query_workers = 1', 'mytsdb.http_header_timeout = 3s',
-	'mytsdb.http_body_timeout = 3s', 'mytsdb.http_write_timeout = 3s', 'mytsdb.http_idle_timeout = 6s');
+	'mytsdb.max_http_connections = 500', 'mytsdb.http_body_timeout = 3s', 'mytsdb.http_write_timeout = 3s', 'mytsdb.http_idle_timeout = 6s');
 my $now = int(time) * 1000;
 my $check = '/grpc.health.v1.Health/Check';
 
@@ -348,6 +348,29 @@ close $stop_write;
 my ($count, @wrong) = Http::finish_job($others);
 is_deeply(\@wrong, [], 'others saw nothing of it');
 cmp_ok($count, '>', 20, "who asked $count times meanwhile");
+
+# Calls that only begin, on many streams of some connections: no more than there could be on
+# connections of their own. Each has a head as long as it may be.
+my @half = map { client() } 1 .. 8;
+my @calls;
+for my $client (@half)
+{
+	$client->run(sub { $client->{has_settings} });
+	my @ids = map { $client->new_stream } 1 .. 100;
+	my $long = Http2::hpack(Http2::grpc_fields($check, authorization => 'x' x 15000));
+	$client->send(headers($_, $long)) foreach @ids;
+	push @calls, map { [ $client, $_ ] } @ids;
+}
+$_->ping foreach @half;
+my %codes;
+$codes{ $_->[0]{streams}{ $_->[1] }{ended} ? $_->[0]->finish_call($_->[1])->{code} : 'open' }++ foreach @calls;
+cmp_ok($codes{open}, '<=', 500, 'calls under way are limited over all connections');
+is($codes{open} + ($codes{14} // 0), 800, 'those beyond may come again') or diag(explain(\%codes));
+$_->close foreach @half;
+my $soon = time + 60;
+sleep 0.1 while Http2::told(client()->call($check, '')) ne '0' && time < $soon;
+cmp_ok($soon, '>', time, 'when they end there is room again');
+
 my $lines = () = $node->log_text =~ /^\d{4}-\d\d-\d\d .*mytsdb/mg;
 cmp_ok($lines, '<', 300, 'what is logged is bounded');
 my $end = time + 60;
