@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use List::Util qw(min);
+use Storable qw(dclone);
 use Test::More;
 use Time::HiRes qw(sleep time);
 use lib $FindBin::Bin;
@@ -73,9 +74,50 @@ sub frames
 
 # ---- what is not ----
 
+# A request that is well formed, of which some things make no sense: changed in place.
+sub make_nonsense
+{
+	my ($tree) = @_;
+	if (ref $tree eq 'HASH')
+	{
+		delete $tree->{ one_of(sort keys %$tree) } if %$tree && rand 60 < 1;
+		foreach my $name (sort grep { ref $tree->{$_} || rand 12 < 1 } keys %$tree)
+		{
+			my $value = $tree->{$name};
+			if (ref $value) { make_nonsense($value) }
+			elsif ($name =~ /^(?:name|unit|description|key|stringValue|version|schemaUrl)$/)
+			{
+				$tree->{$name} = one_of('', "\xff", 'x' x 5000, '__name__', 'le', 'quantile', 'job', "a\0b", '1', "\xc3\xa9", '{By}/s', $value . $value);
+			}
+			elsif ($name =~ /^(?:traceId|spanId|bytesValue)$/) { $tree->{$name} = one_of('', 'x', 'x' x 300) }
+			else { $tree->{$name} = number($value) }
+		}
+	}
+	elsif (ref $tree eq 'ARRAY' && @$tree)
+	{
+		my $at = int rand @$tree;
+		splice @$tree, $at, 1 if rand 30 < 1;
+		push @$tree, (ref $tree->[0] ? dclone($tree->[0]) : $tree->[0]) x one_of(1, 1, 300) if @$tree && rand 30 < 1;
+		$_ = ref $_ ? make_nonsense($_) : rand 15 < 1 ? number($_) : $_ foreach @$tree;
+	}
+	return $tree;
+}
+
+sub number
+{
+	my ($value) = @_;
+	return one_of(0, 1, 2, -1, 20, 1000, -5000, 2**31, 2**53, 2**62, $value + 1, $value * 2);
+}
+
+sub nonsense
+{
+	return make_nonsense(dclone(one_of(@requests)));
+}
+
 # A message in JSON, or what surrounds it, that says something else.
 sub broken_json
 {
+	return Otlp::json(nonsense()) if rand 3 < 1;
 	my $json = one_of(@json);
 	return broken($json) if rand 2 < 1;
 	my @numbers = qw(1e999 -1 "NaN" null true {} [] 18446744073709551616 "x" 1.5 "" -0 0.1e-400 "\ud800");
@@ -84,11 +126,16 @@ sub broken_json
 	return $json;
 }
 
+sub broken_protobuf
+{
+	return rand 2 < 1 ? Otlp::protobuf(nonsense()) : broken(one_of(@protobuf));
+}
+
 sub over_http
 {
 	my ($client) = @_;
 	my $json = rand 2 < 1;
-	my $content = $json ? broken_json() : broken(one_of(@protobuf));
+	my $content = $json ? broken_json() : broken_protobuf();
 	my %options = (json => $json);
 	my $how = int rand 6;
 	if ($how == 0) { $content = broken(Otlp::gzip($content)); $options{encoding} = 'gzip' }
@@ -101,7 +148,7 @@ sub over_http
 sub over_grpc
 {
 	my ($client) = @_;
-	my $content = broken(one_of(@protobuf));
+	my $content = broken_protobuf();
 	my %options = (seconds => 30);
 	my $how = int rand 8;
 	if ($how == 0) { $options{gzip} = 1 }
