@@ -5,6 +5,8 @@
  * The buckets of an exponential histogram are numbered by 64 bits here: an offset may be any
  * int32, with any number of buckets behind it.
  */
+#include <assert.h>
+#include <float.h>
 #include <math.h>
 
 #include "otlp_delta_point.h"
@@ -109,10 +111,12 @@ add_extremes(TsDeltaState *state, double *min, double *max, double count,
 	bool was_empty = count == 0;
 
 	/* where nothing was counted so far nothing is missing */
-	if (point->has_sum && (state->has_sum || was_empty))
-		add_double(state, point->sum);
 	if (point->has_sum)
-		state->has_sum = state->has_sum || was_empty;
+	{
+		state->has_sum = state->has_sum || was_empty || isnan(point->sum);
+		if (state->has_sum)
+			add_double(state, point->sum);
+	}
 	else
 		state->has_sum = state->has_sum && (empty || isnan(state->sum));
 	if (point->has_min)
@@ -140,6 +144,13 @@ give_extremes(const TsDeltaState *state, double min, double max, TsOtlpPoint *po
 	point->min = state->has_min ? min : 0;
 	point->has_max = state->has_max;
 	point->max = state->has_max ? max : 0;
+}
+
+/* Can counts of more observations be added exactly? */
+static bool
+can_count(double count, const TsOtlpPoint *point)
+{
+	return count + point->count <= 0x1p53;
 }
 
 /* ---- explicit bounds ---- */
@@ -190,7 +201,8 @@ add_histogram(const TsDeltaState *before, const TsOtlpPoint *point, TsDeltaState
 							"%d can be added up",
 							point->ncounts, TS_DELTA_MAX_COUNTS);
 	if (before == NULL || before->kind != TS_DELTA_HISTOGRAM ||
-		!same_bounds((const TsDeltaHistogram *) before, point))
+		!same_bounds((const TsDeltaHistogram *) before, point) ||
+		!can_count(((const TsDeltaHistogram *) before)->count, point))
 	{
 		begin_histogram(after, point);
 		return TS_OK;
@@ -205,6 +217,10 @@ add_histogram(const TsDeltaState *before, const TsOtlpPoint *point, TsDeltaState
 }
 
 /* ---- exponential ---- */
+
+/* Where doubles are, at scale 0: the least one above 0 is 2^-1074, and all are below 2^1024. */
+#define LEAST_BUCKET (-1075)
+#define LAST_BUCKET  1023
 
 /* Buckets of one sign, from the first to the last one that is not empty. */
 typedef struct Side
@@ -266,6 +282,29 @@ scaled(int64_t bucket, int by)
 	return bucket >> (by < 63 ? by : 63);
 }
 
+/*
+ * Whether numbers can be in all buckets, as far as the one of scale 0 says which they are in,
+ * or those of which they consist.
+ */
+static bool
+has_numbers(const Exponential *exponential)
+{
+	const int finer = exponential->scale > 0 ? exponential->scale : 0;
+	const int64_t width = INT64_C(1) << (finer - exponential->scale);
+
+	for (int i = 0; i < 2; i++)
+	{
+		const Side *side = &exponential->sides[i];
+		int64_t last = side->first + side->n - 1;
+
+		if (side->n > 0 &&
+			(scaled(side->first, finer) * width + width - 1 < LEAST_BUCKET ||
+			 scaled(last, finer) * width > LAST_BUCKET))
+			return false;
+	}
+	return true;
+}
+
 /* Which buckets both have, at a scale: *n of them. */
 static int64_t
 joined(const Exponential *a, const Exponential *b, int side, int scale, int64_t *n)
@@ -303,6 +342,13 @@ bucket_start(int64_t bucket, int scale)
 	return exp2(ldexp((double) bucket, -scale));
 }
 
+/* The largest number in it. */
+static double
+bucket_end(int64_t bucket, int scale)
+{
+	return fmin(bucket_start(bucket + 1, scale), DBL_MAX);
+}
+
 /*
  * Puts buckets that begin below the zero threshold into the zero bucket. Returns whether one
  * of them that is not empty reaches beyond it: then the threshold is where that one ends.
@@ -323,9 +369,9 @@ fold_side(TsDeltaExponential *state, int side)
 			continue;
 		state->zero_count += counts[i];
 		counts[i] = 0;
-		if (bucket_start(bucket + 1, state->scale) > state->zero_threshold)
+		if (bucket_end(bucket, state->scale) > state->zero_threshold)
 		{
-			state->zero_threshold = bucket_start(bucket + 1, state->scale);
+			state->zero_threshold = bucket_end(bucket, state->scale);
 			raised = true;
 		}
 	}
@@ -339,9 +385,9 @@ fold(TsDeltaExponential *state)
 		;
 }
 
-/* Buckets and threshold of both, which may have none. */
-static TsErrorCode
-join(const Exponential *a, const Exponential *b, TsDeltaExponential *state, TsError *err)
+/* Buckets and threshold of both, which may have none. There is a scale for all doubles. */
+static void
+join(const Exponential *a, const Exponential *b, TsDeltaExponential *state)
 {
 	int scale = a->scale < b->scale ? a->scale : b->scale;
 	int64_t first[2];
@@ -349,11 +395,7 @@ join(const Exponential *a, const Exponential *b, TsDeltaExponential *state, TsEr
 
 	for (;; scale--)
 	{
-		if (scale < TS_DELTA_MIN_SCALE)
-			return ts_error_set(err, TS_ERR_INVALID, -1,
-								"an exponential histogram has a scale below %d, or more "
-								"buckets than that needs",
-								TS_DELTA_MIN_SCALE);
+		assert(scale >= TS_DELTA_MIN_SCALE);
 		for (int side = 0; side < 2; side++)
 			first[side] = joined(a, b, side, scale, &n[side]);
 		if (n[0] <= TS_DELTA_BUCKETS && n[1] <= TS_DELTA_BUCKETS &&
@@ -376,7 +418,6 @@ join(const Exponential *a, const Exponential *b, TsDeltaExponential *state, TsEr
 	state->zero_threshold = fmax(a->threshold, b->threshold);
 	if (a->threshold != b->threshold)
 		fold(state);
-	return TS_OK;
 }
 
 static TsErrorCode
@@ -390,7 +431,15 @@ add_exponential(const TsDeltaState *before, const TsOtlpPoint *point, TsDeltaSta
 	if (!isfinite(added.threshold) || added.threshold < 0)
 		return ts_error_set(err, TS_ERR_INVALID, -1, "%g is no zero threshold",
 							added.threshold);
-	if (before != NULL && before->kind == TS_DELTA_EXPONENTIAL)
+	if (added.scale < TS_DELTA_MIN_SCALE)
+		return ts_error_set(err, TS_ERR_INVALID, -1,
+							"an exponential histogram has scale %d, which is below %d",
+							added.scale, TS_DELTA_MIN_SCALE);
+	if (!has_numbers(&added))
+		return ts_error_set(err, TS_ERR_INVALID, -1,
+							"an exponential histogram has a bucket that no number is in");
+	if (before != NULL && before->kind == TS_DELTA_EXPONENTIAL &&
+		can_count(((const TsDeltaExponential *) before)->count, point))
 	{
 		memcpy(after, before, sizeof(TsDeltaExponential));
 		had = exponential_of_state((const TsDeltaExponential *) before);
@@ -404,7 +453,8 @@ add_exponential(const TsDeltaState *before, const TsOtlpPoint *point, TsDeltaSta
 	}
 	state->count += point->count;
 	state->zero_count += point->zero_count;
-	return join(&had, &added, state, err);
+	join(&had, &added, state);
+	return TS_OK;
 }
 
 /* ---- of all kinds ---- */

@@ -6,7 +6,8 @@
  *
  * - The first point begins a cumulative: its value, from its start on; from its own time
  *   on where it has no start. It is the same with a point that does not fit to what there
- *   was: another kind of point, or a histogram with other bounds.
+ *   was: another kind of point, or a histogram with other bounds, or with which there would
+ *   be more observations than a double counts.
  * - Each point after that is added. The time is the latest of all points: one that comes
  *   late, or overlaps others, counts at the time of the latest. The start stays.
  * - Integers are added exactly as long as the sum is one of 64 bits; beyond, and with the
@@ -14,13 +15,13 @@
  *   compensation (Neumaier's). Infinities and NaN are what arithmetic makes of them, until a
  *   new cumulative begins.
  * - Histograms: all counts are added, and the sum. Its sum, minimum and maximum (of all
- *   points) are known as long as all points said theirs; those without values need not, and
- *   NaN remains the sum whatever comes.
+ *   points) are known as long as all points said theirs; those without values need not. NaN
+ *   is and remains the sum whatever others said: it tells of observations in no bucket.
  * - Exponential histograms of several scales are brought to the smallest, and further if more
  *   than TS_DELTA_BUCKETS buckets lie between the first and the last one of a sign. The zero
  *   threshold is the largest; buckets that it reaches into, when it grows, are part of the
  *   zero bucket, and the threshold grows to their end. A scale below TS_DELTA_MIN_SCALE is
- *   refused: that many values of a double do not need it.
+ *   refused, and a bucket where no double is: so whatever was added, all can be added to it.
  */
 #ifndef OTLP_DELTA_POINT_H
 #define OTLP_DELTA_POINT_H

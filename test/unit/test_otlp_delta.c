@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../../src/otlp/otlp_bridge.h"
 #include "../../src/serve/otlp_delta_point.h"
 #include "unit.h"
 
@@ -409,6 +410,122 @@ test_zero_threshold(void)
 	CHECK(add(&point) == TS_ERR_INVALID, "without an end");
 	point.zero_threshold = NAN;
 	CHECK(add(&point) == TS_ERR_INVALID, "no number");
+
+	fresh();
+	point = exponents(0, 1023, counts, 1);
+	add(&point);
+	point = exponents(0, 0, counts, 1);
+	point.zero_threshold = 0x1.8p1023;
+	CHECK(add(&point) == TS_OK && point.zero_threshold == DBL_MAX &&
+			  point.zero_count == 2,
+		  "within the last bucket there is");
+}
+
+/* ---- what points that can be written become ---- */
+
+/* Whether a point can be a native histogram. */
+static bool
+is_valid(const TsOtlpPoint *point)
+{
+	OtlpNative native = {.allocator = ts_malloc_allocator};
+	TsHistogram h;
+	TsErrorCode code = otlp_native(&native, point, &h, &err);
+
+	otlp_native_free(&native);
+	return code == TS_OK;
+}
+
+/* Adds a point that can be one; then what it becomes can be, too. */
+static bool
+add_valid(TsOtlpPoint point)
+{
+	CHECK(is_valid(&point), "%s", err.message);
+	if (add(&point) != TS_OK)
+		return false;
+	CHECK(is_valid(&point), "%s", err.message);
+	return true;
+}
+
+/* Observations of NaN are in no bucket, which is right as long as the sum is NaN. */
+static void
+test_nan(void)
+{
+	double counts[] = {1, 2};
+	TsOtlpPoint point = exponents(0, 0, counts, 2);
+	TsOtlpPoint nan = point;
+
+	nan.has_sum = true;
+	nan.sum = NAN;
+	nan.count += 2;
+	fresh();
+	CHECK(add_valid(point) && add_valid(nan) && add_valid(point),
+		  "behind one without a sum");
+	fresh();
+	CHECK(add_valid(nan) && add_valid(point) && add_valid(nan), "before one");
+
+	point = buckets(counts, 2, (double[]){1});
+	nan = point;
+	nan.has_sum = true;
+	nan.sum = NAN;
+	nan.count += 2;
+	fresh();
+	CHECK(add_valid(point) && add_valid(nan) && add_valid(point), "explicit bounds");
+}
+
+static void
+test_large_counts(void)
+{
+	double counts[] = {1, 0x1p52, 1};
+	TsOtlpPoint point = exponents(0, 0, counts, 3);
+
+	fresh();
+	CHECK(add_valid(point) && add_valid(point), "counts");
+	point.start = 30 * NANO;
+	point.time = 40 * NANO;
+	CHECK(add(&point) == TS_OK && point.count == 0x1p52 + 2 && point.start == 30 * NANO,
+		  "begin anew before they are not exact any more");
+
+	counts[1] = 0x1p63;
+	point = exponents(0, 1, counts + 1, 1);
+	fresh();
+	for (int i = 0; i < 5; i++)
+		CHECK(add_valid(point), "what is larger from the beginning");
+	point = buckets(counts + 1, 1, NULL);
+	fresh();
+	for (int i = 0; i < 5; i++)
+		CHECK(add_valid(point), "explicit bounds");
+}
+
+/* No bucket is where no number is, so whatever comes later can be added. */
+static void
+test_no_such_buckets(void)
+{
+	static const struct
+	{
+		int scale;
+		int32_t offset;
+		bool can_be;
+	} cases[] = {
+		{0, 1023, true},      {0, 1024, false},       {0, -1075, true},
+		{0, -1076, false},    {3, 8191, true},        {3, 8192, false},
+		{3, -8600, true},     {3, -8601, false},      {-4, 63, true},
+		{-4, 64, false},      {-4, -68, true},        {-4, -69, false},
+		{8, 1 << 29, false},  {8, -(1 << 29), false}, {20, 1 << 29, true},
+		{20, 1 << 30, false}, {21, 1 << 30, true},
+	};
+	double one[] = {1};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		TsOtlpPoint point = exponents(cases[i].scale, cases[i].offset, one, 1);
+
+		fresh();
+		CHECK((add(&point) == TS_OK) == cases[i].can_be, "bucket %d of scale %d",
+			  cases[i].offset, cases[i].scale);
+		point = exponents(0, 0, one, 1);
+		CHECK(add_valid(point), "what comes behind bucket %d of scale %d",
+			  cases[i].offset, cases[i].scale);
+	}
 }
 
 /* Whatever comes in, in whatever order: counts add up, at all scales. */
@@ -470,6 +587,9 @@ main(void)
 	test_exponential_ranges();
 	test_exponential_bounds();
 	test_zero_threshold();
+	test_nan();
+	test_large_counts();
+	test_no_such_buckets();
 	test_exponential_random();
 	return unit_finish();
 }
