@@ -322,12 +322,19 @@ otlp_has_info(TsOtlpBridge *bridge, bool *has, TsError *err)
 static double
 bucket_of(const TsOtlpPoint *point, double value)
 {
-	for (uint32_t i = 0; i < point->nbounds; i++)
+	uint32_t low = 0;
+	uint32_t high = point->nbounds;
+
+	while (low < high)
 	{
-		if (value <= point->bounds[i])
-			return point->bounds[i];
+		const uint32_t middle = low + (high - low) / 2;
+
+		if (value <= point->bounds[middle])
+			high = middle;
+		else
+			low = middle + 1;
 	}
-	return INFINITY;
+	return low < point->nbounds ? point->bounds[low] : INFINITY;
 }
 
 TsErrorCode

@@ -338,6 +338,9 @@ hold(OtlpDeltas *deltas, const OtlpStateKey *key)
 	if (!otlp_state_hold(key, deltas->now, &series->ref, deltas->state, &change->known))
 	{
 		held_delete(held, *key);
+		free_image(&change->image);
+		pfree(change);
+		pfree(series);
 		return NULL;
 	}
 	slot->series = series;

@@ -136,6 +136,7 @@ put_exemplars(Parse *parse)
 		TsErrorCode code = ts_otlp_bridge_exemplar(parse->bridge, &exemplar, &found,
 												   &err);
 
+		CHECK_FOR_INTERRUPTS();
 		if (!write_accept(collector, code, &err, lost, 1))
 			continue;
 		if (!found || !write_wants_exemplars(collector))

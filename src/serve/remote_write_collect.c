@@ -109,11 +109,11 @@ sqlstate_of(const TsError *err)
 	}
 }
 
-static const char *
+static char *
 message_of(const WriteCollector *collector, const TsError *err)
 {
 	return err->code == TS_ERR_LIMIT
-			   ? err->message
+			   ? pstrdup(err->message)
 			   : psprintf("invalid %s: %s", collector->what, err->message);
 }
 
@@ -125,12 +125,17 @@ bool
 write_accept_slowly(WriteCollector *collector, TsErrorCode code, const TsError *err,
 					int64 *what, int64 n)
 {
+	char *message;
+
 	Assert(code != TS_OK);
 	if (code == TS_ERR_MEMORY)
 		ts_report_limit(err);
 	if (code == TS_ERR_SYNTAX)
 		report(collector, sqlstate_of(err), message_of(collector, err), NULL);
-	write_refuse(collector, what, n, sqlstate_of(err), message_of(collector, err), NULL);
+	/* A request may have millions of them. */
+	message = message_of(collector, err);
+	write_refuse(collector, what, n, sqlstate_of(err), message, NULL);
+	pfree(message);
 	return false;
 }
 
@@ -149,10 +154,11 @@ write_check(WriteCollector *collector, TsErrorCode code, const TsError *err)
 void
 write_refuse_time(WriteCollector *collector, int64 milliseconds, int64 *what)
 {
-	write_refuse(
-		collector, what, 1, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE,
-		psprintf("timestamp out of range: %lld ms since 1970", (long long) milliseconds),
-		NULL);
+	char *message = psprintf("timestamp out of range: %lld ms since 1970",
+							 (long long) milliseconds);
+
+	write_refuse(collector, what, 1, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, message, NULL);
+	pfree(message);
 }
 
 /* A varlena that is used again and again, with room for so many bytes. */
@@ -285,10 +291,12 @@ write_put_histogram(WriteCollector *collector, int64 time, int64 start,
 
 	if (!write_target_has(&request->samples.target, WRITE_HISTOGRAM))
 	{
+		char *message = psprintf("table \"%s\" has no column for histograms",
+								 RelationGetRelationName(request->samples.rel));
+
 		write_refuse(collector, &request->refused.samples, 1, ERRCODE_DATATYPE_MISMATCH,
-					 psprintf("table \"%s\" has no column for histograms",
-							  get_rel_name(request->target)),
-					 "Add one: ALTER TABLE ... ADD COLUMN histogram histogram.");
+					 message, "Add one: ALTER TABLE ... ADD COLUMN histogram histogram.");
+		pfree(message);
 		return false;
 	}
 	size = VARHDRSZ + ts_histogram_encoded_size(histogram);

@@ -180,6 +180,23 @@ like($answer->{message}, qr/max_body_size/, 'is told as a Status, too');
 set('RESET mytsdb.max_body_size');
 is(until_told(sub { $_[0]{status} == 200 }, $port, $large)->{status}, 200, 'a larger body again');
 
+# What is said of a refusal is not kept, but for the first few.
+{
+	my ($points, $point) = (200000, Http::field_double(4, 1) . Http::field_bytes(7, Http::field_bytes(2, Http::field_bytes(1, 'x'))));
+	my $one = Http::field_bytes(1, $point);
+	my $before = Http::field_bytes(1, 'm') . "\x2a" . Http::varint($points * length $one);
+	$before = "\x12" . Http::varint($points * length($one) + length $before) . $before foreach 1 .. 2;
+	$before = "\x0a" . Http::varint($points * length($one) + length $before) . $before;
+	my $body = sprintf "decode('%s' || repeat('%s', %d), 'hex')", unpack('H*', $before), unpack('H*', $one), $points;
+	my $peak = q{SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)')};
+	my $session = $node->session;
+	$session->query("SELECT length($body)");
+	my $kb = $session->query($peak);
+	is($session->query("SELECT rejected FROM mytsdb.otlp_metrics($body)"), $points, 'many points are refused');
+	cmp_ok($session->query($peak) - $kb, '<', 20000, 'which takes hardly any memory');
+	$session->close;
+}
+
 # ---- settings ----
 
 set(q{SET mytsdb.otlp_translation = 'NoTranslation'});

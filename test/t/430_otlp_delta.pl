@@ -338,6 +338,13 @@ Http::wait_ready($port);
 		'the others are written');
 	is($node->safe_sql(statement(deltas('f', 41, x => 1))), '0', 'series that are known go on');
 	is(newest('{__name__="f",k="x"}'), '5 39 41', 'with what they had');
+	is($node->safe_sql(<<~SQL), 't', 'points that are refused take no memory of the transaction');
+		BEGIN;
+		SELECT FROM (@{[statement(deltas('full', 2, map { $_ => 1 } 1 .. 20000))]}) AS s;
+		SELECT sum(total_bytes) < 3000000 FROM pg_backend_memory_contexts
+			WHERE name = 'mytsdb OTLP deltas';
+		COMMIT
+		SQL
 	is($node->safe_sql(statement(deltas('full', 2, map { $_ => 1 } 1 .. 4000))) =~ s/ .*//sr, $refused, 'those, too');
 	$node->safe_sql(q{ALTER SYSTEM SET mytsdb.otlp_delta_expiry = '1s'});
 	$node->safe_sql('SELECT pg_reload_conf()');
