@@ -183,20 +183,22 @@ send_failure(GrpcCall *call, const GateRequest *request, const GateReply *reply)
 
 /* To who does not speak gRPC, but HTTP/2. */
 static void
-send_plain(GrpcCall *call, const GateReply *reply)
+send_plain(GrpcCall *call, const GateRequest *request, const GateReply *reply)
 {
 	Http2Session *session = call->http2->session;
 	TsString body = reply_body(reply);
 	Http2Field fields[] = {text_field(":status", psprintf("%d", reply->status)),
 						   text_field("content-type", SERVE_TEXT_TYPE)};
 
-	if (http2_answer(session, call->stream, fields, lengthof(fields)) &&
-		http2_answer_bytes(session, call->stream, body.data, body.len))
+	if (request->method == SERVE_HEAD)
+		(void) http2_answer_end(session, call->stream, fields, lengthof(fields));
+	else if (http2_answer(session, call->stream, fields, lengthof(fields)) &&
+			 http2_answer_bytes(session, call->stream, body.data, body.len))
 		(void) http2_answer_end(session, call->stream, NULL, 0);
 }
 
 /* Files are read at once, so none is ever the connection's. */
-bool
+void
 grpc_reply(GateRequest *request, const GateReply *reply)
 {
 	GrpcCall *call = request->call;
@@ -207,12 +209,11 @@ grpc_reply(GateRequest *request, const GateReply *reply)
 	if (request->route != ROUTE_GRPC_WATCH || reply->status != 200)
 		call->deadline = -1;
 	if (call->plain)
-		send_plain(call, reply);
+		send_plain(call, request, reply);
 	else if (reply->status == 200)
 		send_success(call, request, reply);
 	else
 		send_failure(call, request, reply);
-	return false;
 }
 
 void
@@ -268,15 +269,24 @@ refuse_method(GateRequest *request)
 					psprintf("unknown method %.*s", (int) Min(path.len, 200), path.data));
 }
 
+static ServeMethod
+method_of(TsString method)
+{
+	if (ts_string_is(method, "POST"))
+		return SERVE_POST;
+	return ts_string_is(method, "HEAD") ? SERVE_HEAD : SERVE_OTHER;
+}
+
 static void
 copy_head(GateRequest *request, const Http2Head *head)
 {
-	request->method = ts_string_is(head->method, "POST") ? SERVE_POST : SERVE_OTHER;
+	request->method = method_of(head->method);
 	request->target = request_copy_text(request, head->path);
 	request->path = request->target;
 	request->host = request_copy_text(request, head->authority);
 	request->authorization = request_copy_text(request,
 											   http2_field(head, "authorization"));
+	request->origin = request_copy_text(request, http2_field(head, "origin"));
 	request->user_agent = request_copy_text(request, http2_field(head, "user-agent"));
 	request->tenant = request_copy_text(request, http2_field(head, "x-scope-orgid"));
 }
@@ -295,6 +305,27 @@ is_call(GrpcCall *call, const Http2Head *head)
 	else
 		call->plain = false;
 	return !call->plain;
+}
+
+/*
+ * As over HTTP/1, what says for whom a call is made comes only once: of two, somebody
+ * before us may have looked at the other one.
+ */
+static bool
+comes_once(GrpcCall *call, const Http2Head *head)
+{
+	static const char *const names[] = {"authorization", "grpc-encoding", "grpc-timeout",
+										"origin", "x-scope-orgid"};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		if (http2_count_fields(head, names[i]) <= 1)
+			continue;
+		grpc_refuse(call->request, 400, GRPC_INVALID_ARGUMENT,
+					psprintf("metadata \"%s\" may come only once", names[i]));
+		return false;
+	}
+	return true;
 }
 
 static bool
@@ -346,7 +377,7 @@ take_head(GrpcCall *call, const Http2Head *head)
 	GateRequest *request = call->request;
 
 	copy_head(request, head);
-	if (!is_call(call, head) || !take_tenant(request))
+	if (!is_call(call, head) || !comes_once(call, head) || !take_tenant(request))
 		return;
 	request->route = route_of(request->path);
 	request->content_type = (TsString){"application/x-protobuf", 22};
@@ -354,6 +385,43 @@ take_head(GrpcCall *call, const Http2Head *head)
 		refuse_method(request);
 	else if (take_timeout(call, head) && take_encoding(call, head))
 		(void) request_admit(request);
+}
+
+/* ---- the end of a request ---- */
+
+/* The client is not told any more. */
+static void
+abandon(GrpcCall *call)
+{
+	GateRequest *request = call->request;
+
+	call->request = NULL;
+	if (request == NULL)
+		return;
+	request->call = NULL;
+	request_abandon(request);
+}
+
+/*
+ * What a worker has runs on, as it does when a client goes away: what is committed stays,
+ * and nobody is told.
+ */
+static void
+pass_deadline(GrpcCall *call)
+{
+	static const char text[] = "the call's deadline has passed";
+	GateRequest *request = call->request;
+
+	call->deadline = -1;
+	if (request != NULL && !request->dispatched)
+	{
+		gate_refuse(request, 504, text, 0);
+		return;
+	}
+	if (request != NULL)
+		request->reason = text;
+	grpc_end(call, GRPC_DEADLINE_EXCEEDED, text);
+	abandon(call);
 }
 
 /* ---- messages ---- */
@@ -427,6 +495,8 @@ take_end(GrpcCall *call)
 		grpc_refuse(request, 400, GRPC_INTERNAL, "there is no message");
 	else if (frame->have < GRPC_PREFIX || frame->came < frame->length)
 		grpc_refuse(request, 400, GRPC_INTERNAL, "the message is truncated");
+	else if (call->deadline >= 0 && call->deadline <= http_now())
+		pass_deadline(call);
 	else
 	{
 		if (frame->compressed)
@@ -546,19 +616,6 @@ on_late(void *owner, int32_t stream)
 	guarded(owner, stream, late_work);
 }
 
-/* The client is not told any more. */
-static void
-abandon(GrpcCall *call)
-{
-	GateRequest *request = call->request;
-
-	call->request = NULL;
-	if (request == NULL)
-		return;
-	request->call = NULL;
-	request_abandon(request);
-}
-
 static void
 abandon_work(void *arg)
 {
@@ -591,12 +648,11 @@ const Http2Calls grpc_calls = {
 
 /* ---- time ---- */
 
+/* A deadline does not shorten the wait of who has guessed a password. */
 static int64
 call_due(const GrpcCall *call)
 {
-	if (call->held < 0 || call->deadline < 0)
-		return Max(call->held, call->deadline);
-	return Min(call->held, call->deadline);
+	return call->held >= 0 ? call->held : call->deadline;
 }
 
 int64
@@ -615,43 +671,16 @@ grpc_due(Http2 *http2)
 	return due;
 }
 
-/*
- * What a worker has runs on, as it does when a client goes away: what is committed stays,
- * and nobody is told.
- */
-static void
-pass_deadline(GrpcCall *call)
-{
-	static const char text[] = "the call's deadline has passed";
-	GateRequest *request = call->request;
-
-	call->deadline = -1;
-	if (request != NULL && !request->dispatched)
-	{
-		gate_refuse(request, 504, text, 0);
-		return;
-	}
-	if (request != NULL)
-		request->reason = text;
-	grpc_end(call, GRPC_DEADLINE_EXCEEDED, text);
-	abandon(call);
-}
-
-/* A deadline does not shorten the wait of who has guessed a password. */
+/* It is due. */
 static void
 look_at_time(GrpcCall *call)
 {
-	int64 now = http_now();
-
 	if (call->held >= 0)
 	{
-		if (call->held <= now)
-		{
-			call->held = -1;
-			request_refuse_held(call->request);
-		}
+		call->held = -1;
+		request_refuse_held(call->request);
 	}
-	else if (call->deadline >= 0 && call->deadline <= now)
+	else
 		pass_deadline(call);
 }
 

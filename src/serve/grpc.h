@@ -67,7 +67,7 @@ extern int64 grpc_due(Http2 *http2);
 extern void grpc_tick(Http2 *http2, int64 now);
 /* Ends calls that would not end by themselves. */
 extern void grpc_stop(Http2 *http2);
-extern bool grpc_reply(GateRequest *request, const GateReply *reply);
+extern void grpc_reply(GateRequest *request, const GateReply *reply);
 /* Answers with a status of gRPC, when that of HTTP does not say it. */
 extern void
 grpc_refuse(GateRequest *request, int status, TsGrpcCode code, const char *message);

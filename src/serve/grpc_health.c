@@ -127,6 +127,17 @@ next_to_tell(int status)
 	return NULL;
 }
 
+static void
+tell_work(void *arg)
+{
+	GrpcCall *call = arg;
+	uint8 message[2];
+
+	make_answer(message, call->told);
+	(void) grpc_send(call, message, sizeof(message));
+	http2_flush(call->http2);
+}
+
 /* To tell one may be the end of any: so each time the next one is sought anew. */
 static void
 tell_all(void *arg)
@@ -138,12 +149,10 @@ tell_all(void *arg)
 	{
 		HttpConnection *connection = call->http2->connection;
 		bool was_active = connection_enter(connection);
-		uint8 message[2];
 
 		call->told = status;
-		make_answer(message, status);
-		(void) grpc_send(call, message, sizeof(message));
-		http2_flush(call->http2);
+		if (!gate_guard(tell_work, call))
+			connection_close(connection);
 		connection_leave(connection, was_active);
 	}
 }

@@ -69,9 +69,10 @@ typedef struct HttpProtocol
 	void (*end)(HttpConnection *connection);
 	/*
 	 * An answer to a request of its own, which it forgets about before anything that may
-	 * fail. Returns whether the answer's file is the connection's now.
+	 * fail. Sets *file_taken as soon as the answer's file is the connection's, whatever
+	 * comes after.
 	 */
-	bool (*reply)(GateRequest *request, const GateReply *reply);
+	void (*reply)(GateRequest *request, const GateReply *reply, bool *file_taken);
 	/* Reads no more of the request for so long; then calls request_refuse_held(). */
 	void (*hold)(GateRequest *request, int ms);
 } HttpProtocol;

@@ -226,8 +226,8 @@ answered(HttpConnection *connection, bool close, int file, uint64 size)
 	}
 }
 
-static bool
-http1_reply(GateRequest *request, const GateReply *reply)
+static void
+http1_reply(GateRequest *request, const GateReply *reply, bool *file_taken)
 {
 	HttpConnection *connection = request->connection;
 	bool close = reply->close || !keeps_alive(connection);
@@ -238,8 +238,8 @@ http1_reply(GateRequest *request, const GateReply *reply)
 	Assert(one->request == request);
 	one->request = NULL;
 	http1_write_reply(request, reply, close, body);
+	*file_taken = file >= 0;
 	answered(connection, close, file, reply->size);
-	return file >= 0;
 }
 
 /* ---- reading ---- */

@@ -184,7 +184,9 @@ turn_away(Http2 *http2)
 	HttpConnection *connection = http2->connection;
 	bool text = http2->first[0] >= 'A' && http2->first[0] <= 'Z';
 
-	if (begins_with(http2, "PRI "))
+	if (begins_with(http2, "PRI ") && http2->session != NULL)
+		connection_close(connection);
+	else if (begins_with(http2, "PRI "))
 	{
 		if (evbuffer_add(connection_output(connection), needs_alpn,
 						 sizeof(needs_alpn) - 1) != 0)
@@ -371,14 +373,13 @@ http2_end(HttpConnection *connection)
 
 /* ---- answers ---- */
 
-static bool
-http2_reply(GateRequest *request, const GateReply *reply)
+static void
+http2_reply(GateRequest *request, const GateReply *reply, bool *file_taken)
 {
 	Http2 *http2 = http2_of(request->connection);
-	bool file_taken = grpc_reply(request, reply);
 
+	grpc_reply(request, reply);
 	http2_flush(http2);
-	return file_taken;
 }
 
 static void

@@ -77,6 +77,7 @@ typedef struct Http2Head
 
 /* The value of a field, its first one; empty: there is none. */
 extern TsString http2_field(const Http2Head *head, const char *name);
+extern uint32_t http2_count_fields(const Http2Head *head, const char *name);
 
 typedef struct Http2Calls
 {

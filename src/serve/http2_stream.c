@@ -25,6 +25,16 @@ http2_field(const Http2Head *head, const char *name)
 	return (TsString){"", 0};
 }
 
+uint32_t
+http2_count_fields(const Http2Head *head, const char *name)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < head->count; i++)
+		count += ts_string_is(head->fields[i].name, name);
+	return count;
+}
+
 /* ---- streams ---- */
 
 Http2Stream *

@@ -61,7 +61,7 @@ send_work(void *arg)
 	Answer *answer = arg;
 	GateRequest *request = answer->request;
 
-	answer->file_taken = request->connection->protocol->reply(request, answer->reply);
+	request->connection->protocol->reply(request, answer->reply, &answer->file_taken);
 }
 
 void

@@ -47,6 +47,14 @@ sub value
 	return @$result ? $result->[0]{value}[1] : '';
 }
 
+# The time of the processor that the gate has used, in hundredths of seconds.
+sub gate_ticks
+{
+	my $pid = $node->safe_sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'mytsdb gate'});
+	my (undef, @fields) = split ' ', Cluster::slurp("/proc/$pid/stat") =~ s/^.*\)//r;
+	return $fields[10] + $fields[11];
+}
+
 # A session that holds up all writes, once it has the lock.
 sub hold
 {
@@ -190,6 +198,10 @@ subtest 'deadlines' => sub {
 	}
 	is(Http2::told($client->export(gauge('soon', 3))), OK, 'the connection is as good as before');
 
+	is($client->export(gauge('in_no_time', 1), timeout => '0S')->{code}, DEADLINE_EXCEEDED, 'no time at all');
+	is(Http2::told($client->export(gauge('soon', 4))), OK, 'what comes after it is taken');
+	is(value('in_no_time'), '', 'what could not be in time was not');
+
 	my $id = $client->start($Http2::export, headers => [ 'grpc-timeout' => '200m' ]);
 	is($client->finish_call($id)->{code}, DEADLINE_EXCEEDED, 'a request that does not come in time');
 };
@@ -250,6 +262,9 @@ subtest 'wrong' => sub {
 		end => 1);
 	$answer = $client->finish($id);
 	isnt($answer->{status} // 200, 200, 'what is served over HTTP is not here');
+	$id = $client->start('/', fields => [ ':method' => 'HEAD', ':scheme' => 'http', ':path' => '/', ':authority' => 'x' ], end => 1);
+	$answer = $client->finish($id);
+	is("$answer->{status} $answer->{content}", '405 ', 'HEAD is answered by a head');
 	is(Http2::told($client->export(gauge('right', 1))), OK, 'the connection is as good as before');
 };
 
@@ -297,6 +312,27 @@ subtest 'credentials' => sub {
 	like($as->($writer, 'none')->{code}, qr/^(?:5|7)$/, 'one that is not');
 	is($client->call("$health/Check", '')->{code}, OK, 'health needs none');
 	is($client->call('/no.such.Service/Method', '', metadata => [ authorization => 'x' ])->{code}, UNIMPLEMENTED, 'nor does what is not there');
+
+	# As over HTTP/1: what comes twice, and whom a page from elsewhere makes write.
+	for my $twice ([ 'x-scope-orgid' => 'acme', 'x-scope-orgid' => 'other' ], [ authorization => $writer, authorization => 'x' ],
+		[ 'grpc-timeout' => '1H', 'grpc-timeout' => '2H' ], [ 'grpc-encoding' => 'identity', 'grpc-encoding' => 'gzip' ])
+	{
+		is($client->export(gauge('twice', 1), metadata => $twice)->{code}, INVALID_ARGUMENT, "$twice->[0] twice");
+	}
+	is($client->export(gauge('page', 1), metadata => [ origin => 'http://elsewhere.example' ])->{code}, PERMISSION_DENIED,
+		'a page from elsewhere without credentials');
+	is(Http2::told($client->export(gauge('page', 1), metadata => [ origin => 'http://elsewhere.example', authorization => $writer ])),
+		OK, 'and with them');
+	is($client->export(gauge('page', 1), metadata => [ ':authority' => 'elsewhere.example' ])->{error}, 'PROTOCOL_ERROR', 'two authorities');
+	my $id = $client->start($Http2::export, fields => [ map { $_ eq '127.0.0.1' ? 'elsewhere.example' : $_ } @{ Http2::grpc_fields($Http2::export) } ],
+		end => 1);
+	is($client->finish_call($id)->{code}, PERMISSION_DENIED, 'this server by a name that is not its own');
+
+	# A refusal that is held back outlasts the call's deadline, and the gate sleeps meanwhile.
+	my $before = gate_ticks();
+	is($client->export(gauge('held', 1), timeout => '1n', metadata => [ authorization => 'x' ])->{code}, UNAUTHENTICATED, 'a deadline changes nothing')
+	  for 1 .. 3;
+	cmp_ok(gate_ticks() - $before, '<', 40, 'in 1.5 seconds of waiting');
 
 	# Many at once, good ones among bad ones: each is answered for itself.
 	my @calls = map {
