@@ -28,6 +28,12 @@ typedef enum ServeKind
 
 #define SERVE_GATE_NUMBER 0
 
+/*
+ * A stop that comes again so soon is the same one: the postmaster sends a signal to a
+ * process and then to its group, which is that process.
+ */
+#define SERVE_SAME_STOP_MS 200
+
 typedef struct ServeProcess
 {
 	ServeKind kind; /* for the server's life */

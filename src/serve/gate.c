@@ -45,6 +45,7 @@ struct event_base *gate_base;
 bool gate_stopping;
 
 static volatile sig_atomic_t stop_wanted; /* how often: twice means at once */
+static volatile TimestampTz stop_since;
 static volatile sig_atomic_t reload_wanted;
 static int wake_fd = -1;
 
@@ -69,8 +70,14 @@ wake_loop(void)
 static void
 want_stop(SIGNAL_ARGS)
 {
-	if (stop_wanted < 2)
-		stop_wanted++;
+	if (stop_wanted == 0)
+	{
+		stop_since = GetCurrentTimestamp();
+		stop_wanted = 1;
+	}
+	else if (TimestampDifferenceExceeds(stop_since, GetCurrentTimestamp(),
+										SERVE_SAME_STOP_MS))
+		stop_wanted = 2;
 	wake_loop();
 }
 

@@ -50,10 +50,11 @@ handle_stop(SIGNAL_ARGS)
 {
 	int save_errno = errno;
 
-	if (stop)
-		die(postgres_signal_arg);
-	else
+	if (!stop)
 		stop_since = GetCurrentTimestamp();
+	else if (TimestampDifferenceExceeds(stop_since, GetCurrentTimestamp(),
+										SERVE_SAME_STOP_MS))
+		die(postgres_signal_arg);
 	stop = true;
 	SetLatch(MyLatch);
 	errno = save_errno;

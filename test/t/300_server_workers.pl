@@ -210,6 +210,16 @@ $lock->query('BEGIN; LOCK TABLE mytsdb.metrics IN ACCESS EXCLUSIVE MODE');
 $client = Http->connect($standby_port);
 $client->send(Http::bytes('GET', '/api/v1/query?query=held'));
 ok($standby->wait_for("SELECT count(*) $of_query AND wait_event_type = 'Lock'", '1'), 'a query runs');
+
+# As the postmaster does: it signals a process, and then the process' group.
+my $told = $standby->safe_sql("SELECT pid $of_query AND wait_event_type = 'Lock'");
+Cluster::tools('as_server', 'bash', '-c', "kill $told; sleep 0.02; kill $told");
+$lock->query('ROLLBACK');
+is($client->receive->{status}, 200, 'a worker that is told to stop ends what it runs');
+$lock->query('BEGIN; LOCK TABLE mytsdb.metrics IN ACCESS EXCLUSIVE MODE');
+$client = Http->connect($standby_port);
+$client->send(Http::bytes('GET', '/api/v1/query?query=held'));
+ok($standby->wait_for("SELECT count(*) $of_query AND wait_event_type = 'Lock'", '1'), 'another query runs');
 $begin = time;
 ok($standby->stop, 'the server stops while a query waits for a lock');
 cmp_ok(time - $begin, '<', 30, 'and does not wait for it for long');
