@@ -11,17 +11,18 @@ use strict;
 use warnings;
 
 use FindBin;
-use List::Util qw(all min);
+use List::Util qw(min);
 use Test::More;
 use Time::HiRes qw(sleep time);
 use lib $FindBin::Bin;
 use Cluster;
 use Fuzz qw(broken one_of);
 use Http;
+use Memory;
 
 my $seed = $ENV{MYTSDB_SEED} // time ^ $$;
 my $seconds = $ENV{MYTSDB_SOAK} // 12;
-my ($repetitions, $repeated) = (6, 500); # how often are how many of each job's requests sent again
+my ($repetitions, $repeated) = (5, 300); # how often are how many of each job's requests sent again
 my $sanitize = ($ENV{MYTSDB_FLAVOUR} // '') eq 'sanitize';
 my $start = 1767225600000;
 note "MYTSDB_SEED=$seed";
@@ -172,49 +173,6 @@ sub fuzz_all
 	return ($count, @wrong);
 }
 
-# The server's own processes that serve: their names by pid.
-sub processes
-{
-	return map { split /\|/ } split /\n/, $node->safe_sql(q{SELECT pid || '|' || backend_type FROM pg_stat_activity
-		WHERE backend_type IN ('mytsdb gate', 'mytsdb ingest', 'mytsdb query')});
-}
-
-# What each of these has in use, in kB: in memory contexts, by what the process says itself in
-# the log, which is exact; and all that is its own, libraries' memory, too, but also what it
-# keeps for later.
-sub memory
-{
-	my %process = processes();
-	my %memory;
-	for my $pid (sort keys %process)
-	{
-		my $said = qr/^.*? \[$pid\] LOG: .*?Grand total: .* (\d+) used$/m;
-		my $before = () = $node->log_text =~ /$said/g;
-		my $end = time + 60; # a limit against hanging
-		$node->safe_sql("SELECT pg_log_backend_memory_contexts($pid)");
-		my @used;
-		while ((@used = $node->log_text =~ /$said/g) <= $before)
-		{
-			die "$process{$pid} does not say what memory it uses" if time > $end;
-			sleep 0.05;
-		}
-		my ($own) = Cluster::slurp("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB$/m;
-		$memory{"$process{$pid}, contexts"} = $used[-1] / 1024;
-		$memory{"$process{$pid}, all"} = $own unless $sanitize;
-	}
-	return \%memory;
-}
-
-# By how much memory has grown from one measurement to the next, if it has every time, and by
-# more than a page here and there.
-sub growth
-{
-	my ($name, @measured) = @_;
-	my $enough = $name =~ /contexts$/ ? 1 : 32;
-	my @steps = map { $measured[$_]{$name} - $measured[ $_ - 1 ]{$name} } 1 .. $#measured;
-	return (all { $_ > $enough } @steps) ? join(', ', map { sprintf '%.1f', $_ } @steps) : undef;
-}
-
 # Whether no connection is left but one that asks, soon: not only when its time is up.
 sub nobody_left
 {
@@ -235,13 +193,13 @@ sub alive
 }
 
 is(alive(), '204 5', 'what is right is answered');
-my %before = processes();
+my %before = Memory::processes($node);
 my ($count, @wrong) = fuzz_all(seconds => $seconds);
 is(scalar @wrong, 0, 'what is broken is refused') or diag join "\n", map { substr $_, 0, 4000 } @wrong[ 0 .. min(4, $#wrong) ];
 cmp_ok($count, '>', 200, 'and it was much');
 like(alive(), qr/^204 \d+$/, 'what is right is answered still');
 ok(nobody_left(), 'connections end with their clients');
-is_deeply({ processes() }, \%before, 'the same processes serve');
+is_deeply({ Memory::processes($node) }, \%before, 'the same processes serve');
 
 # One worker of each kind, so that it has all that comes: what they need is then known after
 # the first time.
@@ -249,24 +207,18 @@ ok($node->stop('fast'), 'stop');
 $node->configure('mytsdb.ingest_workers = 1', 'mytsdb.query_workers = 1');
 $node->start;
 Http::wait_ready($port);
-%before = processes();
+%before = Memory::processes($node);
 my @measured;
 for (0 .. $repetitions)
 {
 	(undef, my @more) = fuzz_all(count => $repeated);
 	push @wrong, @more;
-	push @measured, memory();
+	push @measured, Memory::measure($node);
 }
 shift @measured;
 is(scalar @wrong, 0, 'requests that are repeated are refused as well') or diag join "\n", map { substr $_, 0, 4000 } @wrong;
-is_deeply({ processes() }, \%before, 'the same processes have served all of them');
-my %grown = map { $_ => growth($_, @measured) } sort keys %{ $measured[0] };
-is_deeply([ grep { defined $grown{$_} } sort keys %grown ], [], 'none grows by every repetition')
-  or diag map { "$_: by $grown{$_} kB\n" } grep { defined $grown{$_} } sort keys %grown;
-for my $name (sort keys %grown)
-{
-	note "$name: ", join ' ', map { sprintf '%.1f', $_->{$name} } @measured;
-}
+is_deeply({ Memory::processes($node) }, \%before, 'the same processes have served all of them');
+Memory::does_not_grow(@measured);
 ok($node->stop('fast'), 'stop again');
 unlike($node->log_text, qr/TRAP:|PANIC|signal \d+|Sanitizer|runtime error:/, 'nothing bad in the log') or diag $node->log_text;
 done_testing;

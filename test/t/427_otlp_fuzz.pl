@@ -1,6 +1,6 @@
 # OTLP that is broken in every way, against a running server: messages in protobuf and JSON over HTTP, messages over
 # gRPC, and the frames that carry them. It refuses them, goes on, and none of its processes
-# dies.
+# dies or grows.
 #
 # With MYTSDB_SOAK it runs for so many seconds.
 use strict;
@@ -16,17 +16,19 @@ use Cluster;
 use Fuzz qw(broken one_of);
 use Http;
 use Http2;
+use Memory;
 use Otlp;
 
 my $seed = $ENV{MYTSDB_SEED} // time ^ $$;
 my $seconds = $ENV{MYTSDB_SOAK} // 8;
+my ($repetitions, $repeated) = (5, 80); # how often are how many of each job's requests sent again
 my $start = 1767225600000;
 note "MYTSDB_SEED=$seed";
 
 chdir $ENV{MYTSDB_ROOT} or die $!;
 Cluster::prepare('assert');
 my ($node, $port, $grpc) = Http2::node('otlpfuzz', 'mytsdb.query_workers = 1', 'mytsdb.http_header_timeout = 3s',
-	'mytsdb.http_body_timeout = 3s', 'mytsdb.http_write_timeout = 3s', 'mytsdb.auth_failures = 100000', 'log_min_messages = fatal');
+	'mytsdb.http_body_timeout = 3s', 'mytsdb.http_write_timeout = 3s', 'mytsdb.auth_failures = 100000', 'log_min_messages = log');
 
 # ---- what is right ----
 
@@ -81,7 +83,7 @@ sub make_nonsense
 	if (ref $tree eq 'HASH')
 	{
 		delete $tree->{ one_of(sort keys %$tree) } if %$tree && rand 60 < 1;
-		foreach my $name (sort grep { ref $tree->{$_} || rand 12 < 1 } keys %$tree)
+		foreach my $name (grep { ref $tree->{$_} || rand 12 < 1 } sort keys %$tree)
 		{
 			my $value = $tree->{$name};
 			if (ref $value) { make_nonsense($value) }
@@ -174,15 +176,17 @@ sub over_frames
 
 # ---- runs ----
 
+# Sends broken requests, always the same of a job, for so many seconds or until there were so
+# many. Returns how many, what was answered as it must not, and how often which answer came.
 sub fuzz
 {
-	my ($job) = @_;
-	my $end = time + $seconds;
+	my ($job, %until) = @_;
+	my $end = time + ($until{seconds} // 1e9);
 	my ($http, $http2);
 	my (@wrong, %seen);
 	my $count = 0;
 	srand $seed + $job;
-	for (; time < $end && @wrong < 5; $count++)
+	for (; time < $end && $count < ($until{count} // 1e9) && @wrong < 5; $count++)
 	{
 		my $how = int rand 3;
 		if ($how == 0)
@@ -213,10 +217,21 @@ sub fuzz
 	return ($count, \@wrong, \%seen);
 }
 
-sub processes
+# Runs it in three processes at once.
+sub fuzz_all
 {
-	return $node->safe_sql(q{SELECT string_agg(pid || ' ' || backend_type, ', ' ORDER BY pid) FROM pg_stat_activity
-		WHERE backend_type IN ('mytsdb gate', 'mytsdb ingest', 'mytsdb query')});
+	my (@until) = @_;
+	my @jobs = map { my $job = $_; Http::start_job(sub { fuzz($job, @until) }) } 1 .. 3;
+	my ($count, @wrong, %seen) = (0);
+	for my $job (@jobs)
+	{
+		my ($n, $bad, $codes) = Http::finish_job($job);
+		$count += $n;
+		push @wrong, @$bad;
+		$seen{$_} += $codes->{$_} foreach keys %$codes;
+	}
+	note "$count requests: ", join ', ', map { "$_: $seen{$_}" } sort keys %seen;
+	return ($count, @wrong);
 }
 
 sub alive
@@ -226,22 +241,30 @@ sub alive
 
 is(alive(), '200 200 200', 'what is right is taken');
 is(Http2::told(Http2->connect($grpc)->export($requests[0])), '0', 'over gRPC, too');
-my $before = processes();
-my @jobs = map { my $job = $_; Http::start_job(sub { fuzz($job) }) } 1 .. 3;
-my ($count, @wrong, %seen) = (0);
-for my $job (@jobs)
-{
-	my ($n, $bad, $codes) = Http::finish_job($job);
-	$count += $n;
-	push @wrong, @$bad;
-	$seen{$_} += $codes->{$_} foreach keys %$codes;
-}
-note "$count requests: ", join ', ', map { "$_: $seen{$_}" } sort keys %seen;
+my %before = Memory::processes($node);
+my ($count, @wrong) = fuzz_all(seconds => $seconds);
 is(scalar @wrong, 0, 'what is broken is refused') or diag join "\n", map { substr $_, 0, 4000 } @wrong[ 0 .. min(4, $#wrong) ];
 cmp_ok($count, '>', 30, 'and it was much');
 is(alive(), '200 200 200', 'what is right is taken still');
 is(Http2::told(Http2->connect($grpc)->export($requests[0])), '0', 'over gRPC, too');
-is(processes(), $before, 'the same processes serve');
+is_deeply({ Memory::processes($node) }, \%before, 'the same processes serve');
+
 ok($node->stop('fast'), 'stop');
+$node->configure('mytsdb.ingest_workers = 1');
+$node->start;
+Http::wait_ready($port);
+%before = Memory::processes($node);
+my @measured;
+for (0 .. $repetitions)
+{
+	(undef, my @more) = fuzz_all(count => $repeated);
+	push @wrong, @more;
+	push @measured, Memory::measure($node);
+}
+shift @measured;
+is(scalar @wrong, 0, 'requests that are repeated are refused as well') or diag join "\n", map { substr $_, 0, 4000 } @wrong;
+is_deeply({ Memory::processes($node) }, \%before, 'the same processes have served all of them');
+Memory::does_not_grow(@measured);
+ok($node->stop('fast'), 'stop again');
 unlike($node->log_text, qr/TRAP:|PANIC|signal \d+|Sanitizer|runtime error:/, 'nothing bad in the log') or diag $node->log_text;
 done_testing;
