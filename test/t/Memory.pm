@@ -52,11 +52,11 @@ sub measure
 }
 
 # By how much something has grown from one measurement to the next, if it has every time, and
-# by more than a page here and there.
+# by more than some pages here and there.
 sub growth
 {
 	my ($name, @measured) = @_;
-	my $enough = $name =~ /contexts$/ ? 1 : 32;
+	my $enough = $name =~ /contexts$/ ? 1 : 64;
 	my @steps = map { $measured[$_]{$name} - $measured[ $_ - 1 ]{$name} } 1 .. $#measured;
 	return (all { $_ > $enough } @steps) ? join(', ', map { sprintf '%.1f', $_ } @steps) : undef;
 }
