@@ -158,6 +158,11 @@ extern bool request_admit(GateRequest *request);
 extern bool request_expect_body(GateRequest *request, uint64 length);
 /* Bytes of its body; it may be answered when this returns. */
 extern void request_add_body(GateRequest *request, TsString bytes);
+/*
+ * The same for the first bytes of the input, which are taken out of it with the memory that
+ * they lie in: worth it where they fill that.
+ */
+extern void request_move_body(GateRequest *request, struct evbuffer *input, Size size);
 extern void request_complete(GateRequest *request);
 extern void request_refuse_held(GateRequest *request);
 /* Its client is gone. */

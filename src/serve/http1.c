@@ -26,6 +26,8 @@
 #define DISCARD_LIMIT (256 * 1024)
 /* A body that comes slower on average is given up. */
 #define MIN_BODY_RATE 256 /* bytes per second */
+/* Pieces of bodies that are at least so long are not copied: they fill half their memory. */
+#define MOVED_PIECE (HTTP_INPUT_LIMIT / 2)
 /* A file is read in pieces of this. */
 #define FILE_PIECE 65536
 
@@ -299,8 +301,24 @@ take_end(HttpConnection *connection)
 	request_complete(one->request);
 }
 
+/* What fills a piece of the input is moved and not copied. */
 static void
-take_event(HttpConnection *connection, HttpEvent event)
+take_body(HttpConnection *connection, TsString piece)
+{
+	Http1 *one = http1_of(connection);
+	TsString body = one->parser.body;
+
+	one->body_came += body.len;
+	if (one->phase != PHASE_BODY)
+		return;
+	if (body.data == piece.data && body.len == piece.len && body.len >= MOVED_PIECE)
+		request_move_body(one->request, connection_input(connection), body.len);
+	else
+		request_add_body(one->request, body);
+}
+
+static void
+take_event(HttpConnection *connection, HttpEvent event, TsString piece)
 {
 	Http1 *one = http1_of(connection);
 
@@ -314,9 +332,7 @@ take_event(HttpConnection *connection, HttpEvent event)
 			take_head(connection);
 			break;
 		case PARSED_BODY:
-			one->body_came += one->parser.body.len;
-			if (one->phase == PHASE_BODY)
-				request_add_body(one->request, one->parser.body);
+			take_body(connection, piece);
 			break;
 		case PARSED_END:
 			take_end(connection);
@@ -345,11 +361,13 @@ http1_read(HttpConnection *connection)
 	while (wants_bytes(connection))
 	{
 		TsString piece = connection_next_piece(connection);
+		size_t before = evbuffer_get_length(input);
 		size_t taken;
 		HttpEvent event = http_parse(&one->parser, piece.data, piece.len, &taken);
 
-		take_event(connection, event);
-		evbuffer_drain(input, taken);
+		take_event(connection, event, piece);
+		/* but for what was moved */
+		evbuffer_drain(input, taken - (before - evbuffer_get_length(input)));
 		serve_count(STAT_BYTES_IN, (int64) taken);
 		if (event == PARSED_MORE && evbuffer_get_length(input) == 0)
 			break;

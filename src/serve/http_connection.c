@@ -33,6 +33,8 @@
 #define PULLED_TOGETHER 4096
 /* What libevent reads at once from a socket, at most. */
 #define LIBEVENT_PIECE 4096
+/* What we do: it fills a piece of libevent's memory, which has a head and a power of two. */
+#define INPUT_PIECE (HTTP_INPUT_LIMIT - 64)
 
 dlist_head http_connections = DLIST_STATIC_INIT(http_connections);
 int http_connection_count;
@@ -263,15 +265,14 @@ read_more(HttpConnection *connection)
 	struct evbuffer_iovec space;
 
 	if (connection->tls != NULL || connection->paused || have < LIBEVENT_PIECE ||
-		have >= HTTP_INPUT_LIMIT)
+		have >= INPUT_PIECE)
 		return;
 	/* libevent lets nobody else add to what it reads into */
 	evbuffer_unfreeze(input, 0);
-	if (evbuffer_reserve_space(input, (ev_ssize_t) (HTTP_INPUT_LIMIT - have), &space,
-							   1) == 1)
+	if (evbuffer_reserve_space(input, (ev_ssize_t) (INPUT_PIECE - have), &space, 1) == 1)
 	{
 		ssize_t n = recv(bufferevent_getfd(connection->events), space.iov_base,
-						 Min(space.iov_len, HTTP_INPUT_LIMIT - have), MSG_DONTWAIT);
+						 Min(space.iov_len, INPUT_PIECE - have), MSG_DONTWAIT);
 
 		space.iov_len = Max(n, 0);
 		(void) evbuffer_commit_space(input, &space, 1);

@@ -341,23 +341,42 @@ request_begin(GateRequest *request, const HttpHead *head)
 		request_expect_body(request, head->length);
 }
 
+/* Whether the body may have so many bytes more; false when it has been answered. */
+static bool
+may_grow(GateRequest *request, Size more)
+{
+	if (is_too_long(request->body_counted + more))
+		refuse_too_long(request);
+	else if (is_too_much(request, more))
+		refuse_too_much(request);
+	else
+		return true;
+	return false;
+}
+
+static void
+has_grown(GateRequest *request, bool grown, Size more)
+{
+	if (!grown)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	request->body_counted += more;
+	body_bytes += more;
+}
+
 void
 request_add_body(GateRequest *request, TsString bytes)
 {
-	if (is_too_long(request->body_counted + bytes.len))
-	{
-		refuse_too_long(request);
-		return;
-	}
-	if (is_too_much(request, bytes.len))
-	{
-		refuse_too_much(request);
-		return;
-	}
-	if (evbuffer_add(request->body, bytes.data, bytes.len) != 0)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	request->body_counted += bytes.len;
-	body_bytes += bytes.len;
+	if (may_grow(request, bytes.len))
+		has_grown(request, evbuffer_add(request->body, bytes.data, bytes.len) == 0,
+				  bytes.len);
+}
+
+void
+request_move_body(GateRequest *request, struct evbuffer *input, Size size)
+{
+	if (may_grow(request, size))
+		has_grown(request,
+				  evbuffer_remove_buffer(input, request->body, size) == (int) size, size);
 }
 
 /* ---- whole ---- */
