@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,6 +17,7 @@
 
 #include "libpq/pqcomm.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -40,6 +42,8 @@ struct GateWorker
 	struct event *readable;
 	struct event *writeable;
 	struct evbuffer *output;
+	char *file; /* that long requests are in, mapped; or NULL */
+	uint64 file_size;
 	GateRequest *requests[LINK_MAX_COUNT];
 	int nrequests;
 	int nanswered; /* of them, the first ones */
@@ -69,8 +73,19 @@ gauge_of(ServeKind kind)
 /* ---- the end of a link ---- */
 
 static void
+drop_file(GateWorker *worker)
+{
+	if (worker->file != NULL)
+		(void) munmap(worker->file, worker->file_size);
+	worker->file = NULL;
+	worker->file_size = 0;
+}
+
+static void
 set_idle(GateWorker *worker)
 {
+	if (worker->file_size > LINK_KEPT_FILE)
+		drop_file(worker);
 	worker->nrequests = 0;
 	worker->nanswered = 0;
 	serve_count(STAT_WORKERS_BUSY, -1);
@@ -114,6 +129,7 @@ lose(GateWorker *worker)
 	event_free(worker->readable);
 	event_free(worker->writeable);
 	evbuffer_free(worker->output);
+	drop_file(worker);
 	close(worker->fd);
 	ReleaseExternalFD();
 	while (worker->nfiles > 0)
@@ -273,33 +289,14 @@ take_frames(GateWorker *worker)
 static ssize_t
 receive_some(GateWorker *worker)
 {
-	union
-	{
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec part = {worker->input + worker->filled,
-						 sizeof(worker->input) - worker->filled};
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
-	};
-	ssize_t n = recvmsg(worker->fd, &message, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *item = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	int fd;
+	ssize_t n = link_get(worker->fd, worker->input + worker->filled,
+						 sizeof(worker->input) - worker->filled, &fd);
 
-	if (item != NULL && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS &&
-		item->cmsg_len == CMSG_LEN(sizeof(int)))
-	{
-		int fd;
-
-		memcpy(&fd, CMSG_DATA(item), sizeof(fd));
-		if (worker->nfiles < MAX_FILES)
-			worker->files[worker->nfiles++] = fd;
-		else
-			close(fd);
-	}
+	if (fd >= 0 && worker->nfiles < MAX_FILES)
+		worker->files[worker->nfiles++] = fd;
+	else if (fd >= 0)
+		close(fd);
 	if (n > 0)
 		worker->filled += (size_t) n;
 	return n;
@@ -432,11 +429,90 @@ add_request(struct evbuffer *output, const GateRequest *request)
 	return evbuffer_add(output, zeroes, LINK_ALIGN(size) - size) == 0;
 }
 
+static bool
+add_requests(struct evbuffer *output, GateRequest *const *requests, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (!add_request(output, requests[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Makes a file in memory in the place of the one before, with all of its memory: who maps it
+ * will not find that there is none. Returns its descriptor, or -1.
+ */
+static int
+make_file(GateWorker *worker, uint64 size)
+{
+	int fd = memfd_create("mytsdb requests", MFD_CLOEXEC);
+	void *data = MAP_FAILED;
+
+	drop_file(worker);
+	/* others as long as this one will come */
+	if (size < LINK_KEPT_FILE)
+		size = pg_nextpower2_64(size);
+	if (fd >= 0 && posix_fallocate(fd, 0, (off_t) size) == 0)
+		data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (data == MAP_FAILED)
+	{
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	worker->file = data;
+	worker->file_size = size;
+	return fd;
+}
+
+/* Sends the requests in a file; *sent is false when there is no memory for that. */
+static bool
+send_in_file(GateWorker *worker, LinkFrame frame, GateRequest *const *requests,
+			 bool *sent)
+{
+	struct evbuffer *output = worker->output;
+	struct iovec part = {&frame, sizeof(frame)};
+	bool old = frame.size <= worker->file_size;
+	int fd = old ? -1 : make_file(worker, frame.size);
+	ssize_t n;
+
+	frame.in_file = true;
+	*sent = (old || fd >= 0) && add_requests(output, requests, (int) frame.count) &&
+			evbuffer_remove(output, worker->file, frame.size) == (int) frame.size;
+	if (*sent)
+		/* the worker has read all that was sent before, so this fits */
+		n = link_put(worker->fd, &part, 1, fd);
+	else
+	{
+		drop_file(worker);
+		evbuffer_drain(output, evbuffer_get_length(output));
+	}
+	if (fd >= 0)
+		close(fd);
+	return !*sent || n == sizeof(frame);
+}
+
+/* False when not all is there, or has gone, that must. */
+static bool
+send_requests(GateWorker *worker, LinkFrame frame, GateRequest *const *requests)
+{
+	bool sent = false;
+
+	Assert(evbuffer_get_length(worker->output) == 0);
+	if (frame.size > LINK_MAX_SIZE)
+		return false;
+	if (frame.size > LINK_INLINE_SIZE && !send_in_file(worker, frame, requests, &sent))
+		return false;
+	return sent || (evbuffer_add(worker->output, &frame, sizeof(frame)) == 0 &&
+					add_requests(worker->output, requests, (int) frame.count));
+}
+
 bool
 workers_give(GateWorker *worker, GateRequest *const *requests, int count)
 {
 	LinkFrame frame = {.magic = LINK_MAGIC_REQUEST, .count = (uint32) count};
-	bool ok = true;
 
 	Assert(worker->number > 0 && !is_busy(worker) && !worker->broken);
 	Assert(count > 0 && count <= LINK_MAX_COUNT);
@@ -446,11 +522,7 @@ workers_give(GateWorker *worker, GateRequest *const *requests, int count)
 
 		frame.size += request_size(&head);
 	}
-	ok = frame.size <= LINK_MAX_SIZE &&
-		 evbuffer_add(worker->output, &frame, sizeof(frame)) == 0;
-	for (int i = 0; ok && i < count; i++)
-		ok = add_request(worker->output, requests[i]);
-	if (!ok)
+	if (!send_requests(worker, frame, requests))
 	{
 		worker->broken = true;
 		event_active(worker->readable, EV_READ, 1);

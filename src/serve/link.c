@@ -1,11 +1,13 @@
 /*
  * link.c
- *	  The worker's end of the link to the gate.
+ *	  The worker's end of the link to the gate, and how descriptors go by it either way.
  */
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,11 +23,22 @@
 static int gate = -1;          /* the socket */
 static WaitEventSet *wait_set; /* latch, postmaster, socket */
 static int socket_event;       /* in it */
+static char *file; /* that the gate puts long requests into, mapped; or NULL */
+static Size file_size;
 
 bool
 link_connected(void)
 {
 	return gate >= 0;
+}
+
+static void
+unmap_file(void)
+{
+	if (file != NULL)
+		(void) munmap(file, file_size);
+	file = NULL;
+	file_size = 0;
 }
 
 void
@@ -97,6 +110,53 @@ wait_for(uint32 events, long timeout)
 	return n > 0 && (event.events & events);
 }
 
+/* ---- bytes and descriptors ---- */
+
+typedef union Control
+{
+	struct cmsghdr head;
+	char space[CMSG_SPACE(sizeof(int))];
+} Control;
+
+ssize_t
+link_put(int socket, struct iovec *parts, int nparts, int fd)
+{
+	Control control = {0};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t) nparts};
+
+	if (fd >= 0)
+	{
+		message.msg_control = control.space;
+		message.msg_controllen = sizeof(control.space);
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	}
+	return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+ssize_t
+link_get(int socket, void *data, Size size, int *fd)
+{
+	Control control;
+	struct iovec part = {data, size};
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space),
+	};
+	ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *item = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	*fd = -1;
+	if (item != NULL && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS &&
+		item->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(item), sizeof(*fd));
+	return n;
+}
+
 /* ---- requests ---- */
 
 /* Reads so many bytes, however long they take. False: the link is lost. */
@@ -165,20 +225,61 @@ read_request(const char **next, const char *end, ServeRequest *request)
 	return *next <= end;
 }
 
+/* Maps a file that came in the place of the one before, and closes it. */
+static void
+map_file(int fd)
+{
+	struct stat status;
+
+	unmap_file();
+	if (fstat(fd, &status) == 0 && status.st_size > 0)
+	{
+		file = mmap(NULL, (size_t) status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (file == MAP_FAILED)
+			file = NULL;
+		else
+			file_size = (Size) status.st_size;
+	}
+	close(fd);
+}
+
+/* What the requests of a frame are in; NULL: the link is lost. */
+static const char *
+receive_data(const LinkFrame *frame)
+{
+	char *data;
+
+	if (frame->in_file)
+		return frame->size <= file_size ? file : NULL;
+	data = MemoryContextAllocHuge(CurrentMemoryContext, frame->size);
+	return receive(data, frame->size) ? data : NULL;
+}
+
+static bool
+receive_frame(LinkFrame *frame)
+{
+	ssize_t n;
+	int fd;
+
+	do
+		n = link_get(gate, frame, sizeof(*frame), &fd);
+	while (n < 0 && errno == EINTR);
+	if (fd >= 0)
+		map_file(fd);
+	return n > 0 && receive((char *) frame + n, sizeof(*frame) - (Size) n) &&
+		   frame->magic == LINK_MAGIC_REQUEST && frame->count > 0 &&
+		   frame->count <= LINK_MAX_COUNT && frame->size > 0 &&
+		   frame->size <= LINK_MAX_SIZE;
+}
+
 static bool
 receive_requests(ServeRequest *requests, int *count)
 {
 	LinkFrame frame;
-	char *data;
+	const char *data = receive_frame(&frame) ? receive_data(&frame) : NULL;
 	const char *next;
 
-	if (!receive(&frame, sizeof(frame)))
-		return false;
-	if (frame.magic != LINK_MAGIC_REQUEST || frame.count == 0 ||
-		frame.count > LINK_MAX_COUNT || frame.size > LINK_MAX_SIZE)
-		return false;
-	data = MemoryContextAllocHuge(CurrentMemoryContext, frame.size + 1);
-	if (!receive(data, frame.size))
+	if (data == NULL)
 		return false;
 	next = data;
 	for (uint32 i = 0; i < frame.count; i++)
@@ -195,6 +296,8 @@ link_receive(ServeRequest *requests, long timeout, const volatile sig_atomic_t *
 {
 	int count = 0;
 
+	if (file_size > LINK_KEPT_FILE)
+		unmap_file();
 	if (*stop || !wait_for(WL_SOCKET_READABLE, timeout) || *stop)
 		return 0;
 	if (receive_requests(requests, &count))
@@ -204,34 +307,6 @@ link_receive(ServeRequest *requests, long timeout, const volatile sig_atomic_t *
 }
 
 /* ---- replies ---- */
-
-/* Sends what it can of these bytes, with a file's descriptor unless that is -1. */
-static ssize_t
-send_some(struct iovec *parts, int nparts, File file)
-{
-	union
-	{
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t) nparts};
-
-	if (file >= 0)
-	{
-		int fd;
-
-		/* opens it again, if the server has closed it for want of descriptors */
-		(void) FileSize(file);
-		fd = FileGetRawDesc(file);
-		message.msg_control = control.space;
-		message.msg_controllen = sizeof(control.space);
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	}
-	return sendmsg(gate, &message, MSG_NOSIGNAL);
-}
 
 /* Leaves out of *parts what was sent; returns whether there is more. */
 static bool
@@ -250,12 +325,20 @@ skip_sent(struct iovec **parts, int *nparts, Size sent)
 	return true;
 }
 
+static int
+descriptor_of(File file)
+{
+	/* opens it again, if the server has closed it for want of descriptors */
+	(void) FileSize(file);
+	return FileGetRawDesc(file);
+}
+
 static bool
 send_all(struct iovec *parts, int nparts, File file)
 {
 	while (link_connected())
 	{
-		ssize_t n = send_some(parts, nparts, file);
+		ssize_t n = link_put(gate, parts, nparts, file >= 0 ? descriptor_of(file) : -1);
 
 		if (n > 0)
 		{

@@ -8,6 +8,12 @@
  * answered all. A reply's body is in its frame, or is a file, whose descriptor comes with
  * the frame's first byte.
  *
+ * Long requests are in a file in memory that both ends have mapped: a socket would hold only
+ * a part of them at a time, and copy all of it twice. The gate makes one for a worker, whose
+ * descriptor comes with the first frame that it is used for, and writes to it anew when the
+ * worker has answered all that was in it, and so does not look at it any more. Either end
+ * may go: the other one keeps what it has mapped. Large ones serve once.
+ *
  * Both ends are the same binary on the same machine, so frames are plain structs. All
  * lengths are checked nevertheless: what does not fit ends the link.
  */
@@ -15,6 +21,8 @@
 #define SERVE_LINK_H
 
 #include "postgres.h"
+
+#include <sys/uio.h>
 
 #include "pgstat.h"
 
@@ -35,13 +43,20 @@ typedef struct LinkHello
 	int32 pid;
 } LinkHello;
 
-/* Requests: so many LinkRequest follow, each with its texts. */
+/* Requests: so many LinkRequest, each with its texts; they follow, or the file has them. */
 typedef struct LinkFrame
 {
 	uint32 magic;
 	uint32 count;
-	uint64 size; /* of all that follows */
+	uint64 size;     /* of all of them */
+	uint32 in_file;  /* the last one that came, or that comes with this frame */
+	uint32 reserved; /* 0 */
 } LinkFrame;
+
+/* Requests that are longer than this together are in a file. */
+#define LINK_INLINE_SIZE (64 * 1024)
+/* A larger file is used once; others are kept for the next requests. */
+#define LINK_KEPT_FILE (4 * 1024 * 1024)
 
 /* A request, and behind it its texts in this order, and zeroes up to LINK_ALIGN(). */
 typedef struct LinkRequest
@@ -94,6 +109,13 @@ link_reply_tail(const LinkReply *head)
 	return (uint64) head->content_type + head->content_encoding + head->headers +
 		   head->body;
 }
+
+/* ---- both ends (link.c) ---- */
+
+/* Sends what it can of these bytes, with a descriptor unless that is -1. */
+extern ssize_t link_put(int socket, struct iovec *parts, int nparts, int fd);
+/* Receives what is there, and a descriptor that came with it; else that is -1. */
+extern ssize_t link_get(int socket, void *data, Size size, int *fd);
 
 /* ---- the worker's end (link.c) ---- */
 
