@@ -701,11 +701,16 @@ grpc_tick(Http2 *http2, int64 now)
 	}
 }
 
+/* What has not come in whole would be refused when it has. */
 static void
 stop_work(GrpcCall *call)
 {
+	static const char text[] = "the server is shutting down";
+
 	if (call->watching)
-		grpc_end(call, GRPC_UNAVAILABLE, "the server is shutting down");
+		grpc_end(call, GRPC_UNAVAILABLE, text);
+	else if (is_reading(call) && !call->request->dispatched)
+		gate_refuse(call->request, 503, text, 0);
 }
 
 void

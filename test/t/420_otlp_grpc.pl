@@ -384,6 +384,15 @@ subtest 'health' => sub {
 	ok($client->run(sub { @{ Http2::messages($client->{streams}{$unknown}) } }), 'also of what there is not');
 	is(Http2::messages($client->{streams}{$unknown})->[0], SERVICE_UNKNOWN, 'that it is not known');
 	ok($client->ping && !$client->{streams}{$watch}{ended} && !$client->{streams}{$unknown}{ended}, 'and stays');
+	my $told = sub { my ($count) = @_; $client->run(sub { @{ Http2::messages($client->{streams}{$watch}) } >= $count }) };
+	my $version = $node->safe_sql(q{SELECT extversion FROM pg_extension WHERE extname = 'mytsdb'});
+	my $set_version = sub { $node->safe_sql("SET allow_system_table_mods = on; UPDATE pg_extension SET extversion = '$_[0]' WHERE extname = 'mytsdb'") };
+	$set_version->('0.0');
+	ok($told->(2), 'when that changes it is told again');
+	$set_version->($version);
+	ok($told->(3), 'and again');
+	is_deeply(Http2::messages($client->{streams}{$watch}), [ SERVING, NOT_SERVING, SERVING ], 'what is so');
+	is(@{ Http2::messages($client->{streams}{$unknown}) }, 1, 'who asked for what is not known is not');
 	$client->send_frame(Http2::RST_STREAM, 0, $watch, pack 'N', 8);
 	is($check->('')->{messages}[0], SERVING, 'until it goes');
 };
@@ -461,6 +470,8 @@ subtest 'the end' => sub {
 	$client->run(sub { $client->{streams}{$watch}{content} ne '' });
 	my $idle = client();
 	$idle->ping;
+	my $half = $client->start($Http2::export);
+	$client->send_frame(Http2::DATA, 0, $half, "\0\0\0");
 	my $session = hold();
 	my $call = $client->start_call($Http2::export, Otlp::protobuf(gauge('last', 1)));
 	held_up();
@@ -468,6 +479,8 @@ subtest 'the end' => sub {
 	ok($client->run(sub { $client->{goaway} }), 'GOAWAY when the server stops');
 	is($client->{goaway}{code}, 'NO_ERROR', 'which is no fault');
 	cmp_ok($client->{goaway}{last}, '>=', $call, 'what has begun goes on');
+	is($client->finish_call($half)->{code}, UNAVAILABLE, 'what has come in half is not waited for');
+	is($client->finish_call($watch)->{code}, UNAVAILABLE, 'nor is who watches');
 	my $answer = $client->finish_call($call);
 	is(Http2::told($answer), OK, 'and ends well');
 	is($idle->ending, 'NO_ERROR', 'idle connections are told, too');
