@@ -195,8 +195,9 @@ put_metadata(Parse *parse)
 	if (strcmp(metadata.type, "unknown") == 0 && metadata.help.len == 0 &&
 		metadata.unit.len == 0)
 		return;
-	metadata.unit = copy_text(metadata.unit);
-	metadata.help = copy_text(metadata.help);
+	/* The help text is the message's, or a constant. */
+	if (metadata.unit.len > 0)
+		metadata.unit = copy_text(metadata.unit);
 	write_metadata_add(request->metadata, copy_text(metadata.metric), &metadata);
 }
 

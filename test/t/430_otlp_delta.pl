@@ -223,6 +223,14 @@ is(newest('{__name__="a",k="x"}'), '1014 0 5', 'too');
 
 # ---- many at once ----
 
+# Into a tenant's table, which does not take all values.
+my @tenant = ('X-Scope-OrgID' => 'many');
+$node->safe_sql(<<~'SQL');
+	SELECT mytsdb.create_tenant('many');
+	GRANT USAGE ON SCHEMA tenant_many TO metrics; GRANT INSERT ON ALL TABLES IN SCHEMA tenant_many TO metrics;
+	ALTER TABLE tenant_many.metrics ADD CHECK (value <> -666);
+	SQL
+
 # Transactions of one session; returns the sums of what it committed.
 sub writer
 {
@@ -238,7 +246,7 @@ sub writer
 			my %values = map { $_ => 1 + int rand 100 } grep { rand() < 0.5 } 'a' .. 'e';
 			my $fate = int rand 3;
 			$session->query('SAVEPOINT s') if $fate > 0;
-			my $said = $session->query(statement(deltas('r', 1 + int rand 5, %values)));
+			my $said = $session->query(statement(deltas('r', 1 + int rand 5, %values), 'tenant_many.metrics'));
 			die $said if $said ne '0';
 			$session->query($fate == 1 ? 'RELEASE s' : 'ROLLBACK TO s') if $fate > 0;
 			next if $fate == 2;
@@ -253,7 +261,8 @@ sub writer
 	return %sums;
 }
 
-# Sends over HTTP; some requests are damaged behind their points.
+# Sends over HTTP; some requests are damaged behind their points, and some have a value that
+# the table refuses when they are applied, with those that wait with them.
 sub sender
 {
 	my ($count) = @_;
@@ -261,10 +270,13 @@ sub sender
 	for (1 .. $count)
 	{
 		my %values = map { $_ => 1 + int rand 100 } grep { rand() < 0.5 } 'a' .. 'e';
-		my $bad = rand() < 0.2;
-		my $request = Otlp::protobuf(deltas('r', 1 + int rand 5, %values));
-		$request .= "\x0a\xff" if $bad;
-		my $answer = Otlp::post($port, $request);
+		my $bad = int rand 10;
+		$bad = 0 if $bad > 2;
+		my $request = deltas('r', 1 + int rand 5, %values);
+		$request = Otlp::joined($request, request(Otlp::gauge('refused', { time => $start, value => -666 }))) if $bad == 1;
+		$request = Otlp::protobuf($request);
+		$request .= "\x0a\xff" if $bad == 2;
+		my $answer = Otlp::post($port, $request, headers => \@tenant);
 		redo if $answer->{status} == 503;
 		die Otlp::told($answer) if $answer->{status} != ($bad ? 400 : 200);
 		next if $bad;
@@ -281,15 +293,15 @@ sub sender
 		my %own = Http::finish_job($job);
 		$sums{$_} += $own{$_} foreach keys %own;
 	}
-	$node->safe_sql(statement(deltas('r', 6, map { $_ => 0 } 'a' .. 'e')));
-	is(join(' ', map { (split / /, newest(qq({__name__="r",k="$_"})))[0] } 'a' .. 'e'), join(' ', map { $sums{$_} } 'a' .. 'e'),
+	$node->safe_sql(statement(deltas('r', 6, map { $_ => 0 } 'a' .. 'e'), 'tenant_many.metrics'));
+	is(join(' ', map { (split / /, newest(qq({__name__="r",k="$_"}), 'tenant_many.metrics'))[0] } 'a' .. 'e'), join(' ', map { $sums{$_} } 'a' .. 'e'),
 		'sums of what many have written at once');
 }
 
 # Sums do not go back with time.
 is($node->safe_sql(<<~'SQL'), '0', 'sums of what only grows only grow');
 	SELECT count(*) FROM (SELECT value - lag(value) OVER (PARTITION BY labels ORDER BY time) AS d
-		FROM mytsdb.metrics WHERE labels ~ '{__name__="r"}') AS s WHERE d < 0
+		FROM tenant_many.metrics WHERE labels ~ '{__name__="r"}') AS s WHERE d < 0
 	SQL
 
 cmp_ok(figure('mytsdb_otlp_delta_series'), '>', 10, 'series are counted');
