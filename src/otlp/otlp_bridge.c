@@ -222,12 +222,15 @@ find_labels_print(TsOtlpBridge *bridge, TsFingerprint *print, TsError *err)
 	const TsOtlpOptions *options = bridge->options;
 	void *ctx = options->accumulate_ctx;
 	TsOtlpLabels labels;
+	size_t size;
 	TsErrorCode code;
 
 	if (options->find_labels_print != NULL &&
 		options->find_labels_print(ctx, bridge->point_print, print))
 		return TS_OK;
 	code = otlp_point_labels(bridge, &labels, err);
+	if (code == TS_OK)
+		code = labels_normalize(labels.pairs, &labels.n, &size, err);
 	if (code != TS_OK)
 		return code;
 	*print = otlp_print_labels(bridge, &labels);

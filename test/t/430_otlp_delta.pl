@@ -87,6 +87,12 @@ is($node->safe_sql(statement(deltas('a', 3, x => 100), 'other')), '0', 'another 
 is(newest('{__name__="a",k="x"}', 'other'), '100 2 3', 'has its own sums');
 like($node->safe_sql(statement(deltas('a', 100000, x => 1))), qr/^1 .*ahead of the server/, 'a point of the day after tomorrow');
 is(newest('{__name__="a",k="x"}'), '13 0 2', 'is not there');
+{
+	my $series = figure('mytsdb_otlp_delta_series');
+	like($node->safe_sql(statement(deltas('a', 2, "x\0" => 1, y => 2))), qr/^1 /, 'a point that cannot have a series');
+	is(figure('mytsdb_otlp_delta_series'), $series, 'is not part of a sum');
+	is(newest('{__name__="a",k="y"}'), '3 0 2', 'as the one beside it is');
+}
 
 is(Otlp::told(Otlp::post($port, deltas('a', 4, x => 1000))), '200', 'over HTTP');
 is(newest('{__name__="a",k="x"}'), '1013 0 4', 'a worker adds to the same sum');
