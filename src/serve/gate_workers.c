@@ -476,7 +476,7 @@ send_in_file(GateWorker *worker, LinkFrame frame, GateRequest *const *requests,
 	struct iovec part = {&frame, sizeof(frame)};
 	bool old = frame.size <= worker->file_size;
 	int fd = old ? -1 : make_file(worker, frame.size);
-	ssize_t n;
+	ssize_t n = 0;
 
 	frame.in_file = true;
 	*sent = (old || fd >= 0) && add_requests(output, requests, (int) frame.count) &&
