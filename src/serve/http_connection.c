@@ -35,6 +35,8 @@
 #define LIBEVENT_PIECE 4096
 /* What we do: it fills a piece of libevent's memory, which has a head and a power of two. */
 #define INPUT_PIECE (HTTP_INPUT_LIMIT - 64)
+/* How many of these follow each other before others have their turn. */
+#define PIECES_AT_ONCE 4
 
 dlist_head http_connections = DLIST_STATIC_INIT(http_connections);
 int http_connection_count;
@@ -254,19 +256,19 @@ pass_over_input(HttpConnection *connection)
 }
 
 /*
- * Reads what else has come, up to the limit, where libevent has read as much as it does at
- * once: a body would take a turn of the loop for each 4 kB. Libevent finds ends and errors.
+ * Reads what else has come, up to the limit: by libevent alone a body would take a turn of
+ * the loop for each 4 kB. Libevent finds ends and errors. Returns whether there may be more.
  */
-static void
+static bool
 read_more(HttpConnection *connection)
 {
 	struct evbuffer *input = connection_input(connection);
 	size_t have = evbuffer_get_length(input);
 	struct evbuffer_iovec space;
+	bool more = false;
 
-	if (connection->tls != NULL || connection->paused || have < LIBEVENT_PIECE ||
-		have >= INPUT_PIECE)
-		return;
+	if (connection->tls != NULL || connection->paused || have >= INPUT_PIECE)
+		return false;
 	/* libevent lets nobody else add to what it reads into */
 	evbuffer_unfreeze(input, 0);
 	if (evbuffer_reserve_space(input, (ev_ssize_t) (INPUT_PIECE - have), &space, 1) == 1)
@@ -274,21 +276,30 @@ read_more(HttpConnection *connection)
 		ssize_t n = recv(bufferevent_getfd(connection->events), space.iov_base,
 						 Min(space.iov_len, INPUT_PIECE - have), MSG_DONTWAIT);
 
+		more = n == (ssize_t) (INPUT_PIECE - have);
 		space.iov_len = Max(n, 0);
 		(void) evbuffer_commit_space(input, &space, 1);
 	}
 	evbuffer_freeze(input, 0);
+	return more;
 }
 
 static void
 read_work(HttpConnection *connection)
 {
+	/* libevent has read as much as it does at once */
+	bool more = evbuffer_get_length(connection_input(connection)) >= LIBEVENT_PIECE;
+
 	connection->progress = http_now();
-	read_more(connection);
-	if (connection->finishing)
-		pass_over_input(connection);
-	else
-		connection->protocol->read(connection);
+	for (int i = 0; i == 0 || (more && i < PIECES_AT_ONCE && !connection->ended); i++)
+	{
+		if (more)
+			more = read_more(connection);
+		if (connection->finishing)
+			pass_over_input(connection);
+		else
+			connection->protocol->read(connection);
+	}
 }
 
 static void
