@@ -576,6 +576,46 @@ test_exponential_random(void)
 	unit_group_end();
 }
 
+/* What can be written becomes what can be, whatever it is. */
+static void
+test_valid_random(void)
+{
+	unit_group_begin();
+	for (int round = 0; round < 2000; round++)
+	{
+		fresh();
+		for (int i = 0; i < 8; i++)
+		{
+			double counts[20];
+			uint32_t n = (uint32_t) random() % 20;
+			int bits = (int) (random() % 24);
+			TsOtlpPoint point;
+
+			for (uint32_t k = 0; k < n; k++)
+				counts[k] = random() % 3 == 0 ? ldexp((double) (random() % 4), bits) : 0;
+			point = exponents((int) (random() % 24) - 4,
+							  (int32_t) (random() % 3000) - 1500, counts, n);
+			if (random() % 2)
+			{
+				point.negative = point.positive;
+				point.positive.ncounts = 0;
+			}
+			if (random() % 3 == 0)
+				point.zero_threshold = ldexp(1, (int) (random() % 2099) - 1074) * 1.75;
+			if (!isfinite(point.zero_threshold))
+				point.zero_threshold = DBL_MAX;
+			point.has_sum = random() % 2;
+			if (point.has_sum && random() % 4 == 0)
+			{
+				point.sum = NAN;
+				point.count += (double) (random() % 3);
+			}
+			(void) add_valid(point);
+		}
+	}
+	unit_group_end();
+}
+
 int
 main(void)
 {
@@ -591,5 +631,6 @@ main(void)
 	test_large_counts();
 	test_no_such_buckets();
 	test_exponential_random();
+	test_valid_random();
 	return unit_finish();
 }
