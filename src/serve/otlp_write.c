@@ -120,6 +120,7 @@ put_info(Parse *parse)
 
 	if (accept_series(parse, &parse->collector.request->refused.others))
 		(void) write_put_sample(&parse->collector, item->time, 0, item->value);
+	begin_point(parse); /* what is refused next begins behind it */
 }
 
 static void

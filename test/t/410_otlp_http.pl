@@ -133,6 +133,13 @@ $answer = Otlp::post($port, Otlp::request(metrics => [ Otlp::sum('late', { time 
 is("$answer->{status} $answer->{rejected}", '200 0', 'an exemplar that is refused costs no point');
 isnt($answer->{message}, '', 'but is told');
 
+$answer = Otlp::post($port, Otlp::joined(
+	Otlp::request(resource => { 'service.name' => 'before', pid => 1 }, metrics => [ Otlp::gauge('of_before', { time => $now, value => 1 }) ]),
+	gauge('no_label', 1, a => "\0")));
+is("$answer->{status} $answer->{rejected}", '200 1', 'a point whose label is refused');
+is($node->safe_sql(q(SELECT string_agg(labels ->> '__name__', ' ' ORDER BY 1) FROM mytsdb.metrics WHERE labels ~ '{job="before"}')),
+	'of_before target_info', 'costs nothing of the resource before it');
+
 my $deep = 100_000;
 my $point = '{"timeUnixNano":"1","asInt":"1","attributes":[{"key":"a","value":' . Otlp::deep_json($deep) . '}]}';
 my $deep_json = "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"deep\",\"gauge\":{\"dataPoints\":[$point]}}]}]}]}";
