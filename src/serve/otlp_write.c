@@ -318,6 +318,7 @@ otlp_decode(TsOtlpFormat format, TsWriteEncoding encoding, TsString body,
 	TsAllocator allocator = ts_context_allocator(CurrentMemoryContext);
 	const void *plain;
 	size_t plain_size;
+	TsError why;
 	TsErrorCode code = ts_write_decompress(encoding, body.data, body.len,
 										   write_max_size(), &allocator, &plain,
 										   &plain_size, err);
@@ -329,7 +330,12 @@ otlp_decode(TsOtlpFormat format, TsWriteEncoding encoding, TsString body,
 		return code;
 	}
 	code = ts_otlp_from_json(plain, plain_size, write_max_size(), &allocator, data, size,
-							 err);
+							 &why);
+	if (code == TS_ERR_SYNTAX)
+		ts_error_set(err, code, why.offset, "at line %d, column %d: %s", why.line,
+					 why.column, why.message);
+	else if (code != TS_OK)
+		*err = why;
 	if (plain != body.data)
 		pfree((void *) plain);
 	return code;

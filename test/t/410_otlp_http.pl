@@ -167,6 +167,8 @@ for my $case (
 	is($answer->{headers}{'content-type'}, 'application/json', 'of an unknown type: JSON') if $options{content_type};
 }
 is(values_of('x'), '', 'nothing of it is written');
+is(Otlp::post($port, "{\"resourceMetrics\":\n [}", json => 1)->{message}, 'at line 2, column 3: an object is expected, not "}"',
+	'where in JSON it is wrong');
 is(Otlp::told(Otlp::post($port, gauge('alive', 1))), '200', 'the server is alive');
 is(Http::get($port, '/v1/metrics')->{status}, 405, 'GET is not taken');
 
