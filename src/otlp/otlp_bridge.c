@@ -262,6 +262,8 @@ prepare_point(TsOtlpBridge *bridge, TsError *err)
 	TsOtlpPoint *point = &bridge->reader.point;
 	TsErrorCode code = TS_OK;
 
+	if (point->time == 0)
+		return ts_error_set(err, TS_ERR_INVALID, -1, "data point has no time");
 	if (bridge->accumulates && !point->no_recorded_value)
 		code = accumulate(bridge, err);
 	if (code != TS_OK || !otlp_is_native(bridge))
@@ -304,13 +306,10 @@ next_point(TsOtlpBridge *bridge, TsOtlpKind *kind, TsOtlpItem *item, TsError *er
 	bridge->step = 0;
 	bridge->cumulated = 0;
 	bridge->info.accepted++;
-	if (point->time != 0)
-	{
-		if (point->time < bridge->info.first)
-			bridge->info.first = point->time;
-		if (point->time > bridge->info.last)
-			bridge->info.last = point->time;
-	}
+	if (point->time < bridge->info.first)
+		bridge->info.first = point->time;
+	if (point->time > bridge->info.last)
+		bridge->info.last = point->time;
 	return TS_OK;
 }
 

@@ -6,6 +6,7 @@
  * further apart than a query looks back. As a point may claim any time there is, samples in
  * between are bounded for a message.
  */
+#include <assert.h>
 #include <math.h>
 
 #include "otlp_bridge.h"
@@ -165,8 +166,7 @@ otlp_begin_info(TsOtlpBridge *bridge, TsOtlpKind *kind, TsOtlpItem *item, TsErro
 	if (code != TS_OK || !has)
 		return code;
 	bridge->stage = AT_INFO;
-	if (info->first > info->last) /* no point has a time */
-		info->first = info->last;
+	assert(info->first <= info->last);
 	info->next = info->first;
 	info->done = false;
 	if (info->has_metadata)

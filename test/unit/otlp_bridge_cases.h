@@ -39,8 +39,9 @@ static const Case number_cases[] = {
 	{"times are whole milliseconds", "",
 	 "gauge g\npoint timens=1999999 int=1\npoint timens=999999 int=2\n",
 	 "g 1 @1\ng 2 @0\n"},
-	{"a point without a time is at the beginning of 1970", "", "gauge g\npoint int=1\n",
-	 "g 1 @0\n"},
+	{"a point without a time is refused, and no other", "",
+	 "gauge g\npoint int=1\npoint time=2 int=2\n",
+	 "! 1 metric \"g\": data point has no time\ng 2 @2\n"},
 	{"times go on for as long as they can", "",
 	 "gauge g\npoint timens=18446744073709551615 int=1\n", "g 1 @18446744073709\n"},
 	{"a gauge's value was not recorded", "", "gauge g\npoint time=1 flags=1\n",
@@ -431,13 +432,6 @@ static const Case resource_cases[] = {
 	 "point time=900000\n",
 	 "g{job=\"shop\"} 1 @1000\n! 1 metric \"g\": data point has no value\n"
 	 "target_info{job=\"shop\",x=\"y\"} 1 @1000\n"},
-	{"nor do those without a time", "",
-	 "resource @service.name=shop @x=y\ngauge g\npoint int=1\npoint time=900000 int=2\n",
-	 "g{job=\"shop\"} 1 @0\ng{job=\"shop\"} 2 @900000\n"
-	 "target_info{job=\"shop\",x=\"y\"} 1 @900000\n"},
-	{"if there are others", "",
-	 "resource @service.name=shop @x=y\ngauge g\npoint int=1\n",
-	 "g{job=\"shop\"} 1 @0\ntarget_info{job=\"shop\",x=\"y\"} 1 @0\n"},
 	{"times within a millisecond are one", "",
 	 "resource @service.name=shop @x=y\ngauge g\npoint timens=1000001 int=1\n"
 	 "point timens=1000002 int=2\n",
