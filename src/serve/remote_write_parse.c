@@ -307,7 +307,7 @@ define_settings(void)
 {
 	DefineCustomIntVariable(
 		"mytsdb.remote_write_max_size",
-		"Sets the largest size of a remote write request when decompressed.",
+		"Sets the largest size of a remote write or OTLP request when decompressed.",
 		"Larger requests are refused before memory is taken for them.", &max_size_kb,
 		64 * 1024, 64, 1024 * 1024, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 }

@@ -196,7 +196,8 @@ define_limits(void)
 	define_int("mytsdb.max_http2_streams",
 			   "Sets how many calls of gRPC may run at once on a connection.", NULL,
 			   &serve_max_streams, 100, 1, 1000, PGC_SIGHUP, 0);
-	define_int("mytsdb.max_body_size", "Sets the largest body of an HTTP request.",
+	define_int("mytsdb.max_body_size",
+			   "Sets the largest body of an HTTP request, and message of gRPC.",
 			   "As it is sent; mytsdb.remote_write_max_size limits what is decompressed.",
 			   &serve_max_body_size, 32 * 1024, 1, 1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB);
 	define_int("mytsdb.ingest_queue_size",
