@@ -147,8 +147,8 @@ put_exemplars(Parse *parse)
 		write_put_exemplar(collector, exemplar.time, exemplar.value,
 						   exemplar.labels.pairs, exemplar.labels.n);
 		parse->exemplar = NULL;
+		write_no_series(collector); /* the next one's may be another */
 	}
-	write_no_series(collector);
 }
 
 static void

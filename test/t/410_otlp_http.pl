@@ -129,9 +129,9 @@ $answer = Otlp::post($port, Otlp::joined(map { gauge('', 1) } 1 .. 9));
 is($answer->{rejected}, 9, 'many points that are refused');
 like($answer->{message}, qr/\nand 4 refusals more$/, 'the first few are told');
 $answer = Otlp::post($port, Otlp::request(metrics => [ Otlp::sum('late', { time => $now, int => 1,
-	exemplars => [ { time => $now, value => 1, attributes => { a => "\xff" } } ] }) ]));
+	exemplars => [ map { { time => $now, value => 1, attributes => { a => $_ } } } 'b', "\xff" ] }) ]));
 is("$answer->{status} $answer->{rejected}", '200 0', 'an exemplar that is refused costs no point');
-isnt($answer->{message}, '', 'but is told');
+is($answer->{message}, 'invalid OTLP request: attribute is not valid UTF-8', 'but is told');
 
 $answer = Otlp::post($port, Otlp::joined(
 	Otlp::request(resource => { 'service.name' => 'before', pid => 1 }, metrics => [ Otlp::gauge('of_before', { time => $now, value => 1 }) ]),
