@@ -10,8 +10,9 @@
  *
  * Memory is bounded: of heads by mytsdb.max_http_connections times the limit of a head (and
  * mytsdb.max_http2_streams, where gRPC is spoken), of bodies by mytsdb.max_body_size each and
- * mytsdb.ingest_queue_size in all (gate_body_bytes()), of answers by what a reply may have
- * inline (longer ones are files).
+ * mytsdb.ingest_queue_size in all (gate_body_bytes()), and once more of those that workers
+ * have (up to 4 MB stay with each worker, link.h), of answers by what a reply may have inline
+ * (longer ones are files).
  *
  * Nothing here waits but for the event loop, and for the short transactions of gate_auth.c.
  * Errors inside a callback are caught there (gate_guard()): a connection may be lost, the

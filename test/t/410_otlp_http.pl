@@ -302,6 +302,42 @@ my @deltas = map { my $client = Http->connect($port); $client->send(bytes_of(del
 is(join(' ', map { $_->receive->{status} } @deltas), join(' ', (200) x 20), 'deltas at once');
 is($node->safe_sql(q{SELECT max(value) FROM mytsdb.metrics WHERE labels ~ 'adds_total'}), 275, 'each is added once');
 
+# ---- of all lengths ----
+
+# Long ones reach the worker in memory that both have mapped; what counts is at both ends.
+sub padded
+{
+	my ($name, $value, $length) = @_;
+	my $first = gauge("${name}_first", $value);
+	$first->{resourceMetrics}[0]{_more} = Http::field_bytes(1000, join '', map { pack 'Q', rand 2**53 } 1 .. $length / 8);
+	return Otlp::joined($first, gauge("${name}_last", $value));
+}
+
+sub write_lengths
+{
+	my ($name, @lengths) = @_;
+	is(join(' ', map { Otlp::told(Otlp::post($port, padded("$name$_", $_, $lengths[$_]))) } 0 .. $#lengths),
+		join(' ', ('200') x @lengths), "requests of @lengths bytes");
+	is(join(' ', map { values_of("$name${_}_first") . values_of("$name${_}_last") } 0 .. $#lengths),
+		join(' ', map { "$_$_" } 0 .. $#lengths), 'came whole');
+	return;
+}
+
+my $ingest = q{FROM pg_stat_activity WHERE backend_type = 'mytsdb ingest'};
+write_lengths('length', 70000, 300000, 80, 60000, 3000000, 100000, 6000000, 90, 70000, 5000000);
+my $ended = $node->safe_sql("SELECT pid $ingest");
+$node->safe_sql("SELECT pg_terminate_backend($ended)");
+ok($node->wait_for("SELECT count(*) $ingest AND pid <> $ended", 1), 'a worker takes the place of another one');
+write_lengths('new', 400000, 70000, 8000000, 80);
+my $gate = Http::gate($node);
+$node->safe_sql("SELECT pg_terminate_backend($gate)");
+Http::wait_restart($gate, $port);
+write_lengths('again', 200000, 1000000, 70000);
+my @padded = map { padded("batch$_", $_, 100000) } 0 .. 9;
+my @senders = map { my $client = Http->connect($port); $client->send(bytes_of($_)); $client } @padded;
+is(join(' ', map { $_->receive->{status} } @senders), join(' ', (200) x 10), 'long ones at once');
+is(join(' ', map { values_of("batch${_}_first") . values_of("batch${_}_last") } 0 .. 9), join(' ', map { "$_$_" } 0 .. 9), 'came whole');
+
 # ---- figures ----
 
 my %figures = map { $_ => stat_of("otlp_$_", 'http') } qw(requests failed_requests points refused_points);
