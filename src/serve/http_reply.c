@@ -27,18 +27,44 @@ typedef struct Answer
 	bool file_taken; /* the connection has it */
 } Answer;
 
+/*
+ * What a sender was told, who mostly shows no more than the status: a line of text, or a
+ * google.rpc.Status.
+ */
+static const char *
+told(const Answer *answer)
+{
+	const GateReply *reply = answer->reply;
+	TsString message = reply->body;
+	int code;
+
+	if (reply->fd >= 0 || message.len == 0)
+		return NULL;
+	if (reply->content_type != NULL &&
+		strcmp(reply->content_type, ts_otlp_media_type(TS_OTLP_PROTOBUF)) == 0)
+		(void) ts_otlp_read_status(reply->body.data, reply->body.len, &code, &message);
+	if (message.len > 0 && message.data[message.len - 1] == '\n')
+		message.len--;
+	return memcpy(MemoryContextAllocZero(answer->request->context, message.len + 1),
+				  message.data, message.len);
+}
+
 static void
 note(const Answer *answer)
 {
 	const GateRequest *request = answer->request;
 	int64 microseconds = serve_elapsed(request->began);
 	int status = answer->reply->status;
+	const char *reason = request->reason;
 
 	/* what was canceled since nobody waits for it any more is no fault */
 	if (request->connection == NULL && status >= 500)
 		status = STATUS_CLIENT_GONE;
 	serve_count_reply(request->route, status, microseconds);
-	gate_log_request(request, status, microseconds, request->reason);
+	if (reason == NULL && status >= 400 &&
+		serve_routes[request->route].who == SERVE_BY_INGEST)
+		reason = told(answer);
+	gate_log_request(request, status, microseconds, reason);
 }
 
 static void

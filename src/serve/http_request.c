@@ -221,12 +221,23 @@ request_refuse_held(GateRequest *request)
 	gate_refuse(request, refusal->status, refusal->message, refusal->retry_after);
 }
 
+/* OpenTelemetry's SDKs send their other signals to the same server by default. */
+static const char *
+not_found(TsString path)
+{
+	if (ts_string_is(path, "/v1/traces") || ts_string_is(path, "/api/v1/otlp/v1/traces"))
+		return "traces are not stored here: only metrics are";
+	if (ts_string_is(path, "/v1/logs") || ts_string_is(path, "/api/v1/otlp/v1/logs"))
+		return "logs are not stored here: only metrics are";
+	return "404 page not found";
+}
+
 /* Without any right asked for; false when it has been answered. */
 static bool
 is_served(GateRequest *request)
 {
 	if (request->route == ROUTE_UNKNOWN)
-		gate_refuse(request, 404, "404 page not found", 0);
+		gate_refuse(request, 404, not_found(request->path), 0);
 	else if (request->method == SERVE_OPTIONS)
 		reply_options(request);
 	else if (!takes_method(request))

@@ -171,6 +171,16 @@ is(Otlp::post($port, "{\"resourceMetrics\":\n [}", json => 1)->{message}, 'at li
 	'where in JSON it is wrong');
 is(Otlp::told(Otlp::post($port, gauge('alive', 1))), '200', 'the server is alive');
 is(Http::get($port, '/v1/metrics')->{status}, 405, 'GET is not taken');
+like(Otlp::post($port, '', path => "/v1/$_")->{content}, qr/^$_ are not stored here/, "$_ are refused") for qw(traces logs);
+
+set(q{SET mytsdb.log_requests = 'all'});
+for my $json (0, 1)
+{
+	my $offset = length $node->log_text;
+	until_told(sub { substr($node->log_text, $offset) =~ /status=400 .* reason="/ }, $port, $json ? '[]' : "\x0a\xff", json => $json);
+	like(substr($node->log_text, $offset), $json ? qr/ reason=".*an object is expected/ : qr/ reason="invalid OTLP request: /, 'the log says why');
+}
+set('RESET mytsdb.log_requests');
 
 set(q{SET mytsdb.remote_write_max_size = '64kB'});
 my $large = Otlp::joined(map { gauge("large$_", 1) } 1 .. 1500);
