@@ -10,6 +10,9 @@
 
 #include "ts_base.h"
 
+/* Says that a header is none of those that are expected: TS_ERR_INVALID. */
+extern TsErrorCode
+http_unknown_header(const char *what, const char *expected, TsString text, TsError *err);
 /* Whether a word is this one. */
 extern bool http_is_word(TsString word, const char *text);
 /* Without the blanks around it. */

@@ -1,7 +1,7 @@
 /*
  * ts_base.h
- *	  What the pure C modules (base, codec, promql's language, the labels format)
- *	  share: error reports, an arena, UTF-8, hexadecimal digits, base64, escapes of JSON.
+ *	  What the pure C modules (base, codec, promql's language, the labels format, otlp)
+ *	  share: error reports, memory, UTF-8, hexadecimal digits, base64, escapes of JSON.
  *
  * Nothing here calls PostgreSQL, and nothing here aborts: a failure is a return
  * value, so that every module above can be unit-tested and fuzzed as a plain
@@ -147,6 +147,19 @@ extern void ts_arena_free(TsArena *arena);
 	}
 extern void *ts_arena_allocator_alloc(void *arena, size_t size);
 extern void ts_arena_allocator_free(void *arena, void *ptr);
+
+/* An array that grows and is used again; all 0 at first. */
+typedef struct TsArray
+{
+	void *data;
+	size_t n;
+	size_t room;
+} TsArray;
+
+/* Makes room for more elements; false: there is no memory. */
+extern bool ts_array_room(const TsAllocator *allocator, TsArray *array,
+						  size_t element_size, size_t more);
+extern void ts_array_free(const TsAllocator *allocator, TsArray *array);
 
 /* ---- UTF-8 ---- */
 

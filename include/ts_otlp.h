@@ -36,8 +36,8 @@
 #include "labels.h"
 #include "ts_base.h"
 #include "ts_histogram.h"
-#include "ts_remote_write.h"
 #include "ts_wire.h"
+#include "ts_write.h"
 
 #define TS_OTLP_MAX_DEPTH 64 /* of values within values */
 
@@ -285,10 +285,10 @@ typedef struct TsOtlpReader
 	TsOtlpScope scope;
 	TsOtlpMetric metric;
 	TsOtlpPoint point;
-	TsWriteArray counts[2]; /* double */
-	TsWriteArray bounds;    /* double */
-	TsWriteArray quantiles; /* TsOtlpQuantile */
-	TsWriteArray merged[3]; /* bytes: of a resource, a scope, data that came in parts */
+	TsArray counts[2]; /* double */
+	TsArray bounds;    /* double */
+	TsArray quantiles; /* TsOtlpQuantile */
+	TsArray merged[3]; /* bytes: of a resource, a scope, data that came in parts */
 } TsOtlpReader;
 
 /* Also when that fails the reader is to be closed. */

@@ -23,6 +23,7 @@
 #include "ts_base.h"
 #include "ts_histogram.h"
 #include "ts_wire.h"
+#include "ts_write.h"
 
 typedef enum TsWriteVersion
 {
@@ -30,18 +31,10 @@ typedef enum TsWriteVersion
 	TS_WRITE_2  /* io.prometheus.write.v2.Request */
 } TsWriteVersion;
 
-typedef enum TsWriteEncoding
-{
-	TS_WRITE_PLAIN,
-	TS_WRITE_SNAPPY, /* the block format */
-	TS_WRITE_ZSTD,
-	TS_WRITE_GZIP /* one or more members; OTLP's, not remote write's */
-} TsWriteEncoding;
-
-/* ---- the body (remote_write_body.c) ---- */
+/* ---- headers (remote_write_body.c) ---- */
 
 /*
- * What the headers say. Empty: version 1.0; not compressed. TS_ERR_INVALID when it is
+ * What they say of the body. Empty: version 1.0; not compressed. TS_ERR_INVALID when it is
  * something else than those above.
  */
 extern TsErrorCode ts_write_content_type(const char *text, size_t len,
@@ -49,30 +42,7 @@ extern TsErrorCode ts_write_content_type(const char *text, size_t len,
 extern TsErrorCode ts_write_content_encoding(const char *text, size_t len,
 											 TsWriteEncoding *encoding, TsError *err);
 
-/* Says that a header is none of those that are expected: TS_ERR_INVALID. */
-extern TsErrorCode ts_write_unknown_header(const char *what, const char *expected,
-										   TsString text, TsError *err);
-
-/*
- * Decompresses a body. TS_ERR_LIMIT when the result would be larger than limit, and then
- * no more than that was allocated. *data is body itself if it is not compressed, else
- * memory of the allocator.
- */
-extern TsErrorCode
-ts_write_decompress(TsWriteEncoding encoding, const void *body, size_t size, size_t limit,
-					const TsAllocator *allocator, const void **data, size_t *data_size,
-					TsError *err);
-
 /* ---- the message (remote_write_read.c; fingerprints in remote_write_print.c) ---- */
-
-/* Type, unit and help of a metric. */
-typedef struct TsWriteMetadata
-{
-	TsString metric;  /* 2.0: empty, it is the series' */
-	const char *type; /* as the query API calls it: "counter", ..., "unknown" */
-	TsString unit;
-	TsString help;
-} TsWriteMetadata;
 
 typedef struct TsWriteSeries
 {
@@ -112,18 +82,6 @@ typedef struct TsWriteItem
 	TsWriteExemplar exemplar;
 } TsWriteItem;
 
-/* A growing array that is used again. */
-typedef struct TsWriteArray
-{
-	void *data;
-	size_t n;
-	size_t room;
-} TsWriteArray;
-
-/* Makes room for more elements; false: there is no memory. */
-extern bool ts_write_array_room(const TsAllocator *allocator, TsWriteArray *array,
-								size_t element_size, size_t more);
-
 /*
  * Where a reader is in a message: at a series, or at the metadata of a metric. Who wants to
  * look at several series before he reads any of them keeps their places, and puts the
@@ -146,16 +104,16 @@ typedef struct TsWriteReader
 	const uint8_t *start;
 	TsWire message;
 	TsWritePlace at;
-	TsWriteMetadata metadata;     /* when it was read */
-	size_t label_size;            /* of the labels being read */
-	TsWriteArray symbols;         /* uint32_t: where each begins, with its length */
-	TsWriteArray symbol_prints;   /* TsFingerprint, of each, when one was asked for */
-	TsWriteArray prints;          /* TsFingerprint: those of a series' references */
-	TsWriteArray labels;          /* LabelsPair */
-	TsWriteArray exemplar_labels; /* LabelsPair */
-	TsWriteArray spans[2];        /* TsSpan: positive, negative */
-	TsWriteArray counts[2];       /* double */
-	TsWriteArray bounds;          /* double */
+	TsWriteMetadata metadata; /* when it was read */
+	size_t label_size;        /* of the labels being read */
+	TsArray symbols;          /* uint32_t: where each begins, with its length */
+	TsArray symbol_prints;    /* TsFingerprint, of each, when one was asked for */
+	TsArray prints;           /* TsFingerprint: those of a series' references */
+	TsArray labels;           /* LabelsPair */
+	TsArray exemplar_labels;  /* LabelsPair */
+	TsArray spans[2];         /* TsSpan: positive, negative */
+	TsArray counts[2];        /* double */
+	TsArray bounds;           /* double */
 } TsWriteReader;
 
 /* Begins to read; also when that fails the reader is to be closed. */
@@ -169,7 +127,6 @@ extern TsErrorCode ts_write_next(TsWriteReader *reader, TsWriteKind *kind, TsErr
  * TS_WRITE_SECRET bytes: the same labels in another order have another one, and so have
  * they in the other version. Who knows a series by it need not read its labels.
  */
-#define TS_WRITE_SECRET 192
 extern TsErrorCode ts_write_fingerprint(TsWriteReader *reader, const void *secret,
 										TsFingerprint *print, TsError *err);
 /* 2.0: a fingerprint of the series' metadata. */

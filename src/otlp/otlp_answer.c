@@ -29,9 +29,9 @@ ts_otlp_content_type(const char *text, size_t len, TsOtlpFormat *format, TsError
 	else if (http_is_word(type, "application/json"))
 		*format = TS_OTLP_JSON;
 	else
-		return ts_write_unknown_header("content type",
-									   "it is application/x-protobuf or application/json",
-									   type, err);
+		return http_unknown_header("content type",
+								   "it is application/x-protobuf or application/json",
+								   type, err);
 	return TS_OK;
 }
 
@@ -54,8 +54,8 @@ ts_otlp_content_encoding(const char *text, size_t len, TsWriteEncoding *encoding
 	else if (http_is_word(word, "zstd"))
 		*encoding = TS_WRITE_ZSTD;
 	else
-		return ts_write_unknown_header("content encoding", "it is gzip, zstd or identity",
-									   word, err);
+		return http_unknown_header("content encoding", "it is gzip, zstd or identity",
+								   word, err);
 	return TS_OK;
 }
 

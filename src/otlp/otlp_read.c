@@ -99,7 +99,7 @@ static TsErrorCode
 join_parts(TsOtlpReader *reader, int place, const Parts *parts, const uint8_t *end,
 		   TsWire *whole, TsError *err)
 {
-	TsWriteArray *array = &reader->merged[place];
+	TsArray *array = &reader->merged[place];
 	TsWire wire = {parts->from, end};
 	TsWire part;
 	uint32_t tag;
@@ -108,7 +108,7 @@ join_parts(TsOtlpReader *reader, int place, const Parts *parts, const uint8_t *e
 	if (parts->count <= 1)
 		return TS_OK;
 	array->n = 0;
-	if (!ts_write_array_room(&reader->allocator, array, 1, parts->size))
+	if (!ts_array_room(&reader->allocator, array, 1, parts->size))
 		return ts_error_set(err, TS_ERR_MEMORY, -1, "out of memory");
 	while (wire_more(&wire))
 	{
@@ -477,15 +477,11 @@ ts_otlp_open(TsOtlpReader *reader, const void *data, size_t size,
 void
 ts_otlp_close(TsOtlpReader *reader)
 {
-	TsWriteArray *const arrays[] = {
+	TsArray *const arrays[] = {
 		&reader->counts[0], &reader->counts[1], &reader->bounds,    &reader->quantiles,
 		&reader->merged[0], &reader->merged[1], &reader->merged[2],
 	};
 
 	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)
-	{
-		if (arrays[i]->data != NULL)
-			reader->allocator.free(reader->allocator.ctx, arrays[i]->data);
-		memset(arrays[i], 0, sizeof(TsWriteArray));
-	}
+		ts_array_free(&reader->allocator, arrays[i]);
 }

@@ -1,6 +1,6 @@
 /*
  * otlp_read_point.c
- *	  Reads the points of a metric, and their exemplars.
+ *	  Reads the points of a metric.
  *
  * A point is walked once, from its first field to its last. What does not fit together within
  * it (as many counts as bounds ask for, counts that add up, indexes in range) is found here,
@@ -40,103 +40,6 @@ static bool
 is_field(uint32_t tag, uint32_t field)
 {
 	return tag >> 3 == field;
-}
-
-/* ---- exemplars ---- */
-
-static TsErrorCode
-read_exemplar(TsOtlpReader *reader, TsWire wire, TsOtlpExemplar *exemplar,
-			  bool *has_value, TsError *err)
-{
-	uint64_t bits;
-
-	*exemplar = (TsOtlpExemplar){
-		.attributes = {.within = wire, .tag = WIRE_TAG(7, WIRE_BYTES)},
-		.trace_id = {"", 0},
-		.span_id = {"", 0},
-	};
-	*has_value = false;
-	while (wire_more(&wire))
-	{
-		const uint8_t *from = wire.next;
-		uint32_t tag = 0;
-		bool read = wire_tag(&wire, &tag);
-
-		switch (tag)
-		{
-			case WIRE_TAG(2, WIRE_FIXED64):
-				read = wire_fixed64(&wire, &exemplar->time);
-				break;
-			case WIRE_TAG(3, WIRE_FIXED64):
-				read = *has_value = wire_double(&wire, &exemplar->value);
-				break;
-			case WIRE_TAG(4, WIRE_BYTES):
-				read = wire_string(&wire, &exemplar->span_id);
-				break;
-			case WIRE_TAG(5, WIRE_BYTES):
-				read = wire_string(&wire, &exemplar->trace_id);
-				break;
-			case WIRE_TAG(6, WIRE_FIXED64):
-				read = *has_value = wire_fixed64(&wire, &bits);
-				exemplar->value = read ? (double) (int64_t) bits : 0;
-				break;
-			case WIRE_TAG(7, WIRE_BYTES):
-				read = otlp_pass_attributes(&exemplar->attributes, from, &wire);
-				break;
-			default:
-				read = read && (is_field(tag, 1) || tag >> 3 > 7) &&
-					   wire_skip(&wire, tag);
-				break;
-		}
-		if (!read)
-			return otlp_damaged(reader, &wire, "exemplar", err);
-	}
-	return TS_OK;
-}
-
-/* Passes over an exemplar whose tag was read from `from` on, and looks at its attributes. */
-static TsErrorCode
-pass_exemplar(PointReader *at, const uint8_t *from, TsWire *wire, TsError *err)
-{
-	TsOtlpPoint *point = at->point;
-	TsOtlpExemplar exemplar;
-	TsErrorCode code;
-	bool has_value;
-	TsWire inner;
-
-	if (!wire_message(wire, &inner))
-		return otlp_damaged(at->reader, wire, "exemplar", err);
-	if (point->nexemplars++ == 0)
-		point->exemplars = (TsWire){from, point->attributes.within.end};
-	code = read_exemplar(at->reader, inner, &exemplar, &has_value, err);
-	return code == TS_OK ? otlp_check_attributes(&exemplar.attributes, err) : code;
-}
-
-TsErrorCode
-ts_otlp_next_exemplar(TsOtlpReader *reader, TsOtlpExemplar *exemplar, bool *found,
-					  TsError *err)
-{
-	TsWire *wire = &reader->point.exemplars;
-	TsErrorCode code = TS_OK;
-	TsWire inner;
-	uint32_t tag;
-
-	*found = false;
-	while (code == TS_OK && !*found && wire_more(wire))
-	{
-		if (!wire_tag(wire, &tag))
-			return otlp_damaged(reader, wire, "data point", err);
-		if (tag != reader->point.exemplar_tag)
-		{
-			if (!wire_skip(wire, tag))
-				return otlp_damaged(reader, wire, "data point", err);
-			continue;
-		}
-		if (!wire_message(wire, &inner))
-			return otlp_damaged(reader, wire, "exemplar", err);
-		code = read_exemplar(reader, inner, exemplar, found, err);
-	}
-	return code;
 }
 
 /* ---- gauges and sums ---- */
@@ -207,7 +110,7 @@ read_number_point(PointReader *at, TsWire wire, TsError *err)
 				read = read_flags(&wire, point);
 				break;
 			case WIRE_TAG(5, WIRE_BYTES):
-				code = pass_exemplar(at, from, &wire, err);
+				code = otlp_pass_exemplar(at->reader, from, &wire, err);
 				break;
 			default:
 				read = read && (is_field(tag, 1) || tag >> 3 > 8) &&
@@ -225,20 +128,20 @@ read_number_point(PointReader *at, TsWire wire, TsError *err)
 /* ---- arrays ---- */
 
 static TsErrorCode
-add_double(TsOtlpReader *reader, TsWriteArray *array, double number, const char *what,
+add_double(TsOtlpReader *reader, TsArray *array, double number, const char *what,
 		   TsError *err)
 {
 	if (array->n == TS_HISTOGRAM_MAX_BUCKETS)
 		return too_many(what, err);
 	if (array->n == array->room &&
-		!ts_write_array_room(&reader->allocator, array, sizeof(double), 1))
+		!ts_array_room(&reader->allocator, array, sizeof(double), 1))
 		return no_memory(err);
 	((double *) array->data)[array->n++] = number;
 	return TS_OK;
 }
 
 static TsErrorCode
-add_count(PointReader *at, TsWriteArray *array, uint64_t count, TsError *err)
+add_count(PointReader *at, TsArray *array, uint64_t count, TsError *err)
 {
 	at->overflow |= __builtin_add_overflow(at->total, count, &at->total);
 	return add_double(at->reader, array, (double) count, "buckets", err);
@@ -320,8 +223,8 @@ read_max(TsWire *wire, TsOtlpPoint *point)
 static void
 drop_infinite_bound(PointReader *at)
 {
-	TsWriteArray *counts = &at->reader->counts[0];
-	TsWriteArray *bounds = &at->reader->bounds;
+	TsArray *counts = &at->reader->counts[0];
+	TsArray *bounds = &at->reader->bounds;
 	double *number = counts->data;
 
 	if (bounds->n == 0 || ((const double *) bounds->data)[bounds->n - 1] != INFINITY)
@@ -335,7 +238,7 @@ drop_infinite_bound(PointReader *at)
 }
 
 static TsErrorCode
-check_bounds(const TsWriteArray *array, TsError *err)
+check_bounds(const TsArray *array, TsError *err)
 {
 	const double *bounds = array->data;
 
@@ -404,7 +307,7 @@ read_histogram_point(PointReader *at, TsWire wire, TsError *err)
 		if (read && (is_field(tag, 6) || is_field(tag, 7)))
 			code = read_fixed64s(at, &wire, tag, is_field(tag, 6), err);
 		else if (read && tag == WIRE_TAG(8, WIRE_BYTES))
-			code = pass_exemplar(at, from, &wire, err);
+			code = otlp_pass_exemplar(at->reader, from, &wire, err);
 		else if (read && tag == WIRE_TAG(9, WIRE_BYTES))
 			read = otlp_pass_attributes(&point->attributes, from, &wire);
 		else if (read && tag == WIRE_TAG(10, WIRE_VARINT))
@@ -429,7 +332,7 @@ read_histogram_point(PointReader *at, TsWire wire, TsError *err)
 static TsErrorCode
 read_side_counts(PointReader *at, TsWire *wire, uint32_t tag, int side, TsError *err)
 {
-	TsWriteArray *array = &at->reader->counts[side];
+	TsArray *array = &at->reader->counts[side];
 	TsErrorCode code = TS_OK;
 	TsWire packed;
 	uint64_t count;
@@ -565,7 +468,7 @@ read_exponential_point(PointReader *at, TsWire wire, TsError *err)
 		else if (read && tag == WIRE_TAG(9, WIRE_BYTES))
 			code = read_side(at, &wire, 1, err);
 		else if (read && tag == WIRE_TAG(11, WIRE_BYTES))
-			code = pass_exemplar(at, from, &wire, err);
+			code = otlp_pass_exemplar(at->reader, from, &wire, err);
 		else if (read)
 			read = read_exponential_number(at, &wire, tag);
 		if (!read)
@@ -580,7 +483,7 @@ static TsErrorCode
 read_quantile(PointReader *at, TsWire *outer, TsError *err)
 {
 	TsOtlpReader *reader = at->reader;
-	TsWriteArray *array = &reader->quantiles;
+	TsArray *array = &reader->quantiles;
 	TsOtlpQuantile quantile = {0, 0};
 	TsWire wire;
 
@@ -602,7 +505,7 @@ read_quantile(PointReader *at, TsWire *outer, TsError *err)
 	}
 	if (array->n == TS_HISTOGRAM_MAX_BUCKETS)
 		return too_many("quantiles", err);
-	if (!ts_write_array_room(&reader->allocator, array, sizeof(TsOtlpQuantile), 1))
+	if (!ts_array_room(&reader->allocator, array, sizeof(TsOtlpQuantile), 1))
 		return no_memory(err);
 	((TsOtlpQuantile *) array->data)[array->n++] = quantile;
 	return TS_OK;

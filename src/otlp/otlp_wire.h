@@ -18,6 +18,13 @@ extern TsErrorCode
 otlp_check_attributes(const TsOtlpAttributes *attributes, TsError *err);
 
 /*
+ * Passes over an exemplar of the point, whose tag was read from `from` on, and looks at its
+ * attributes (otlp_read_exemplar.c).
+ */
+extern TsErrorCode
+otlp_pass_exemplar(TsOtlpReader *reader, const uint8_t *from, TsWire *wire, TsError *err);
+
+/*
  * Passes over the value of an attribute whose tag was read from `from` on, and over all those
  * that follow it without anything between them.
  */

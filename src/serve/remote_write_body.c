@@ -21,14 +21,6 @@
 /* ---- headers ---- */
 
 TsErrorCode
-ts_write_unknown_header(const char *what, const char *expected, TsString text,
-						TsError *err)
-{
-	return ts_error_set(err, TS_ERR_INVALID, -1, "%s \"%.*s\" is not supported; %s", what,
-						(int) (text.len < 80 ? text.len : 80), text.data, expected);
-}
-
-TsErrorCode
 ts_write_content_type(const char *text, size_t len, TsWriteVersion *version, TsError *err)
 {
 	const TsString whole = http_trim((TsString){text, len});
@@ -41,7 +33,7 @@ ts_write_content_type(const char *text, size_t len, TsWriteVersion *version, TsE
 	if (whole.len == 0)
 		return TS_OK;
 	if (!http_is_word(http_cut(&rest, ';'), "application/x-protobuf"))
-		return ts_write_unknown_header("content type", expected, whole, err);
+		return http_unknown_header("content type", expected, whole, err);
 	while (rest.len > 0)
 	{
 		TsString value = http_cut(&rest, ';');
@@ -57,7 +49,7 @@ ts_write_content_type(const char *text, size_t len, TsWriteVersion *version, TsE
 		else if (http_is_word(value, "io.prometheus.write.v2.Request"))
 			*version = TS_WRITE_2;
 		else
-			return ts_write_unknown_header("content type", expected, whole, err);
+			return http_unknown_header("content type", expected, whole, err);
 	}
 	return TS_OK;
 }
@@ -75,8 +67,8 @@ ts_write_content_encoding(const char *text, size_t len, TsWriteEncoding *encodin
 	else if (http_is_word(word, "zstd"))
 		*encoding = TS_WRITE_ZSTD;
 	else
-		return ts_write_unknown_header("content encoding",
-									   "it is snappy, zstd or identity", word, err);
+		return http_unknown_header("content encoding", "it is snappy, zstd or identity",
+								   word, err);
 	return TS_OK;
 }
 

@@ -65,7 +65,7 @@ read_span(TsWriteReader *reader, TsWire wire, int side, TsError *err)
 }
 
 static TsErrorCode
-add_number(TsWriteReader *reader, TsWriteArray *array, double number, TsError *err)
+add_number(TsWriteReader *reader, TsArray *array, double number, TsError *err)
 {
 	TsErrorCode code = write_array_reserve(reader, array, sizeof(double), 1,
 										   TS_HISTOGRAM_MAX_BUCKETS,
@@ -78,7 +78,7 @@ add_number(TsWriteReader *reader, TsWriteArray *array, double number, TsError *e
 
 /* A field of doubles, packed or not. */
 static TsErrorCode
-read_doubles(TsWriteReader *reader, TsWire *wire, uint32_t tag, TsWriteArray *array,
+read_doubles(TsWriteReader *reader, TsWire *wire, uint32_t tag, TsArray *array,
 			 TsError *err)
 {
 	TsWire packed = *wire;

@@ -56,7 +56,7 @@ print_symbols(TsWriteReader *reader, const void *secret, TsError *err)
 static TsErrorCode
 add_ref(TsWriteReader *reader, uint64_t ref, TsError *err)
 {
-	TsWriteArray *prints = &reader->prints;
+	TsArray *prints = &reader->prints;
 	TsErrorCode code = TS_OK;
 
 	if (ref >= reader->symbol_prints.n)

@@ -15,6 +15,21 @@ extern TsErrorCode
 write_no_symbol(const TsWriteReader *reader, uint64_t ref, TsError *err);
 extern TsErrorCode write_odd_refs(TsError *err);
 
+/* 2.0: labels are references to symbols, by pairs. */
+typedef struct WriteRefReader
+{
+	TsString name;
+	bool has_name; /* its value is yet to come */
+} WriteRefReader;
+
+/*
+ * Adds the labels of a field to the array. They are field 1 of series and exemplars in both
+ * versions. A name that has no value at the end is an error: write_odd_refs().
+ */
+extern TsErrorCode
+write_read_label(TsWriteReader *reader, WriteRefReader *refs, TsWire *wire, uint32_t tag,
+				 TsArray *array, TsError *err);
+
 /* What metadata of 2.0 says: a type, and symbols. */
 typedef struct WriteMetadataRefs
 {
@@ -34,7 +49,7 @@ extern bool write_known_field(uint32_t tag, uint32_t last);
 
 /* Makes room for more elements; TS_ERR_LIMIT beyond `most` in all. */
 extern TsErrorCode
-write_array_reserve(TsWriteReader *reader, TsWriteArray *array, size_t element_size,
+write_array_reserve(TsWriteReader *reader, TsArray *array, size_t element_size,
 					size_t more, size_t most, const char *what, TsError *err);
 
 /* Reads a histogram; the wire is at its message's beginning (remote_write_histogram.c). */

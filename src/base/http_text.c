@@ -6,6 +6,16 @@
 
 #include <strings.h>
 
+#define MOST_SHOWN 80 /* bytes of a header, in messages */
+
+TsErrorCode
+http_unknown_header(const char *what, const char *expected, TsString text, TsError *err)
+{
+	return ts_error_set(err, TS_ERR_INVALID, -1, "%s \"%.*s\" is not supported; %s", what,
+						(int) (text.len < MOST_SHOWN ? text.len : MOST_SHOWN), text.data,
+						expected);
+}
+
 /* ---- words and lists ---- */
 
 bool
