@@ -55,17 +55,7 @@ typedef struct Client
 	Connection *connections;
 	int epoll;
 	double started;
-	size_t room; /* of result->microseconds */
 } Client;
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
-}
 
 /* ---- connections ---- */
 
@@ -106,7 +96,7 @@ send_again(Client *client, Connection *connection, double pause)
 		pause = connection->pause;
 		connection->pause = pause * 2 < LAST_PAUSE ? pause * 2 : LAST_PAUSE;
 	}
-	connection->due = now() + pause;
+	connection->due = client_now() + pause;
 }
 
 static void
@@ -175,27 +165,11 @@ is_complete(Connection *connection)
 }
 
 static void
-note_time(Client *client, double seconds)
-{
-	ClientResult *result = client->result;
-
-	if (result->requests == client->room)
-	{
-		client->room = client->room * 2 + 1024;
-		result->microseconds = realloc(result->microseconds,
-									   client->room * sizeof(uint32_t));
-		if (result->microseconds == NULL)
-			bench_fail("no memory");
-	}
-	result->microseconds[result->requests++] = (uint32_t) (seconds * 1e6);
-}
-
-static void
 answered(Client *client, Connection *connection)
 {
 	int status = 0;
 	const char *pause;
-	double time = now();
+	double time = client_now();
 
 	if (sscanf(connection->answer, "HTTP/1.%*d %d", &status) != 1)
 		bench_fail("no HTTP");
@@ -210,7 +184,7 @@ answered(Client *client, Connection *connection)
 		fprintf(stderr, "%s\n", connection->answer);
 		bench_fail("a request was refused");
 	}
-	note_time(client, time - connection->began);
+	client_note(client->result, time - connection->began);
 	connection->state = IDLE;
 	connection->again = false;
 	connection->pause = FIRST_PAUSE;
@@ -257,14 +231,14 @@ begin(Client *client, Connection *connection)
 
 	if (!connection->again)
 	{
-		if ((work->seconds > 0 && now() - client->started >= work->seconds) ||
+		if ((work->seconds > 0 && client_now() - client->started >= work->seconds) ||
 			!work->next(work->arg, (int) (connection - client->connections),
 						&connection->request))
 		{
 			connection->state = ENDED;
 			return;
 		}
-		connection->began = work->rate > 0 ? connection->due : now();
+		connection->began = work->rate > 0 ? connection->due : client_now();
 	}
 	connection->state = SENDING;
 	connection->sent = 0;
@@ -311,7 +285,7 @@ go_on_reading(Client *client, Connection *connection)
 static int
 begin_due(Client *client)
 {
-	double time = now();
+	double time = client_now();
 	double first = time + 1;
 	bool any = false;
 
@@ -327,17 +301,8 @@ begin_due(Client *client)
 	}
 	if (!any)
 		return -1;
-	time = now();
+	time = client_now();
 	return first <= time ? 0 : (int) ((first - time) * 1000) + 1;
-}
-
-static int
-compare_times(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *) a;
-	uint32_t y = *(const uint32_t *) b;
-
-	return (x > y) - (x < y);
 }
 
 void
@@ -350,7 +315,7 @@ client_run(const ClientWork *work, ClientResult *result)
 	client.connections = calloc((size_t) work->connections, sizeof(Connection));
 	if (client.connections == NULL || client.epoll < 0)
 		bench_fail("no memory");
-	client.started = now();
+	client.started = client_now();
 	for (int i = 0; i < work->connections; i++)
 	{
 		Connection *connection = &client.connections[i];
@@ -374,8 +339,7 @@ client_run(const ClientWork *work, ClientResult *result)
 				go_on_reading(&client, connection);
 		}
 	}
-	result->seconds = now() - client.started;
-	qsort(result->microseconds, result->requests, sizeof(uint32_t), compare_times);
+	client_finish(result, client.started);
 	for (int i = 0; i < work->connections; i++)
 	{
 		close(client.connections[i].fd);
@@ -383,6 +347,47 @@ client_run(const ClientWork *work, ClientResult *result)
 	}
 	close(client.epoll);
 	free(client.connections);
+}
+
+/* ---- results ---- */
+
+double
+client_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
+}
+
+void
+client_note(ClientResult *result, double seconds)
+{
+	if (result->requests == result->room)
+	{
+		result->room = result->room * 2 + 1024;
+		result->microseconds = realloc(result->microseconds,
+									   result->room * sizeof(uint32_t));
+		if (result->microseconds == NULL)
+			bench_fail("no memory");
+	}
+	result->microseconds[result->requests++] = (uint32_t) (seconds * 1e6);
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *) a;
+	uint32_t y = *(const uint32_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+void
+client_finish(ClientResult *result, double started)
+{
+	result->seconds = client_now() - started;
+	qsort(result->microseconds, result->requests, sizeof(uint32_t), compare_times);
 }
 
 double

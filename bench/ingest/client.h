@@ -43,9 +43,14 @@ typedef struct ClientResult
 	uint64_t again;         /* how often one was sent again */
 	uint64_t sent;          /* bytes */
 	uint32_t *microseconds; /* of each request, ascending */
+	size_t room;            /* of these */
 } ClientResult;
 
 extern void client_run(const ClientWork *work, ClientResult *result);
+/* For those that run: a clock in seconds; how long a request took; all have their answers. */
+extern double client_now(void);
+extern void client_note(ClientResult *result, double seconds);
+extern void client_finish(ClientResult *result, double started);
 /* Milliseconds below which this part of the requests was. */
 extern double client_quantile(const ClientResult *result, double part);
 

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../promql/series.h"
@@ -64,17 +63,7 @@ typedef struct Client
 	ClientResult *result;
 	Connection *connections;
 	double started;
-	size_t room; /* of result->microseconds */
 } Client;
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
-}
 
 /* ---- what nghttp2 calls ---- */
 
@@ -123,28 +112,12 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 	return 0;
 }
 
-static void
-note_time(Client *client, double seconds)
-{
-	ClientResult *result = client->result;
-
-	if (result->requests == client->room)
-	{
-		client->room = client->room * 2 + 1024;
-		result->microseconds = realloc(result->microseconds,
-									   client->room * sizeof(uint32_t));
-		if (result->microseconds == NULL)
-			bench_fail("no memory");
-	}
-	result->microseconds[result->requests++] = (uint32_t) (seconds * 1e6);
-}
-
 static int
 on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 {
 	Stream *stream = nghttp2_session_get_stream_user_data(session, id);
 	Client *client = ((Connection *) arg)->client;
-	double time = now();
+	double time = client_now();
 
 	(void) code;
 	stream->open = false;
@@ -162,7 +135,7 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 				stream->status);
 		bench_fail("a request was refused");
 	}
-	note_time(client, time - stream->began);
+	client_note(client->result, time - stream->began);
 	stream->again = false;
 	stream->pause = FIRST_PAUSE;
 	stream->due = time;
@@ -218,13 +191,13 @@ begin(Client *client, Stream *stream)
 
 	if (!stream->again)
 	{
-		if ((work->seconds > 0 && now() - client->started >= work->seconds) ||
+		if ((work->seconds > 0 && client_now() - client->started >= work->seconds) ||
 			!work->next(work->arg, stream->number, &stream->request))
 		{
 			stream->ended = true;
 			return;
 		}
-		stream->began = now();
+		stream->began = client_now();
 	}
 	stream->open = true;
 	stream->sent = 0;
@@ -285,7 +258,7 @@ receive_some(Connection *connection)
 static int
 begin_due(Client *client)
 {
-	double time = now();
+	double time = client_now();
 	double first = time + 1;
 	bool any = false;
 
@@ -324,15 +297,6 @@ go_on(Client *client, struct pollfd *polled, int wait)
 	}
 }
 
-static int
-compare_times(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *) a;
-	uint32_t y = *(const uint32_t *) b;
-
-	return (x > y) - (x < y);
-}
-
 void
 grpc_run(const ClientWork *work, ClientResult *result)
 {
@@ -355,11 +319,10 @@ grpc_run(const ClientWork *work, ClientResult *result)
 				.number = i * work->streams + k,
 				.pause = FIRST_PAUSE};
 	}
-	client.started = now();
+	client.started = client_now();
 	while ((wait = begin_due(&client)) >= 0)
 		go_on(&client, polled, wait);
-	result->seconds = now() - client.started;
-	qsort(result->microseconds, result->requests, sizeof(uint32_t), compare_times);
+	client_finish(result, client.started);
 	for (int i = 0; i < work->connections; i++)
 	{
 		nghttp2_session_del(client.connections[i].session);
