@@ -156,23 +156,6 @@ sub fuzz
 	return ($count, \@wrong, \%status);
 }
 
-# Runs it in three processes at once.
-sub fuzz_all
-{
-	my (@until) = @_;
-	my @jobs = map { my $job = $_; Http::start_job(sub { fuzz($job, @until) }) } 1 .. 3;
-	my ($count, @wrong, %status) = (0);
-	for my $job (@jobs)
-	{
-		my ($n, $bad, $seen) = Http::finish_job($job);
-		$count += $n;
-		push @wrong, @$bad;
-		$status{$_} += $seen->{$_} foreach keys %$seen;
-	}
-	note "$count requests: ", join ', ', map { "$_ $status{$_}" } sort keys %status;
-	return ($count, @wrong);
-}
-
 # Whether no connection is left but one that asks, soon: not only when its time is up.
 sub nobody_left
 {
@@ -194,7 +177,7 @@ sub alive
 
 is(alive(), '204 5', 'what is right is answered');
 my %before = Memory::processes($node);
-my ($count, @wrong) = fuzz_all(seconds => $seconds);
+my ($count, @wrong) = Fuzz::in_processes(\&fuzz, seconds => $seconds);
 is(scalar @wrong, 0, 'what is broken is refused') or diag join "\n", map { substr $_, 0, 4000 } @wrong[ 0 .. min(4, $#wrong) ];
 cmp_ok($count, '>', 200, 'and it was much');
 like(alive(), qr/^204 \d+$/, 'what is right is answered still');
@@ -211,7 +194,7 @@ Http::wait_ready($port);
 my @measured;
 for (0 .. $repetitions)
 {
-	(undef, my @more) = fuzz_all(count => $repeated);
+	(undef, my @more) = Fuzz::in_processes(\&fuzz, count => $repeated);
 	push @wrong, @more;
 	push @measured, Memory::measure($node);
 }

@@ -217,23 +217,6 @@ sub fuzz
 	return ($count, \@wrong, \%seen);
 }
 
-# Runs it in three processes at once.
-sub fuzz_all
-{
-	my (@until) = @_;
-	my @jobs = map { my $job = $_; Http::start_job(sub { fuzz($job, @until) }) } 1 .. 3;
-	my ($count, @wrong, %seen) = (0);
-	for my $job (@jobs)
-	{
-		my ($n, $bad, $codes) = Http::finish_job($job);
-		$count += $n;
-		push @wrong, @$bad;
-		$seen{$_} += $codes->{$_} foreach keys %$codes;
-	}
-	note "$count requests: ", join ', ', map { "$_: $seen{$_}" } sort keys %seen;
-	return ($count, @wrong);
-}
-
 sub alive
 {
 	return join ' ', map { Otlp::told(Otlp::post($port, $requests[0], %$_)) } {}, { json => 1 }, { gzip => 1 };
@@ -242,7 +225,7 @@ sub alive
 is(alive(), '200 200 200', 'what is right is taken');
 is(Http2::told(Http2->connect($grpc)->export($requests[0])), '0', 'over gRPC, too');
 my %before = Memory::processes($node);
-my ($count, @wrong) = fuzz_all(seconds => $seconds);
+my ($count, @wrong) = Fuzz::in_processes(\&fuzz, seconds => $seconds);
 is(scalar @wrong, 0, 'what is broken is refused') or diag join "\n", map { substr $_, 0, 4000 } @wrong[ 0 .. min(4, $#wrong) ];
 cmp_ok($count, '>', 30, 'and it was much');
 is(alive(), '200 200 200', 'what is right is taken still');
@@ -257,7 +240,7 @@ Http::wait_ready($port);
 my @measured;
 for (0 .. $repetitions)
 {
-	(undef, my @more) = fuzz_all(count => $repeated);
+	(undef, my @more) = Fuzz::in_processes(\&fuzz, count => $repeated);
 	push @wrong, @more;
 	push @measured, Memory::measure($node);
 }

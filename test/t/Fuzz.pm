@@ -6,6 +6,9 @@ use warnings;
 
 use Exporter qw(import);
 use List::Util qw(min);
+use Test::More;
+
+use Http;
 
 our @EXPORT_OK = qw(broken one_of);
 
@@ -32,6 +35,24 @@ sub broken
 		else { substr($bytes, $at, 1) = chr(ord(substr $bytes, $at, 1) ^ 1 << rand 8) if $at < length $bytes }
 	}
 	return $bytes;
+}
+
+# Runs a test's own loop (a job's number, until what) in three processes at once. It returns
+# how many requests there were, what was wrong, and how often which answer came.
+sub in_processes
+{
+	my ($fuzz, @until) = @_;
+	my @jobs = map { my $job = $_; Http::start_job(sub { $fuzz->($job, @until) }) } 1 .. 3;
+	my ($count, @wrong, %seen) = (0);
+	for my $job (@jobs)
+	{
+		my ($n, $bad, $answers) = Http::finish_job($job);
+		$count += $n;
+		push @wrong, @$bad;
+		$seen{$_} += $answers->{$_} foreach keys %$answers;
+	}
+	note "$count requests: ", join ', ', map { "$_: $seen{$_}" } sort keys %seen;
+	return ($count, @wrong);
 }
 
 1;
