@@ -184,24 +184,10 @@ like(alive(), qr/^204 \d+$/, 'what is right is answered still');
 ok(nobody_left(), 'connections end with their clients');
 is_deeply({ Memory::processes($node) }, \%before, 'the same processes serve');
 
-# One worker of each kind, so that it has all that comes: what they need is then known after
-# the first time.
+Memory::repeat($node, $port, $repetitions, sub {
+	my (undef, @more) = Fuzz::in_processes(\&fuzz, count => $repeated);
+	return @more;
+});
 ok($node->stop('fast'), 'stop');
-$node->configure('mytsdb.ingest_workers = 1', 'mytsdb.query_workers = 1');
-$node->start;
-Http::wait_ready($port);
-%before = Memory::processes($node);
-my @measured;
-for (0 .. $repetitions)
-{
-	(undef, my @more) = Fuzz::in_processes(\&fuzz, count => $repeated);
-	push @wrong, @more;
-	push @measured, Memory::measure($node);
-}
-shift @measured;
-is(scalar @wrong, 0, 'requests that are repeated are refused as well') or diag join "\n", map { substr $_, 0, 4000 } @wrong;
-is_deeply({ Memory::processes($node) }, \%before, 'the same processes have served all of them');
-Memory::does_not_grow(@measured);
-ok($node->stop('fast'), 'stop again');
 unlike($node->log_text, qr/TRAP:|PANIC|signal \d+|Sanitizer|runtime error:/, 'nothing bad in the log') or diag $node->log_text;
 done_testing;

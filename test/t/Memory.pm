@@ -12,6 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Cluster;
+use Http;
 
 # A sanitizer's own memory is not ours to judge.
 my $sanitize = ($ENV{MYTSDB_FLAVOUR} // '') eq 'sanitize';
@@ -74,6 +75,32 @@ sub does_not_grow
 	{
 		note "$name: ", join ' ', map { sprintf '%.1f', $_->{$name} } @measured;
 	}
+	return;
+}
+
+# Tests: that something which sends the very same each time, and returns what was wrong, can
+# be repeated without that anything grows every time. Before, the node is started anew with one
+# worker of each kind, so that it has all that comes: what they need is then known after the
+# first time.
+sub repeat
+{
+	my ($node, $port, $times, $run) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok($node->stop('fast'), 'stop, and start with fewer workers');
+	$node->configure('mytsdb.ingest_workers = 1', 'mytsdb.query_workers = 1');
+	$node->start;
+	Http::wait_ready($port);
+	my %before = processes($node);
+	my (@wrong, @measured);
+	for (0 .. $times)
+	{
+		push @wrong, $run->();
+		push @measured, measure($node);
+	}
+	shift @measured;
+	is(scalar @wrong, 0, 'requests that are repeated are refused as well') or diag join "\n", map { substr $_, 0, 4000 } @wrong;
+	is_deeply({ processes($node) }, \%before, 'the same processes have served all of them');
+	does_not_grow(@measured);
 	return;
 }
 
