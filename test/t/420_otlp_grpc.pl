@@ -426,7 +426,7 @@ subtest 'workers that end' => sub {
 	my $pid = $node->safe_sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'mytsdb ingest' LIMIT 1});
 	Cluster::tools('as_server', 'kill', '-9', $pid);
 	$client->is_closed(60);
-	Http::wait_ready($port, 60);
+	Http::wait_ready($port);
 	is(Http2::told(client()->export(gauge('lost', 3))), OK, 'after a crash all goes on');
 };
 

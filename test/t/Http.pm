@@ -25,7 +25,7 @@ use POSIX qw(WNOHANG);
 use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM SOL_SOCKET SO_RCVBUF);
 use Time::HiRes qw(sleep time);
 
-our $timeout = 60; # of an answer, unless a connection has its own; no measure
+our $timeout = 180; # of an answer, unless a connection has its own; no measure
 
 # ---- servers ----
 
@@ -90,17 +90,24 @@ sub make_certificate
 # Waits until requests are answered; dies after a while, which is a limit against hanging.
 sub wait_ready
 {
-	my ($port, $seconds) = @_;
-	my $end = time + ($seconds // 60);
+	my ($port) = @_;
+	return wait_status($port, 200);
+}
+
+# Waits until /-/ready has that status.
+sub wait_status
+{
+	my ($port, $status) = @_;
+	my $end = time + $timeout;
 	my $last;
 	while (time < $end)
 	{
-		my $client = eval { Http->connect($port, timeout => 10) };
+		my $client = eval { Http->connect($port) };
 		$last = $client ? $client->request('GET', '/-/ready') : { error => 'no connection' };
-		return 1 if ($last->{status} // 0) == 200;
+		return 1 if ($last->{status} // 0) == $status;
 		sleep 0.05;
 	}
-	die "the server inside is not ready: " . ($last->{error} // "$last->{status} $last->{content}");
+	die "/-/ready has no status $status: " . ($last->{error} // "$last->{status} $last->{content}");
 }
 
 # The gate's process. Before something ends all processes of the server, so that
@@ -115,7 +122,7 @@ sub gate
 sub wait_restart
 {
 	my ($gate, $port) = @_;
-	my $end = time + 60;
+	my $end = time + $timeout;
 	sleep 0.02 while -e "/proc/$gate" && time < $end;
 	return wait_ready($port);
 }
