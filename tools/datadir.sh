@@ -85,7 +85,7 @@ stop_server() {
 
 # The children of a postmaster that was killed go by themselves, but not at once.
 wait_for_orphans() {
-    local tries=100 dir
+    local tries=1200 dir
     while [ $tries -gt 0 ]; do
         for dir in /proc/[0-9]*; do
             is_our_server "${dir#/proc/}" 2> /dev/null && break

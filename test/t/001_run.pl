@@ -5,7 +5,9 @@ use warnings;
 use File::Temp;
 use FindBin;
 use IO::Socket::INET;
+use POSIX ();
 use Test::More;
+use Time::HiRes qw(sleep time);
 use lib $FindBin::Bin;
 use Http;
 
@@ -83,6 +85,28 @@ sub postmaster_pid
 {
 	my ($pid) = slurp("$data/postmaster.pid") =~ /^(\d+)/;
 	return $pid // 0;
+}
+
+# Kills the server's first process, and waits until it is gone.
+sub kill_postmaster
+{
+	my $pid = postmaster_pid();
+	kill 'KILL', $pid;
+	wait_until(sub { slurp("/proc/$pid/status") !~ /^State:\s*[^ZX\s]/m });
+	return;
+}
+
+# Dies after a while, which is a limit against hanging and no measure.
+sub wait_until
+{
+	my ($condition) = @_;
+	my $end = time + 300;
+	until ($condition->())
+	{
+		die 'what the test waits for does not come' if time > $end;
+		sleep 0.05;
+	}
+	return;
 }
 
 sub control_version
@@ -163,10 +187,25 @@ like($output, qr/already runs, on port $port/, 'with the reason');
 # ---- crashes ----
 
 sql($uri, "CREATE TABLE kept (l labels); INSERT INTO kept VALUES ('up')");
-kill 'KILL', postmaster_pid();
+kill_postmaster();
 ($status, $output) = make_run();
 is($status, 0, 'starts again after kill -9') or diag $output;
 is(sql($uri, 'SELECT l FROM kept'), 'up', 'with its data');
+
+# Another process of a server that was killed may hold ports until it has noticed.
+my $gate = sql($uri, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'mytsdb gate'");
+kill 'STOP', $gate;
+kill_postmaster();
+my $later = fork() // die "fork: $!";
+if ($later == 0)
+{
+	sleep 5;
+	kill 'CONT', $gate;
+	POSIX::_exit(0);
+}
+($status, $output) = make_run();
+is($status, 0, 'starts again when another process is slow to go') or diag $output;
+waitpid $later, 0;
 
 {
 	sql($uri, q{CREATE DATABASE \"an 'odd' name/?%\"});
@@ -177,7 +216,9 @@ is(sql($uri, 'SELECT l FROM kept'), 'up', 'with its data');
 }
 
 # A server that is at its recovery from the death of one of its processes.
-kill 'KILL', sql($uri, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+my $walwriter = sql($uri, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+kill 'KILL', $walwriter;
+wait_until(sub { slurp("$data/server.log") =~ /PID $walwriter\) was terminated by signal 9/ });
 ($status, $output) = make_run();
 is($status, 0, 'waits for a recovery') or diag $output;
 is(sql($uri, 'SELECT l FROM kept'), 'up', 'after which all is there');
@@ -291,18 +332,22 @@ make_stop();
 
 # ---- OTLP's own ports, held by another ----
 
-my @held = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => $_,
-	ReuseAddr => 1) } 4317, 4318;
-($status, $output) = make_run(map { $_ => undef } keys %otlp);
-is($status, 0, 'when the ports of OTLP are held, and were not asked for') or diag $output;
-like($output, qr/^mytsdb\.$_->[0] is off, since port $_->[1] is in use: $_->[2]=/m, "$_->[0] is off")
-  foreach ['otlp_grpc_port', 4317, 'OTLP_GRPC_PORT'], ['otlp_http_port', 4318, 'OTLP_HTTP_PORT'];
+my @held = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $! } 1 .. 2;
+my %default = (otlp_grpc => $held[0]->sockport, otlp_http => $held[1]->sockport);
+{
+	local @ENV{qw(OTLP_GRPC_DEFAULT OTLP_HTTP_DEFAULT)} = @default{qw(otlp_grpc otlp_http)};
+	($status, $output) = make_run(map { $_ => undef } keys %otlp);
+	is($status, 0, 'when the ports of OTLP are held, and were not asked for') or diag $output;
+	like($output, qr/^mytsdb\.${_}_port is off, since port $default{$_} is in use: \U$_\E_PORT=/m,
+		"${_}_port is off")
+	  foreach sort keys %default;
+}
 is(sql($uri, 'SHOW mytsdb.otlp_grpc_port'), 0, 'and the server does not try');
 ($status, $output) = make_run(map { $_ => undef } keys %otlp);
 is($status, 0, 'and again');
 like($output, qr{^    OTLP/gRPC  off: }m, 'says so');
 make_stop();
-close $_ foreach grep { defined } @held;
+close $_ foreach @held;
 
 # ---- HTTPS ----
 
