@@ -31,8 +31,8 @@ start_cluster() {
         done
     } | as_server tee -a "$cluster_dir/data/postgresql.conf" > /dev/null
     clusters+=("$cluster_dir")
-    as_server_of "$flavour" timeout 180 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" \
-        -l "$cluster_dir/log" -w -t 120 -s start < /dev/null || {
+    as_server_of "$flavour" timeout 400 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" \
+        -l "$cluster_dir/log" -w -t 300 -s start < /dev/null || {
         as_server cat "$cluster_dir/log"
         return 1
     }
@@ -71,7 +71,7 @@ new_server_dir() {
 # died or a sanitizer spoke.
 stop_cluster() {
     local status=0
-    as_server timeout 180 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -m fast -w -s stop ||
+    as_server timeout 400 "$cluster_bin/pg_ctl" -D "$cluster_dir/data" -m fast -w -t 300 -s stop ||
         status=1
     if as_server grep -qE 'terminating any other active server processes|Sanitizer|runtime error:' \
         "$cluster_dir/log"; then

@@ -32,7 +32,7 @@ my $time = int(time / 7200) * 7200 - 4 * 7200;    # of every sample, some hours 
 my $server;
 
 $SIG{$_} = sub { $SIG{TERM} = 'IGNORE'; exit 1 } for qw(INT TERM HUP ALRM);
-alarm 600;
+alarm 1500;
 
 sub decode
 {

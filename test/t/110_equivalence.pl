@@ -25,7 +25,7 @@ $node->initdb(
 	'allow_in_place_tablespaces = on',
 	'client_min_messages = error',
 	'jit = off',
-	'lock_timeout = 20s',
+	'lock_timeout = 300s',
 	'shared_buffers = 16MB',
 	'mytsdb.shared_streams = 256',
 	'mytsdb.maintenance_interval = 1s',

@@ -19,7 +19,7 @@ my @connection = ('-h', $node->{dir}, qw(-p 5432 -U postgres));
 
 # ---- what there is to dump ----
 
-$node->safe_sql('CREATE DATABASE origin');
+$node->safe_sql('CREATE DATABASE origin TEMPLATE template0');
 my $fill = $node->session('origin');
 for my $sql (
 	'CREATE EXTENSION mytsdb',
@@ -121,7 +121,7 @@ sub schema
 sub new_database
 {
 	my ($database) = @_;
-	$node->safe_sql("CREATE DATABASE $database");
+	$node->safe_sql("CREATE DATABASE $database TEMPLATE template0");
 }
 
 my $origin = contents('origin', 'all');

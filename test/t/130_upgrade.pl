@@ -80,14 +80,14 @@ my $current = $node->safe_sql(q{SELECT default_version FROM pg_available_extensi
 my @older = grep { $_ ne $current }
   split /\n/, $node->safe_sql(q{SELECT version FROM pg_available_extension_versions WHERE name = 'mytsdb' ORDER BY 1});
 ok(@older > 0, 'there are older versions');
-$node->safe_sql('CREATE DATABASE fresh');
+$node->safe_sql('CREATE DATABASE fresh TEMPLATE template0');
 $node->safe_sql('CREATE EXTENSION mytsdb', 'fresh');
 my $fresh = $node->safe_sql($catalog, 'fresh');
 like($fresh, qr/^access method \| mytsdb \| mytsdb\.am_handler \| t$/m, 'the new one is complete');
 for my $version (@older)
 {
 	(my $database = "from_$version") =~ tr/./_/;
-	$node->safe_sql("CREATE DATABASE $database");
+	$node->safe_sql("CREATE DATABASE $database TEMPLATE template0");
 	$node->safe_sql("CREATE EXTENSION mytsdb VERSION '$version'", $database);
 	isnt($node->safe_sql($catalog, $database), $fresh, "$version is another");
 	my $tables = $node->safe_sql(q{SELECT count(*) FROM pg_am WHERE amname = 'mytsdb'}, $database);
@@ -156,7 +156,8 @@ my $new = Cluster->new('new');
 $new->initdb([]);
 my $work = Cluster::tools('new_server_dir');
 chomp $work;
-Cluster::tools('as_server', 'bash', '-c', 'cd "$1" && shift && exec "$@"', 'bash', $work, "$bindir/pg_upgrade",
+Cluster::tools('as_server', 'bash', '-c', 'cd "$1" && shift && exec "$@"', 'bash', $work, 'env',
+	'PGCTLTIMEOUT=300', "$bindir/pg_upgrade",
 	'-b', $bindir, '-B', $bindir, '-d', $node->{data}, '-D', $new->{data}, '-s', $work, qw(-U postgres));
 $new->start;
 is($new->safe_sql('SELECT count(*) FROM samples'), '20001', 'pg_upgrade: rows');

@@ -150,7 +150,7 @@ sub start
 	my ($self) = @_;
 	$self->{running} = 1; # or in part, when we are stopped in the middle
 	my ($status, $output) = try_tools('as_server_of', $flavour, "$bindir/pg_ctl", '-D', $self->{data}, '-l',
-		$self->{log}, qw(-w -t 120 -s start));
+		$self->{log}, qw(-w -t 300 -s start));
 	return if $status == 0;
 	$self->{running} = 0;
 	die "$self->{name} does not start: $output" . $self->log_text;
@@ -162,7 +162,7 @@ sub stop
 	my ($self, $mode) = @_;
 	$self->{running} = 0;
 	my ($status, $output) =
-	  $self->try_program('pg_ctl', '-D', $self->{data}, qw(-w -t 120 -s stop -m),
+	  $self->try_program('pg_ctl', '-D', $self->{data}, qw(-w -t 300 -s stop -m),
 		$mode // 'fast');
 	return $status == 0 unless $flavour eq 'sanitize' && $self->log_text =~ /^(.*(?:Sanitizer|runtime error:).*)/ms;
 	print STDERR substr($1, 0, 20000), "\n";
@@ -172,7 +172,7 @@ sub stop
 sub promote
 {
 	my ($self) = @_;
-	$self->program('pg_ctl', '-D', $self->{data}, qw(-w -t 60 -s promote));
+	$self->program('pg_ctl', '-D', $self->{data}, qw(-w -t 300 -s promote));
 }
 
 sub log_text
@@ -221,7 +221,7 @@ sub session
 sub wait_for
 {
 	my ($self, $sql, $result, $seconds, $database) = @_;
-	my $end = time + ($seconds // 60);
+	my $end = time + ($seconds // 180);
 	my $output = '';
 	while (time < $end)
 	{

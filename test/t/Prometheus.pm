@@ -12,7 +12,7 @@ use POSIX qw(WNOHANG);
 
 use Http;
 
-my $http = HTTP::Tiny->new(timeout => 60);
+my $http = HTTP::Tiny->new(timeout => 180);
 my @running;
 my $owner = $$;
 
