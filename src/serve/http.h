@@ -115,6 +115,8 @@ extern void connection_set_timer(HttpConnection *connection, int64 ms);
 extern TsString connection_next_piece(HttpConnection *connection);
 extern struct evbuffer *connection_input(HttpConnection *connection);
 extern struct evbuffer *connection_output(HttpConnection *connection);
+/* To be written behind what is to be already; copied. */
+extern void connection_write(HttpConnection *connection, const void *data, Size size);
 /*
  * For what comes from elsewhere than the connection's own callbacks: between these two it
  * is not freed.

@@ -267,8 +267,7 @@ send_continue(HttpConnection *connection)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-	if (evbuffer_add(connection_output(connection), text, sizeof(text) - 1) != 0)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	connection_write(connection, text, sizeof(text) - 1);
 }
 
 static void

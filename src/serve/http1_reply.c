@@ -80,13 +80,6 @@ make_head(StringInfo head, const GateRequest *request, const GateReply *reply, b
 	appendStringInfoString(head, "\r\n");
 }
 
-static void
-put(HttpConnection *connection, const void *data, Size size)
-{
-	if (size > 0 && evbuffer_add(connection_output(connection), data, size) != 0)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-}
-
 void
 http1_write_reply(const GateRequest *request, const GateReply *reply, bool close,
 				  bool body)
@@ -94,9 +87,9 @@ http1_write_reply(const GateRequest *request, const GateReply *reply, bool close
 	StringInfoData head;
 
 	make_head(&head, request, reply, close);
-	put(request->connection, head.data, (Size) head.len);
+	connection_write(request->connection, head.data, (Size) head.len);
 	if (body && reply->fd < 0)
-		put(request->connection, reply->body.data, reply->body.len);
+		connection_write(request->connection, reply->body.data, reply->body.len);
 }
 
 void
@@ -110,6 +103,6 @@ http1_reply_to_bytes(HttpConnection *connection, int status, const char *message
 					 "Content-Type: " SERVE_TEXT_TYPE "\r\nContent-Length: %zu\r\n"
 					 "Connection: close\r\n\r\n%s\n",
 					 strlen(message) + 1, message);
-	put(connection, head.data, (Size) head.len);
+	connection_write(connection, head.data, (Size) head.len);
 	connection_finish(connection);
 }

@@ -115,8 +115,7 @@ fill_output(Http2 *http2)
 
 		if (len == 0)
 			return http2_state(http2->session) == HTTP2_GOES_ON;
-		if (evbuffer_add(output, data, len) != 0)
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		connection_write(http2->connection, data, len);
 	}
 	return true;
 }
@@ -188,9 +187,7 @@ turn_away(Http2 *http2)
 		connection_close(connection);
 	else if (begins_with(http2, "PRI "))
 	{
-		if (evbuffer_add(connection_output(connection), needs_alpn,
-						 sizeof(needs_alpn) - 1) != 0)
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		connection_write(connection, needs_alpn, sizeof(needs_alpn) - 1);
 		connection_finish(connection);
 	}
 	else if (text)

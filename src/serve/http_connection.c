@@ -62,6 +62,13 @@ connection_output(HttpConnection *connection)
 	return bufferevent_get_output(connection->events);
 }
 
+void
+connection_write(HttpConnection *connection, const void *data, Size size)
+{
+	if (size > 0 && evbuffer_add(connection_output(connection), data, size) != 0)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
 TsString
 connection_next_piece(HttpConnection *connection)
 {
