@@ -53,6 +53,12 @@ typedef struct TsFingerprint
 	uint64_t high;
 } TsFingerprint;
 
+static inline bool
+ts_fingerprint_equal(TsFingerprint a, TsFingerprint b)
+{
+	return a.low == b.low && a.high == b.high;
+}
+
 /* The value of a hexadecimal digit; -1: it is none. */
 static inline int
 ts_hex_digit(char c)

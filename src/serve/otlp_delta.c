@@ -85,8 +85,7 @@ typedef struct SeriesSlot
 static inline bool
 is_same(OtlpStateKey a, OtlpStateKey b)
 {
-	return a.print.low == b.print.low && a.print.high == b.print.high &&
-		   a.table == b.table;
+	return ts_fingerprint_equal(a.print, b.print) && a.table == b.table;
 }
 
 /* Prints are hashes already. */

@@ -368,7 +368,7 @@ find(const Partition *partition, const OtlpStateKey *key)
 	{
 		const Entry *entry = cell_at(partition, cell);
 
-		if (entry->print.low == key->print.low && entry->print.high == key->print.high &&
+		if (ts_fingerprint_equal(entry->print, key->print) &&
 			entry->table == key->table && entry->database == MyDatabaseId)
 			break;
 		cell = entry->chain;

@@ -36,19 +36,13 @@ touch(TsString string)
 		touched += (unsigned char) string.data[i];
 }
 
-static bool
-is_same(TsFingerprint a, TsFingerprint b)
-{
-	return a.low == b.low && a.high == b.high;
-}
-
 /* Takes the payload. */
 static void
 keep_series(TsFingerprint print, uint8_t *payload, size_t size)
 {
 	for (uint32_t i = 0; i < nseries; i++)
 	{
-		if (!is_same(series[i].print, print))
+		if (!ts_fingerprint_equal(series[i].print, print))
 			continue;
 		if (series[i].size != size || memcmp(series[i].labels, payload, size) != 0)
 			abort();
@@ -111,7 +105,7 @@ touch_sample(TsOtlpBridge *bridge, TsOtlpKind kind, const TsOtlpItem *item, TsEr
 		keep_histogram(&item->histogram);
 	/* There may be tens of thousands of target_info, one after the other. */
 	if (nseries > 0 && item->part == TS_OTLP_PART_INFO &&
-		is_same(series[nseries - 1].print, item->print))
+		ts_fingerprint_equal(series[nseries - 1].print, item->print))
 		return TS_OK;
 	code = ts_otlp_series_labels(bridge, item, &labels, err);
 	if (code != TS_OK)

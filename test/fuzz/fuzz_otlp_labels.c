@@ -169,8 +169,7 @@ try_prints(const TsOtlpAttributes *attributes)
 	apart.together = false;
 	prints[0] = ts_otlp_attributes_print(attributes, seed, secret);
 	prints[1] = ts_otlp_attributes_print(&apart, seed, secret);
-	must(!attributes->together ||
-		 (prints[0].low == prints[1].low && prints[0].high == prints[1].high));
+	must(!attributes->together || ts_fingerprint_equal(prints[0], prints[1]));
 }
 
 int

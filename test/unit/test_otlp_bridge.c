@@ -90,12 +90,6 @@ typedef struct Seen
 static Seen seen[1024];
 static size_t nseen;
 
-static bool
-same_print(TsFingerprint a, TsFingerprint b)
-{
-	return a.low == b.low && a.high == b.high;
-}
-
 /* A print stands for its labels, and within a message nothing else does. */
 static void
 remember(TsFingerprint print, const char *labels)
@@ -104,8 +98,8 @@ remember(TsFingerprint print, const char *labels)
 	{
 		const bool same = strcmp(seen[i].labels, labels) == 0;
 
-		CHECK(same == same_print(seen[i].print, print), "%s and %s", seen[i].labels,
-			  labels);
+		CHECK(same == ts_fingerprint_equal(seen[i].print, print), "%s and %s",
+			  seen[i].labels, labels);
 		if (same)
 			return;
 	}
@@ -119,7 +113,7 @@ was_seen(TsFingerprint print)
 {
 	for (size_t i = 0; i < nseen; i++)
 	{
-		if (same_print(seen[i].print, print))
+		if (ts_fingerprint_equal(seen[i].print, print))
 			return true;
 	}
 	return false;
@@ -501,8 +495,8 @@ test_options_differ(void)
 			CHECK(ts_otlp_next(bridge, &kind, &item, NULL) == TS_OK);
 		prints[i] = item.print;
 		for (size_t j = 0; j < i; j++)
-			CHECK(!same_print(prints[i], prints[j]), "\"%s\" and \"%s\"", options[i],
-				  options[j]);
+			CHECK(!ts_fingerprint_equal(prints[i], prints[j]), "\"%s\" and \"%s\"",
+				  options[i], options[j]);
 		ts_otlp_bridge_free(bridge);
 		free(words);
 	}

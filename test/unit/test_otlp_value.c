@@ -430,12 +430,6 @@ check_iteration(void)
 static uint8_t secret[TS_WRITE_SECRET];
 static const TsFingerprint seed = {1, 2};
 
-static bool
-same(TsFingerprint a, TsFingerprint b)
-{
-	return a.low == b.low && a.high == b.high;
-}
-
 static TsFingerprint
 print_of(const Bytes *message)
 {
@@ -468,25 +462,26 @@ check_prints(void)
 	TsFingerprint chained[2];
 
 	none = print_of(&message);
-	CHECK(!same(none, seed) && !same(none, print), "nothing");
-	CHECK(same(print, print_two("a", "bc", "d", "e")), "the same");
-	CHECK(!same(print, print_two("ab", "c", "d", "e")), "key and value");
-	CHECK(!same(print, print_two("a", "b", "cd", "e")), "attributes");
-	CHECK(!same(print, print_two("a", "bc", "d", "f")), "a value");
+	CHECK(!ts_fingerprint_equal(none, seed) && !ts_fingerprint_equal(none, print),
+		  "nothing");
+	CHECK(ts_fingerprint_equal(print, print_two("a", "bc", "d", "e")), "the same");
+	CHECK(!ts_fingerprint_equal(print, print_two("ab", "c", "d", "e")), "key and value");
+	CHECK(!ts_fingerprint_equal(print, print_two("a", "b", "cd", "e")), "attributes");
+	CHECK(!ts_fingerprint_equal(print, print_two("a", "bc", "d", "f")), "a value");
 
 	/* They may lie apart. */
 	put_value(&message, 7, "a", value_string("bc"));
 	put_double(&message, 4, 1);
 	put_value(&message, 7, "d", value_string("e"));
 	put_value(&message, 8, "x", value_string("y"));
-	CHECK(same(print, print_of(&message)), "apart");
+	CHECK(ts_fingerprint_equal(print, print_of(&message)), "apart");
 
 	attributes = attributes_of(&message, 7);
-	CHECK(!same(print,
-				ts_otlp_attributes_print(&attributes, (TsFingerprint){1, 3}, secret)),
+	CHECK(!ts_fingerprint_equal(print, ts_otlp_attributes_print(
+										   &attributes, (TsFingerprint){1, 3}, secret)),
 		  "another seed");
 	secret[5] = 1;
-	CHECK(!same(print, print_of(&message)), "another secret");
+	CHECK(!ts_fingerprint_equal(print, print_of(&message)), "another secret");
 
 	/* Where one set of attributes ends and the next begins matters. */
 	bytes_free(&message);
@@ -498,7 +493,7 @@ check_prints(void)
 	chained[1] = ts_otlp_attributes_print(
 		&attributes,
 		ts_otlp_attributes_print(&(TsOtlpAttributes){.count = 0}, seed, secret), secret);
-	CHECK(!same(chained[0], chained[1]), "sets of attributes");
+	CHECK(!ts_fingerprint_equal(chained[0], chained[1]), "sets of attributes");
 	bytes_free(&message);
 }
 

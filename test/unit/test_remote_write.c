@@ -136,12 +136,6 @@ fingerprint(TsWriteVersion version, const Bytes *message)
 	return print;
 }
 
-static bool
-is_same(TsFingerprint a, TsFingerprint b)
-{
-	return a.low == b.low && a.high == b.high;
-}
-
 /* Reads all of a message; the first error ends it. */
 static TsErrorCode
 read_all(TsWriteVersion version, const void *data, size_t size, TsError *err)
@@ -308,13 +302,15 @@ test_fingerprints(void)
 		put_message(&requests[i], 1, &series);
 		prints[i] = fingerprint(TS_WRITE_1, &requests[i]);
 	}
-	CHECK(is_same(prints[0], prints[1]) && !is_same(prints[0], prints[2]));
+	CHECK(ts_fingerprint_equal(prints[0], prints[1]) &&
+		  !ts_fingerprint_equal(prints[0], prints[2]));
 	series.n = 0;
 	put_label(&series, "a", "x");
 	put_sample(&series, 1, 1);
 	put_label(&series, "b", "1");
 	put_message(&request, 1, &series);
-	CHECK(is_same(fingerprint(TS_WRITE_1, &request), prints[0]), "scattered labels");
+	CHECK(ts_fingerprint_equal(fingerprint(TS_WRITE_1, &request), prints[0]),
+		  "scattered labels");
 }
 
 static void
@@ -420,8 +416,9 @@ test_reference_fingerprints(void)
 			prints[i][j] = fingerprint(TS_WRITE_2, &request);
 		}
 	}
-	CHECK(is_same(prints[0][0], prints[1][1]) && is_same(prints[0][1], prints[1][0]));
-	CHECK(!is_same(prints[0][0], prints[0][1]));
+	CHECK(ts_fingerprint_equal(prints[0][0], prints[1][1]) &&
+		  ts_fingerprint_equal(prints[0][1], prints[1][0]));
+	CHECK(!ts_fingerprint_equal(prints[0][0], prints[0][1]));
 }
 
 static void
