@@ -203,36 +203,46 @@ put_sample(unsigned char *at, const Series *series, int64_t time, double value)
 	at[TIME_SIZE - 1] = (unsigned char) time;
 }
 
+size_t
+body_post(Body *body, const char *path, const char *headers, const Bytes *content)
+{
+	char head[512];
+	Bytes request = {0};
+	size_t length = (size_t) snprintf(head, sizeof(head),
+									  "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+									  "User-Agent: mytsdb-bench\r\n"
+									  "Content-Type: application/x-protobuf\r\n"
+									  "%s"
+									  "Content-Length: %zu\r\n\r\n",
+									  path, headers, content->length);
+
+	if (length >= sizeof(head))
+		bench_fail("the path is too long");
+	bench_put(&request, head, length);
+	bench_put(&request, content->data, content->length);
+	body->bytes = request.data;
+	body->length = request.length;
+	return length;
+}
+
 void
 body_make(Body *body, Series *all, int first, int count, int per_each, const char *path)
 {
 	Message message = {0};
 	Bytes block = {0};
-	char head[512];
-	Bytes request = {0};
-	size_t length;
+	size_t head;
 
 	body_init(body, all, first, count, per_each);
 	encode(body, &message);
 	compress(&message, &block, body->samples);
 	body->plain = message.bytes.length;
 	body->put = put_sample;
-	length = (size_t) snprintf(head, sizeof(head),
-							   "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-							   "User-Agent: mytsdb-bench\r\n"
-							   "Content-Type: application/x-protobuf\r\n"
-							   "Content-Encoding: snappy\r\n"
-							   "X-Prometheus-Remote-Write-Version: 0.1.0\r\n"
-							   "Content-Length: %zu\r\n\r\n",
-							   path, block.length);
-	if (length >= sizeof(head))
-		bench_fail("the path is too long");
-	bench_put(&request, head, length);
-	bench_put(&request, block.data, block.length);
-	body->bytes = request.data;
-	body->length = request.length;
+	head = body_post(body, path,
+					 "Content-Encoding: snappy\r\n"
+					 "X-Prometheus-Remote-Write-Version: 0.1.0\r\n",
+					 &block);
 	for (int i = 0; i < count * per_each; i++)
-		body->samples[i] += (uint32_t) length;
+		body->samples[i] += (uint32_t) head;
 	free(message.bytes.data);
 	free(message.open);
 	free(block.data);

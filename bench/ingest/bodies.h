@@ -27,6 +27,12 @@ typedef struct Body
 
 /* Of all[first] and those behind it; the rest is filled in by who encodes the message. */
 extern void body_init(Body *body, Series *all, int first, int count, int per_each);
+/*
+ * Its bytes: content that is POSTed to a path, with further lines of the head. Returns how
+ * long the head is.
+ */
+extern size_t
+body_post(Body *body, const char *path, const char *headers, const Bytes *content);
 /* A request of remote write 1.0. */
 extern void
 body_make(Body *body, Series *all, int first, int count, int per_each, const char *path);

@@ -22,9 +22,6 @@
 
 #include "../promql/series.h"
 
-#define FIRST_PAUSE 0.03
-#define LAST_PAUSE  5.0
-
 typedef enum State
 {
 	IDLE, /* until due */
@@ -71,16 +68,7 @@ watch(Client *client, Connection *connection, int operation, uint32_t events)
 static void
 open_connection(Client *client, Connection *connection)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-								  .sin_port = htons((uint16_t) client->work->port)};
-	int one = 1;
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	connection->fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (connection->fd < 0 ||
-		connect(connection->fd, (struct sockaddr *) &address, sizeof(address)) != 0)
-		bench_fail("cannot connect");
-	setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	connection->fd = client_connect(client->work->port);
 	watch(client, connection, EPOLL_CTL_ADD, EPOLLIN);
 }
 
@@ -94,7 +82,7 @@ send_again(Client *client, Connection *connection, double pause)
 	if (pause <= 0)
 	{
 		pause = connection->pause;
-		connection->pause = pause * 2 < LAST_PAUSE ? pause * 2 : LAST_PAUSE;
+		connection->pause = CLIENT_NEXT_PAUSE(pause);
 	}
 	connection->due = client_now() + pause;
 }
@@ -187,7 +175,7 @@ answered(Client *client, Connection *connection)
 	client_note(client->result, time - connection->began);
 	connection->state = IDLE;
 	connection->again = false;
-	connection->pause = FIRST_PAUSE;
+	connection->pause = CLIENT_FIRST_PAUSE;
 	if (client->work->rate > 0)
 		connection->due += client->work->connections / client->work->rate;
 	else
@@ -320,7 +308,7 @@ client_run(const ClientWork *work, ClientResult *result)
 	{
 		Connection *connection = &client.connections[i];
 
-		connection->pause = FIRST_PAUSE;
+		connection->pause = CLIENT_FIRST_PAUSE;
 		connection->due = client.started + (work->rate > 0 ? i / work->rate : 0);
 		open_connection(&client, connection);
 	}
@@ -349,7 +337,22 @@ client_run(const ClientWork *work, ClientResult *result)
 	free(client.connections);
 }
 
-/* ---- results ---- */
+/* ---- what all that run have ---- */
+
+int
+client_connect(int port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+								  .sin_port = htons((uint16_t) port)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int one = 1;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof(address)) != 0)
+		bench_fail("cannot connect");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
 
 double
 client_now(void)

@@ -47,7 +47,16 @@ typedef struct ClientResult
 } ClientResult;
 
 extern void client_run(const ClientWork *work, ClientResult *result);
-/* For those that run: a clock in seconds; how long a request took; all have their answers. */
+
+/* ---- for those that run ---- */
+
+/* Seconds before a request is sent again for the first time, and after a pause that was. */
+#define CLIENT_FIRST_PAUSE       0.03
+#define CLIENT_NEXT_PAUSE(pause) ((pause) *2 < 5.0 ? (pause) *2 : 5.0)
+
+/* A socket that is connected to the port. */
+extern int client_connect(int port);
+/* A clock in seconds; how long a request took; all have their answers. */
 extern double client_now(void);
 extern void client_note(ClientResult *result, double seconds);
 extern void client_finish(ClientResult *result, double started);

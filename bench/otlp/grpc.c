@@ -5,10 +5,7 @@
  */
 #include "grpc.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <stdio.h>
@@ -25,9 +22,6 @@
 #define OUT_SIZE   (256 * 1024)
 #define FRAME_HEAD 9
 #define FRAME_SIZE (FRAME_HEAD + 16384) /* the longest that the session gives */
-
-#define FIRST_PAUSE 0.03
-#define LAST_PAUSE  5.0
 
 #define OK                 0
 #define RESOURCE_EXHAUSTED 8
@@ -155,7 +149,7 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 		client->result->again++;
 		stream->again = true;
 		stream->due = time + stream->pause;
-		stream->pause = stream->pause * 2 < LAST_PAUSE ? stream->pause * 2 : LAST_PAUSE;
+		stream->pause = CLIENT_NEXT_PAUSE(stream->pause);
 		return 0;
 	}
 	if (stream->status != OK || stream->http_status != 200)
@@ -166,7 +160,7 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 	}
 	client_note(client->result, time - stream->began);
 	stream->again = false;
-	stream->pause = FIRST_PAUSE;
+	stream->pause = CLIENT_FIRST_PAUSE;
 	stream->due = time;
 	return 0;
 }
@@ -176,19 +170,11 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 static void
 open_connection(Client *client, Connection *connection)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-								  .sin_port = htons((uint16_t) client->work->port)};
 	nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
 	nghttp2_session_callbacks *callbacks;
-	int one = 1;
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	connection->client = client;
-	connection->fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (connection->fd < 0 ||
-		connect(connection->fd, (struct sockaddr *) &address, sizeof(address)) != 0)
-		bench_fail("cannot connect");
-	setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	connection->fd = client_connect(client->work->port);
 	if (nghttp2_session_callbacks_new(&callbacks) != 0)
 		bench_fail("no memory");
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
@@ -365,7 +351,7 @@ grpc_run(const ClientWork *work, ClientResult *result)
 			client.connections[i].streams[k] = (Stream){
 				.connection = &client.connections[i],
 				.number = i * work->streams + k,
-				.pause = FIRST_PAUSE};
+				.pause = CLIENT_FIRST_PAUSE};
 	}
 	client.started = client_now();
 	while ((wait = begin_due(&client)) >= 0)

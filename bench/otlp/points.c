@@ -65,17 +65,6 @@ identity(int instance, char *job, char *id)
 
 /* ---- labels ---- */
 
-static void
-put_label(Bytes *out, const char *name, const char *value)
-{
-	static Bytes label;
-
-	label.length = 0;
-	bench_put_field(&label, 1, name, strlen(name));
-	bench_put_field(&label, 2, value, strlen(value));
-	bench_put_field(out, 1, label.data, label.length);
-}
-
 /* Labels have an order: job and instance come where their names belong. */
 static void
 make_labels(Series *series, int instance, int metric, int point)
@@ -89,15 +78,15 @@ make_labels(Series *series, int instance, int metric, int point)
 	make_attributes(&attributes, instance, point);
 	metric_name(metric, name);
 	identity(instance, job, id);
-	put_label(&out, "__name__", name);
+	bench_put_label(&out, "__name__", name);
 	for (int i = 0; i < ATTRIBUTES; i++)
 	{
 		if (strcmp(attributes.names[i], "kubernetes_namespace") == 0)
 		{
-			put_label(&out, "instance", id);
-			put_label(&out, "job", job);
+			bench_put_label(&out, "instance", id);
+			bench_put_label(&out, "job", job);
 		}
-		put_label(&out, attributes.names[i], attributes.values[i]);
+		bench_put_label(&out, attributes.names[i], attributes.values[i]);
 	}
 	if (out.length > sizeof(series->labels))
 		bench_fail("labels are too long");
@@ -269,43 +258,41 @@ find_points(Body *body, const unsigned char *start, Walk walk, int depth, int *f
 	}
 }
 
+/* A message of gRPC: not compressed, and how long it is, from the largest byte on. */
+static size_t
+prefix_request(Body *body, const Bytes *message)
+{
+	const unsigned char prefix[] = {0, (unsigned char) (message->length >> 24),
+									(unsigned char) (message->length >> 16),
+									(unsigned char) (message->length >> 8),
+									(unsigned char) message->length};
+	Bytes request = {0};
+
+	bench_put(&request, prefix, sizeof(prefix));
+	bench_put(&request, message->data, message->length);
+	body->bytes = request.data;
+	body->length = request.length;
+	return sizeof(prefix);
+}
+
 void
 points_body(Body *body, Series *all, int first, int count, const char *path)
 {
 	Bytes message = {0};
-	Bytes request = {0};
-	char head[512];
-	size_t length;
+	size_t head;
 	int found = 0;
 
 	body_init(body, all, first, count, 1);
 	for (int i = first; i < first + count; i += BENCH_INSTANCE)
 		encode_instance(&message, &all[i], i / BENCH_INSTANCE);
 	if (path == NULL)
-	{
-		/* not compressed, and how long it is, from the largest byte on */
-		length = 5;
-		head[0] = 0;
-		for (int i = 0; i < 4; i++)
-			head[1 + i] = (char) (message.length >> (24 - 8 * i));
-	}
+		head = prefix_request(body, &message);
 	else
-		length = (size_t) snprintf(head, sizeof(head),
-								   "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-								   "User-Agent: mytsdb-bench\r\n"
-								   "Content-Type: application/x-protobuf\r\n"
-								   "Content-Length: %zu\r\n\r\n",
-								   path, message.length);
-	if (length >= sizeof(head))
-		bench_fail("the path is too long");
-	bench_put(&request, head, length);
-	bench_put(&request, message.data, message.length);
-	body->bytes = request.data;
-	body->length = request.length;
+		head = body_post(body, path, "", &message);
 	body->plain = message.length;
 	body->put = put_point;
-	find_points(body, request.data,
-				(Walk){request.data + length, request.data + request.length}, 0, &found);
+	find_points(body, body->bytes, (Walk){body->bytes + head, body->bytes + body->length},
+				0, &found);
 	if (found != count)
 		bench_fail("points are not where they should be");
 	free(message.data);

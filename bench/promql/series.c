@@ -100,8 +100,8 @@ bench_put_field(Bytes *out, int field, const void *data, size_t length)
 	bench_put(out, data, length);
 }
 
-static void
-put_label(Bytes *out, const char *name, const char *value)
+void
+bench_put_label(Bytes *out, const char *name, const char *value)
 {
 	static Bytes label;
 
@@ -192,7 +192,7 @@ make_series(Series *series, const Metric *metric, int instance, int first, int s
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < n; j++)
 			if (sorted[i] == texts[j][0])
-				put_label(&out, texts[j][0], texts[j][1]);
+				bench_put_label(&out, texts[j][0], texts[j][1]);
 	if (out.length > sizeof(series->labels))
 		bench_fail("labels are too long");
 	memcpy(series->labels, out.data, out.length);

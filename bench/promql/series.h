@@ -55,6 +55,8 @@ extern int64_t bench_scrape_time(int64_t start, int64_t step, int instance);
 extern void bench_put(Bytes *out, const void *data, size_t length);
 extern void bench_put_varint(Bytes *out, uint64_t value);
 extern void bench_put_field(Bytes *out, int field, const void *data, size_t length);
+/* A series' field for one label. */
+extern void bench_put_label(Bytes *out, const char *name, const char *value);
 /* A series' field for one sample: BENCH_SAMPLE bytes, of which the last 14 vary. */
 extern void bench_put_sample(Bytes *out, int64_t time, double value);
 
