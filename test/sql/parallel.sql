@@ -45,7 +45,9 @@ SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table
 SET max_parallel_workers_per_gather = 2;
 
 -- Plans
+SET enable_gathermerge = off; -- costs as much; autovacuum would decide
 EXPLAIN (COSTS OFF) SELECT host, dev, sum(value), avg(value), count(note) FROM t GROUP BY host, dev;
+RESET enable_gathermerge;
 EXPLAIN (COSTS OFF) SELECT sum(value) FROM tr WHERE time >= '2024-01-01 00:20' AND host = 'h1' AND value > 10;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM t; -- counted, not read
 EXPLAIN (COSTS OFF) SELECT * FROM t ORDER BY time DESC LIMIT 3; -- in order: not divided

@@ -276,11 +276,19 @@ EXECUTE g;
 -- A query that takes long is cancelled in the middle
 INSERT INTO m (labels, time, value)
 SELECT format('big{i="%s"}', i)::labels, at(t), t FROM generate_series(1, 200) i, generate_series(0, 3600, 15) t;
-SET statement_timeout = '200 ms';
+-- (the limit goes with the error: it is none to what comes after)
+BEGIN;
+SET LOCAL statement_timeout = '200 ms';
 SELECT count(*) FROM promql('sum(quantile_over_time(0.5, big[1h]))', at(0), at(3600), '2 ms', 'm');
+ROLLBACK;
+BEGIN;
+SET LOCAL statement_timeout = '200 ms';
 SELECT count(*) FROM promql('big', at(0), at(3600), '1 ms', 'm');
+ROLLBACK;
+BEGIN;
+SET LOCAL statement_timeout = '200 ms';
 SELECT length(mytsdb.query_range('sum(quantile_over_time(0.5, big[1h:10ms]))', at(0), at(3600), '1 s', 'm')::text);
-RESET statement_timeout;
+ROLLBACK;
 SELECT count(*) FROM promql('big', at(0), at(3600), '15 s', 'm');
 
 SET client_min_messages = warning;

@@ -166,9 +166,11 @@ SELECT query, failure(query) FROM
 SELECT count(*), max(value) FROM promql('count_values("v", h)', at(0), at(60), '1 ms', 'big');
 SELECT count(*) FROM promql('histogram_stddev(h)', at(0), at(60), '1 ms', 'big');
 RESET mytsdb.query_memory;
-SET statement_timeout = '100 ms';
+-- (the limit goes with the error: it is none to what comes after)
+BEGIN;
+SET LOCAL statement_timeout = '100 ms';
 SELECT mytsdb.query('sum_over_time(sum_over_time(m_total[30d:1s])[1d:10s])', at(100000), 'm');
-RESET statement_timeout;
+ROLLBACK;
 
 -- as many warnings as steps
 SET client_min_messages = error;
@@ -222,9 +224,10 @@ SET mytsdb.query_parallel_workers = 2;
 SET mytsdb.query_max_samples = 150;
 SELECT mytsdb.query('sum(count_over_time(m_total[1h]))', at(3000), 'm');
 RESET mytsdb.query_max_samples;
-SET statement_timeout = '200 ms';
+BEGIN;
+SET LOCAL statement_timeout = '200 ms';
 SELECT mytsdb.query('sum(sum_over_time(sum_over_time(m_total[30d:1s])[1h:1s]))', at(3000), 'm');
-RESET statement_timeout;
+ROLLBACK;
 SELECT value FROM promql('count(m_total)', at(601), 'm');
 RESET mytsdb.query_parallel_workers;
 RESET mytsdb.query_parallel_samples;
