@@ -119,22 +119,23 @@ my @whole = (
 
 # ---- runs ----
 
-# Sends broken requests, always the same of a job, for so many seconds or until there were so
-# many. Returns how many, and what was answered as it must not.
+# Sends broken requests, always the same of a job, for so many seconds, if there were some by
+# then, or until there were so many. Returns how many, and what was answered as it must not.
 sub fuzz
 {
 	my ($job, %until) = @_;
-	my $end = time + ($until{seconds} // 1e9);
-	my $client = Http->connect($port, timeout => 30);
+	my $end = time + ($until{seconds} // 0);
+	my $least = $until{count} // 100;
+	my $client = Http->connect($port);
 	my (@wrong, %status);
 	my $count = 0;
 	srand $seed + $job;
-	for (; time < $end && $count < ($until{count} // 1e9) && @wrong < 5; $count++)
+	for (; ($count < $least || time < $end) && @wrong < 5; $count++)
 	{
 		if (rand 4 < 1)
 		{
 			# bytes of whole requests, at once or in two pieces; answers are what they may be
-			my $other = Http->connect($port, timeout => 30);
+			my $other = Http->connect($port);
 			my $bytes = broken(join '', map { one_of(@whole) } 1 .. 1 + rand 3);
 			my $cut = int rand length $bytes;
 			$other->send(substr $bytes, 0, $cut) && $other->send(substr $bytes, $cut);
@@ -150,16 +151,16 @@ sub fuzz
 		$status{$status}++;
 		push @wrong, "$status: $answer->{content} for " . unpack 'H*', Http::bytes($method, $target, %options)
 		  if $status !~ /^(?:[234]\d\d|50[134]|closed|while .*)$/;
-		$client = Http->connect($port, timeout => 30)
+		$client = Http->connect($port)
 		  if !defined $answer->{status} || lc($answer->{headers}{connection} // '') eq 'close';
 	}
 	return ($count, \@wrong, \%status);
 }
 
-# Whether no connection is left but one that asks, soon: not only when its time is up.
+# Whether no connection is left but one that asks: not only when its time is up.
 sub nobody_left
 {
-	my $end = time + 20;
+	my $end = time + $Http::timeout;
 	while (time < $end)
 	{
 		return 1 if Http::get($port, '/metrics')->{content} =~ /^mytsdb_http_connections 1$/m;
@@ -168,10 +169,23 @@ sub nobody_left
 	return 0;
 }
 
+# What is right may be refused, too, when it takes longer than this server allows.
+sub answer_in_time
+{
+	my ($ask) = @_;
+	my $end = time + $Http::timeout;
+	my $answer;
+	do
+	{
+		$answer = $ask->();
+	} while (($answer->{status} // 0) == 503 && $answer->{content} =~ /time/ && time < $end);
+	return $answer;
+}
+
 sub alive
 {
-	my $write = Http::write($port, %write1);
-	my $answer = Http::get($port, '/api/v1/query', query => 'count(f)', time => $start / 1000 + 5);
+	my $write = answer_in_time(sub { Http::write($port, %write1) });
+	my $answer = answer_in_time(sub { Http::get($port, '/api/v1/query', query => 'count(f)', time => $start / 1000 + 5) });
 	return ($write->{status} // $write->{error}) . ' ' . (eval { Http::data($answer)->{result}[0]{value}[1] } // $@);
 }
 

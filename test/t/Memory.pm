@@ -17,12 +17,14 @@ use Http;
 # A sanitizer's own memory is not ours to judge.
 my $sanitize = ($ENV{MYTSDB_FLAVOUR} // '') eq 'sanitize';
 
-# The server's own processes that serve: their names by pid.
+# The server's own processes that serve, when all are there: their names by pid.
 sub processes
 {
 	my ($node) = @_;
-	return map { split /\|/ } split /\n/, $node->safe_sql(q{SELECT pid || '|' || backend_type FROM pg_stat_activity
-		WHERE backend_type IN ('mytsdb gate', 'mytsdb ingest', 'mytsdb query')});
+	my $serve = q{FROM pg_stat_activity WHERE backend_type IN ('mytsdb gate', 'mytsdb ingest', 'mytsdb query')};
+	$node->wait_for("SELECT count(*) = 1 + current_setting('mytsdb.ingest_workers')::int
+		+ current_setting('mytsdb.query_workers')::int $serve", 't') or die 'not all processes are there that serve';
+	return map { split /\|/ } split /\n/, $node->safe_sql("SELECT pid || '|' || backend_type $serve");
 }
 
 # What each of these has in use, in kB: in memory contexts, by what the process says itself in
@@ -37,7 +39,7 @@ sub measure
 	{
 		my $said = qr/^.*? \[$pid\] LOG: .*?Grand total: .* (\d+) used$/m;
 		my $before = () = $node->log_text =~ /$said/g;
-		my $end = time + 60; # a limit against hanging
+		my $end = time + $Http::timeout; # a limit against hanging
 		$node->safe_sql("SELECT pg_log_backend_memory_contexts($pid)");
 		my @used;
 		while ((@used = $node->log_text =~ /$said/g) <= $before)
