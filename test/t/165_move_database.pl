@@ -11,7 +11,7 @@ use Cluster;
 chdir $ENV{MYTSDB_ROOT} or die $!;
 Cluster::prepare('assert');
 my $node = Cluster->new('move');
-$node->initdb([], 'mytsdb.maintenance_workers = 0');
+$node->initdb([], 'mytsdb.maintenance_workers = 0', 'autovacuum = off');
 $node->start;
 my $place = Cluster::tools('new_server_dir');
 chomp $place;
@@ -20,6 +20,12 @@ $node->safe_sql(q{CREATE EXTENSION mytsdb;
 	CREATE TABLE m (t timestamptz NOT NULL, dev int, v int)
 		USING mytsdb WITH (mytsdb.series_by = 'dev', mytsdb.shards = 2);
 	CREATE TABLE h (LIKE m) USING heap}, 'd');
+
+# A session that was closed may be there a little longer.
+sub alone
+{
+	$node->wait_for(q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'd'}, '0') or die 'somebody stays';
+}
 
 my $n = 0;
 sub step
@@ -40,15 +46,18 @@ step('before');
 step('before, sealed');
 foreach my $round (1, 2)
 {
+	alone();
 	$node->safe_sql('ALTER DATABASE d SET TABLESPACE elsewhere');
 	step("elsewhere $round");
 	step("elsewhere $round, sealed");
 	step("elsewhere $round, more");
+	alone();
 	$node->safe_sql('ALTER DATABASE d SET TABLESPACE pg_default');
 	step("back $round");
 	step("back $round, sealed");
 	step("back $round, more");
 }
+alone();
 $node->safe_sql('DROP DATABASE d');
 ok $node->stop, 'the server stops';
 done_testing;

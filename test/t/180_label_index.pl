@@ -49,7 +49,8 @@ sub is_right
 # ---- workers ----
 
 $node->safe_sql('CALL add(1, 5000)');
-ok($node->wait_for('SELECT covered()', 5000), 'a worker indexes new series');
+# He may have come before the last ones were there; a tail so short is not worth a segment.
+ok($node->wait_for('SELECT covered() BETWEEN 4096 AND 5000', 't'), 'a worker indexes new series');
 is_right('after that');
 
 # ---- errors and crashes ----
@@ -60,9 +61,10 @@ foreach my $stop (map { ("$_=error", "$_=crash") } qw(index-written index-merged
 	# the first thing done is a segment of the tail, then the segments become one
 	$node->safe_sql(sprintf 'CALL add(%d, %d)', $series + 1, $series + 100);
 	$series += 100;
+	my $crashes = $node->crashes;
 	my $answer = $node->sql("SET mytsdb.stop_point = '$stop'; SELECT mytsdb.merge('t')");
 	like($answer, $stop =~ /error/ ? qr/ERROR/ : qr/connection/, "$stop: stopped");
-	$node->wait_for('SELECT 1', 1);
+	ok($node->wait_for_crash($crashes), "$stop: the server is back") if $stop =~ /crash/;
 	is_right($stop);
 	$node->safe_sql("SELECT mytsdb.merge('t')");
 	is($node->sql('SELECT covered()'), $series, "$stop: all series are covered the next time");

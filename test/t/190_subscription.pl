@@ -28,14 +28,7 @@ sub same
 {
 	my ($what) = @_;
 	my $rows = q{SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, ',' ORDER BY time, dev)), '') FROM t};
-	my $wanted = $node->safe_sql($rows, 'pub');
-	my $end = time + 60;
-	my $got = '';
-	while ($got ne $wanted && time < $end)
-	{
-		$got = $node->safe_sql($rows, 'sub');
-	}
-	is $got, $wanted, $what;
+	ok $node->wait_for($rows, $node->safe_sql($rows, 'pub'), undef, 'sub'), $what;
 }
 
 same('rows that were there');

@@ -233,12 +233,45 @@ sub wait_for
 	return 0;
 }
 
+# Where the primary is now. The commit of a transaction that has an id sends all before it.
+sub here
+{
+	my ($self) = @_;
+	return $self->safe_sql(q{SELECT pg_create_restore_point('here') FROM pg_current_xact_id()});
+}
+
 # Waits until a standby has replayed what the primary has written by now.
 sub catch_up
 {
-	my ($self, $primary, $seconds) = @_;
-	my $lsn = $primary->safe_sql(q{SELECT pg_create_restore_point('here')});
-	return $self->wait_for("SELECT pg_last_wal_replay_lsn() >= '$lsn'", 't', $seconds);
+	my ($self, $primary) = @_;
+	my $lsn = $primary->here;
+	return $self->wait_for("SELECT pg_last_wal_replay_lsn() >= '$lsn'", 't');
+}
+
+# The same, or until redo waits for a query to end, which it may do for ever.
+sub catch_up_or_wait
+{
+	my ($self, $primary) = @_;
+	my $lsn = $primary->here;
+	return $self->wait_for("SELECT pg_last_wal_replay_lsn() >= '$lsn' OR EXISTS (SELECT FROM pg_stat_activity
+		WHERE backend_type = 'startup' AND (wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin')))", 't');
+}
+
+# How often the server has ended all its processes since one of them crashed.
+sub crashes
+{
+	my ($self) = @_;
+	return scalar(() = $self->log_text =~ /all server processes terminated; reinitializing/g);
+}
+
+# Waits until it has done so again, and lets us in. Before that it may let us in, too: it
+# learns of a crash when the process is gone.
+sub wait_for_crash
+{
+	my ($self, $before) = @_;
+	my $end = time + 180;
+	sleep 0.1 while $self->crashes <= $before && time < $end;
+	return $self->crashes > $before && $self->wait_for('SELECT 1', '1');
 }
 
 package Cluster::Session;
@@ -251,6 +284,15 @@ sub send
 	my ($self, $sql) = @_;
 	print {$self->{in}} "$sql\n;\n\\echo \@\@\@\n";
 	$self->{in}->flush;
+}
+
+# Whether there is something of an answer to what was sent.
+sub has_answered
+{
+	my ($self) = @_;
+	my $bits = '';
+	vec($bits, fileno $self->{out}, 1) = 1;
+	return select($bits, undef, undef, 0) > 0;
 }
 
 # The answer; undef when the session has ended without one.
