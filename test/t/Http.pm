@@ -425,8 +425,7 @@ sub is_closed
 sub has_answer
 {
 	my ($self, $seconds) = @_;
-	return 1 if length $self->{buffer};
-	return $self->wait_socket(0, time + $seconds);
+	return wait_any($seconds, $self) ? 1 : 0;
 }
 
 # ---- requests ----
