@@ -28,7 +28,7 @@ function newExporter() {
 		url: options.url,
 		temporalityPreference: AggregationTemporalityPreference[options.temporality.toUpperCase()],
 		compression: options.gzip ? CompressionAlgorithm.GZIP : CompressionAlgorithm.NONE,
-		timeoutMillis: 30000,
+		timeoutMillis: 300000, /* no measure */
 	};
 	if (options.protocol === 'grpc') {
 		const { OTLPMetricExporter } = require('@opentelemetry/exporter-metrics-otlp-grpc');
@@ -66,6 +66,7 @@ function newSdk(results) {
 	const reader = new metrics.PeriodicExportingMetricReader({
 		exporter: watch(newExporter(), results),
 		exportIntervalMillis: 3600000,
+		exportTimeoutMillis: 300000,
 	});
 	const provider = new metrics.MeterProvider({
 		resource: resourceFromAttributes({

@@ -62,12 +62,8 @@ sub until_told
 {
 	my ($check, @arguments) = @_;
 	my $answer;
-	for (1 .. 50)
-	{
-		$answer = Otlp::post(@arguments);
-		last if $check->($answer);
-		sleep 0.1;
-	}
+	my $end = time + $Http::timeout; # a limit against hanging
+	sleep 0.1 until $check->($answer = Otlp::post(@arguments)) || time > $end;
 	return $answer;
 }
 
@@ -246,10 +242,15 @@ is(values_of('adds_total'), '1 3 7 15 31 63 127 255', 'whichever way they come')
 $node->safe_sql(q{
 	SET password_encryption = 'md5';
 	CREATE ROLE reader LOGIN PASSWORD 'secret'; GRANT SELECT ON mytsdb.metrics TO reader;
-	SELECT mytsdb.create_tenant('a'), mytsdb.create_tenant('b'), mytsdb.create_tenant('c');
-	GRANT USAGE ON SCHEMA tenant_a, tenant_b, tenant_c TO metrics;
-	GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA tenant_a, tenant_b, tenant_c TO metrics;
-	ALTER TABLE tenant_c.metrics ADD CHECK (value < 100)});
+	SELECT mytsdb.create_tenant('a'), mytsdb.create_tenant('b'), mytsdb.create_tenant('c'), mytsdb.create_tenant('slow');
+	GRANT USAGE ON SCHEMA tenant_a, tenant_b, tenant_c, tenant_slow TO metrics;
+	GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA tenant_a, tenant_b, tenant_c, tenant_slow TO metrics;
+	ALTER TABLE tenant_c.metrics ADD CHECK (value < 100);
+	CREATE FUNCTION goes_on() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+		WHILE NOT pg_try_advisory_xact_lock_shared(1) LOOP PERFORM pg_sleep(0.02); END LOOP;
+		RETURN true;
+	END $$;
+	ALTER TABLE tenant_slow.metrics ADD CHECK (goes_on())});
 my @reader = (Authorization => Http::basic('reader', 'secret'));
 for my $json (0, 1)
 {
@@ -270,13 +271,21 @@ like($answer->{message}, qr/check constraint/, 'and why');
 
 # ---- together with remote write, and alone ----
 
-# While a table is locked the worker waits for it, and other requests wait for the worker.
 my $session = $node->session;
 $session->query('BEGIN; LOCK TABLE tenant_b.metrics IN ACCESS EXCLUSIVE MODE');
-my $blocked = Http->connect($port);
-$blocked->send(bytes_of(gauge('t', 1), 'X-Scope-OrgID' => 'b'));
-ok($node->wait_for("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mytsdb ingest' AND wait_event_type = 'Lock'", '1'),
-	'a write waits for a lock');
+$answer = Otlp::post($port, gauge('t', 1), headers => [ 'X-Scope-OrgID' => 'b' ]);
+is("$answer->{status} $answer->{code}", '503 14', 'who waits too long for a lock is to come again');
+is($answer->{headers}{'retry-after'}, 1, 'with Retry-After');
+is($answer->{retry}, 1, 'and RetryInfo');
+
+# While a write to the slow tenant waits, as long as another session wants, all others wait
+# for the worker.
+my $holder = $node->session;
+$holder->query('BEGIN; SELECT pg_advisory_xact_lock(1)');
+my $slow = Http->connect($port);
+$slow->send(bytes_of(gauge('t', 1), 'X-Scope-OrgID' => 'slow'));
+ok($node->wait_for("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mytsdb ingest' AND wait_event = 'PgSleep'", '1'),
+	'a write holds up the worker');
 my $commits = stat_of('write_commits');
 my %wrong = (
 	4 => [ 403, bytes_of(gauge('t', 1), @reader) ],
@@ -295,17 +304,16 @@ for my $i (0 .. 39)
 	$client->send($bytes);
 	push @clients, $client;
 }
-$answer = $blocked->receive;
-Otlp::read_answer($answer);
-is("$answer->{status} $answer->{code}", '503 14', 'who waits too long is to come again');
-is($answer->{headers}{'retry-after'}, 1, 'with Retry-After');
-is($answer->{retry}, 1, 'and RetryInfo');
+ok($node->wait_for(q{SELECT value FROM mytsdb.server_stats() WHERE name = 'mytsdb_write_queue_requests'}, '39'),
+	'all wait that the gate does not refuse');
+$holder->query('COMMIT');
+is($slow->receive->{status}, 200, 'the worker goes on');
 my @answers = map { $_->receive } @clients;
 is(join(' ', map { $_->{status} // $_->{error} } @answers), join(' ', map { $_->{expected} } @clients),
 	'of many requests at once, of both protocols, those fail that are wrong');
 is($node->safe_sql(q{SELECT count(*) FROM mytsdb.metrics WHERE labels ~ '{__name__=~"group.+"}'}), '36', 'the others are written');
 cmp_ok(stat_of('write_commits') - $commits, '<', 10, 'many of them in one transaction');
-$session->query('ROLLBACK');
+$_->query('ROLLBACK') foreach $session, $holder;
 
 # Deltas of requests of a group that fails are added once.
 my @deltas = map { my $client = Http->connect($port); $client->send(bytes_of(delta(8 + $_, 1))); $client } 0 .. 19;
@@ -338,6 +346,7 @@ write_lengths('length', 70000, 300000, 80, 60000, 3000000, 100000, 6000000, 90, 
 my $ended = $node->safe_sql("SELECT pid $ingest");
 $node->safe_sql("SELECT pg_terminate_backend($ended)");
 ok($node->wait_for("SELECT count(*) $ingest AND pid <> $ended", 1), 'a worker takes the place of another one');
+Http::wait_ready($port);
 write_lengths('new', 400000, 70000, 8000000, 80);
 my $gate = Http::gate($node);
 $node->safe_sql("SELECT pg_terminate_backend($gate)");

@@ -38,7 +38,7 @@ sub run_sdk
 		http => "http://127.0.0.1:$port/api/v1/otlp/v1/metrics",
 		grpc => "http://127.0.0.1:$grpc_port");
 	local $ENV{NODE_PATH} = $modules;
-	open my $pipe, '-|', 'timeout', '120', 'node', 'test/otlp/sender.js', $json->encode({ url => $url{ $options{protocol} }, instance => $instance, %options })
+	open my $pipe, '-|', 'timeout', '600', 'node', 'test/otlp/sender.js', $json->encode({ url => $url{ $options{protocol} }, instance => $instance, %options })
 	  or die "node: $!";
 	my $text = do { local $/; <$pipe> };
 	close $pipe or die "sender.js failed: $?";
@@ -234,7 +234,7 @@ is($node->safe_sql(q{SELECT string_agg(concat_ws(' | ', metric, type, unit, help
 my ($program) = Cluster::slurp('README.md') =~ /^```js\n(.*?)^```$/ms;
 {
 	local @ENV{qw(NODE_PATH OTEL_EXPORTER_OTLP_ENDPOINT)} = ($modules, "http://127.0.0.1:$http_port");
-	open my $pipe, '|-', 'timeout', '120', 'node', '-' or die "node: $!";
+	open my $pipe, '|-', 'timeout', '600', 'node', '-' or die "node: $!";
 	print $pipe $program;
 	ok(close $pipe, 'the program of README.md runs');
 }

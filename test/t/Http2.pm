@@ -45,12 +45,13 @@ sub error_name
 }
 
 # A node as Http's node() makes it, that serves OTLP over gRPC, too: the node, and the ports of HTTP
-# and of gRPC.
+# and of gRPC. It waits for clients that are slow, unless settings say otherwise.
 sub node
 {
 	my ($name, @settings) = @_;
 	my $grpc = Http::port();
-	my ($node, $port) = Http::node($name, "mytsdb.otlp_grpc_port = $grpc", @settings);
+	my ($node, $port) = Http::node($name, "mytsdb.otlp_grpc_port = $grpc",
+		(map { "mytsdb.http_${_}_timeout = 5min" } qw(header body write)), @settings);
 	return ($node, $port, $grpc);
 }
 
