@@ -28,6 +28,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "log_internal.h"
 
@@ -324,7 +325,7 @@ ts_log_sealed(const TsTable *table, int log, TsLogPos upto)
 	ts_slot_key(&key, table, ts_log_stream(table, log));
 	slot = ts_shared_lock(&key, LW_EXCLUSIVE, &ticket);
 	if (slot->ready)
-		slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentStatementStartTimestamp() |
+		slot->aux[LOG_PENDING_SINCE] = (uint64) GetCurrentTimestamp() |
 									   (upto < slot->end ? 0 : LOG_ALL_SEALED);
 	ts_shared_unlock(slot);
 }

@@ -34,12 +34,13 @@
 
 typedef struct Database
 {
-	Oid oid;         /* hash key */
-	TimestampTz due; /* its turn: the earliest comes first */
-	int failures;    /* in a row */
-	int running;     /* workers */
-	bool woken;      /* somebody asked for a worker since the last one started */
-	bool seen;       /* in pg_database, this time */
+	Oid oid;           /* hash key */
+	TimestampTz due;   /* its turn: the earliest comes first */
+	int failures;      /* in a row */
+	int running;       /* workers */
+	bool woken;        /* somebody asked for a worker since the last one started */
+	TimestampTz asked; /* when we heard that the last time */
+	bool seen;         /* in pg_database, this time */
 } Database;
 
 static HTAB *databases;
@@ -70,6 +71,7 @@ know_database(Oid oid)
 		database->failures = 0;
 		database->running = 0;
 		database->woken = false;
+		database->asked = 0;
 	}
 	database->seen = true;
 	return database;
@@ -112,9 +114,12 @@ read_databases(void)
 	}
 }
 
-/* When a database is to be looked at again, by how it went. */
+/*
+ * When a database is to be looked at again, by how it went. A worker that found no extension
+ * may have looked before it was made; then somebody has asked for a worker since.
+ */
 static void
-settle(Database *database, WorkerOutcome outcome)
+settle(Database *database, WorkerOutcome outcome, TimestampTz started)
 {
 	/* it may be one that a launcher before this one started */
 	database->running = Max(database->running - 1, 0);
@@ -127,7 +132,8 @@ settle(Database *database, WorkerOutcome outcome)
 			break;
 		case OUTCOME_NO_EXTENSION:
 			database->failures = 0;
-			database->due = in_seconds(Max(WITHOUT_EXTENSION_S, workers_interval));
+			if (database->asked < started)
+				database->due = in_seconds(Max(WITHOUT_EXTENSION_S, workers_interval));
 			break;
 		case OUTCOME_NONE:
 			database->failures = Min(database->failures + 1, 10);
@@ -145,6 +151,7 @@ read_shared_state(void)
 	{
 		Oid database;
 		WorkerOutcome outcome;
+		TimestampTz started;
 	} ended[MAX_WORKERS];
 	DatabaseNote notes[MAX_NOTES];
 	int nended = 0;
@@ -158,6 +165,7 @@ read_shared_state(void)
 		if (!OidIsValid(slot->database) || !slot->ended)
 			continue;
 		ended[nended].database = slot->database;
+		ended[nended].started = slot->started;
 		ended[nended++].outcome = slot->outcome;
 		slot->database = InvalidOid;
 	}
@@ -175,7 +183,7 @@ read_shared_state(void)
 		Database *database = hash_search(databases, &ended[i].database, HASH_FIND, NULL);
 
 		if (database != NULL)
-			settle(database, ended[i].outcome);
+			settle(database, ended[i].outcome, ended[i].started);
 	}
 	for (int i = 0; i < MAX_NOTES; i++)
 	{
@@ -189,6 +197,7 @@ read_shared_state(void)
 		if (notes[i].wake)
 		{
 			database->woken = true;
+			database->asked = now;
 			database->due = Min(database->due, now);
 		}
 		if (notes[i].stay_away > now)
@@ -202,6 +211,7 @@ take_slot(Oid database)
 {
 	int used = 0;
 	int found = -1;
+	TimestampTz now = GetCurrentTimestamp();
 
 	SpinLockAcquire(&workers_shared->mutex);
 	for (int i = 0; i < MAX_WORKERS; i++)
@@ -214,7 +224,7 @@ take_slot(Oid database)
 	if (used >= workers_maximum)
 		found = -1;
 	if (found >= 0)
-		workers_shared->slots[found] = (WorkerSlot){.database = database};
+		workers_shared->slots[found] = (WorkerSlot){.database = database, .started = now};
 	SpinLockRelease(&workers_shared->mutex);
 	return found;
 }

@@ -213,6 +213,8 @@ do_step(Turn *turn, const Part *part, int shard)
 	Relation rel = NULL;
 	bool again = false;
 
+	/* nobody sends statements; a step begins now, not when the worker did */
+	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (ConditionalLockRelationOid(turn->relid, RowExclusiveLock))

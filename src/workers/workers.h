@@ -26,6 +26,7 @@ typedef struct WorkerSlot
 {
 	Oid database; /* InvalidOid: free */
 	pid_t pid;    /* 0: has not begun yet */
+	TimestampTz started;
 	bool ended;
 	WorkerOutcome outcome;
 } WorkerSlot;
