@@ -248,13 +248,25 @@ sub catch_up
 	return $self->wait_for("SELECT pg_last_wal_replay_lsn() >= '$lsn'", 't');
 }
 
-# The same, or until redo waits for a query to end, which it may do for ever.
+# The same, or until redo waits for a query to end, which it may do for ever. (It may wait for
+# this one, too, and then goes on.)
 sub catch_up_or_wait
 {
 	my ($self, $primary) = @_;
 	my $lsn = $primary->here;
-	return $self->wait_for("SELECT pg_last_wal_replay_lsn() >= '$lsn' OR EXISTS (SELECT FROM pg_stat_activity
-		WHERE backend_type = 'startup' AND (wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin')))", 't');
+	my $end = time + 180;
+	my $before = '';
+	while (time < $end)
+	{
+		my ($there, $waits, $at) = split /\|/, $self->safe_sql("SELECT pg_last_wal_replay_lsn() >= '$lsn',
+			EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
+				AND (wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin'))),
+			pg_last_wal_replay_lsn()");
+		return 1 if $there eq 't' || $waits eq 't' && $at eq $before;
+		$before = $waits eq 't' ? $at : '';
+		sleep 0.1;
+	}
+	return 0;
 }
 
 # How often the server has ended all its processes since one of them crashed.
