@@ -141,7 +141,6 @@ run_handler(const ServeRequest *request, ServeReply *reply)
 	MemoryContext context = CurrentMemoryContext;
 	ServeIdentity identity;
 
-	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	XactReadOnly = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -224,6 +223,15 @@ count_query(const ServeReply *reply, bool timed_out, instr_time since)
 		serve_count(STAT_QUERIES_TIMED_OUT, 1);
 }
 
+/* What pg_stat_activity shows as its beginning is the statement's. */
+static void
+show_activity(const char *activity)
+{
+	SetCurrentStatementStartTimestamp();
+	debug_query_string = activity;
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
 /* For pg_stat_activity and logs: the target, and a form that was sent as the body. */
 static char *
 activity_of(const ServeRequest *request)
@@ -253,8 +261,7 @@ worker_run_query(const ServeRequest *request, ServeReply *reply)
 	char *activity = activity_of(request);
 	instr_time since;
 
-	debug_query_string = activity;
-	pgstat_report_activity(STATE_RUNNING, activity);
+	show_activity(activity);
 	deadline = TimestampTzPlusMilliseconds(request->received, serve_query_timeout);
 	INSTR_TIME_SET_CURRENT(since);
 	if (worker_begins(request->id))
@@ -295,8 +302,7 @@ worker_run_ingest(const ServeRequest *requests, ServeReply *const *replies, int 
 
 	for (int i = 0; i < count; i++)
 		pointers[i] = &requests[i];
-	debug_query_string = activity;
-	pgstat_report_activity(STATE_RUNNING, activity);
+	show_activity(activity);
 	(void) worker_begins(requests[0].id);
 	PG_TRY();
 	{
