@@ -16,7 +16,7 @@ my $start = 1700000000;
 my $end = $start + 600;
 
 Cluster::prepare('assert');
-my ($node, $port) = Http::node('api', 'mytsdb.query_workers = 2');
+my ($node, $port) = Http::node('api', 'mytsdb.query_workers = 2', 'mytsdb.maintenance_workers = 0');
 
 sub get { return Http::get($port, @_) }
 sub post { return Http::post($port, @_) }

@@ -19,7 +19,8 @@ chdir $ENV{MYTSDB_ROOT} or die $!;
 my $dir = Cluster::prepare('assert');
 my ($node, $port) = Http::node('metrics', "log_destination = 'jsonlog'", 'logging_collector = on',
 	"log_filename = 'server.log'", "mytsdb.log_requests = 'all'", 'mytsdb.log_min_request_duration = 0',
-	'mytsdb.auth_failures = 3', 'max_worker_processes = 20', 'mytsdb.maintenance_workers = 0');
+	'mytsdb.auth_failures = 3', 'max_worker_processes = 20', 'mytsdb.maintenance_workers = 0', 'autovacuum = off',
+	'mytsdb.ingest_workers = 2', 'mytsdb.query_workers = 4');
 
 # All samples of a text: "name{labels}" => value.
 sub samples
@@ -40,12 +41,12 @@ sub samples
 sub scrape
 {
 	my ($accept) = @_;
-	my $end = time + 30;
+	my $end = time + 180;
 	my $answer;
 	do
 	{
 		$answer = Http->connect($port)->request('GET', '/metrics', headers => [ $accept ? (Accept => $accept) : () ]);
-	} until $answer->{status} == 200 || time > $end;
+	} until ($answer->{status} // 0) == 200 || time > $end;
 	return $answer;
 }
 
@@ -82,9 +83,63 @@ sub set
 	my ($wanted) = map { /max_http_connections = (\d+)/ } reverse @settings;
 	$node->configure(@settings);
 	$node->program('pg_ctl', '-D', $node->{data}, 'reload', '-s');
-	my $end = time + 60;
+	my $end = time + 180;
 	sleep 0.02 until samples(scrape()->{content})->{mytsdb_http_connections_limit} == $wanted || time > $end;
 	return;
+}
+
+# A session that keeps all requests to the store waiting until it ends its transaction.
+sub hold
+{
+	my $session = $node->session;
+	$session->query('BEGIN; LOCK TABLE mytsdb.metrics IN ACCESS EXCLUSIVE MODE');
+	return $session;
+}
+
+# Waits until so many requests run.
+sub wait_running
+{
+	my ($count) = @_;
+	return $node->wait_for('SELECT count(*) FROM mytsdb.stat_workers WHERE request_id IS NOT NULL AND request IS NOT NULL', $count);
+}
+
+# Sends two writes, one of which waits for the other, until both workers have had one; those that
+# wait for a lock for some seconds are refused.
+sub ask_ingest_workers
+{
+	my $begin = $node->safe_sql('SELECT clock_timestamp()');
+	my $both = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mytsdb ingest' AND query_start > '$begin'";
+	my $end = time + 180;
+	my $seen;
+	do
+	{
+		my $lock = hold();
+		my @clients = map { Http->connect($port) } 1 .. 2;
+		$_->send(Http::bytes('POST', '/api/v1/write', Http::write1({ labels => { __name__ => 'w' }, samples => [ [ 1000, 1 ] ] })))
+		  foreach @clients;
+		sleep 0.05 until ($seen = $node->safe_sql($both)) == 2 || $clients[0]->has_answer(0) || time > $end;
+		$lock->query('COMMIT');
+		$lock->close;
+		$_->receive foreach @clients;
+	} until $seen == 2 || time > $end;
+	is $seen, 2, 'each ingest worker is asked to write';
+	return;
+}
+
+# Queries in all workers at the same time, when those for writes have been asked, too: so all
+# are there. Returns what is seen then.
+sub all_workers
+{
+	ask_ingest_workers();
+	my $lock = hold();
+	my @clients = map { Http->connect($port) } 1 .. 4;
+	$_->send(Http::bytes('GET', '/api/v1/query?query=up')) foreach @clients;
+	wait_running(4);
+	my $seen = samples(scrape()->{content});
+	$lock->query('COMMIT');
+	$lock->close;
+	is join(' ', map { $_->receive->{status} } @clients), '200 200 200 200', 'each query worker answers a request';
+	return $seen;
 }
 
 # ---- formats ----
@@ -137,16 +192,18 @@ SKIP:
 	my $prometheus = Prometheus->start_with(
 		"scrape_configs:\n  - job_name: ours\n    scrape_interval: 2s\n    scrape_timeout: 2s\n"
 		  . "    static_configs:\n      - targets: ['127.0.0.1:$port']\n", $program, "$tmp");
-	my $scraped;
-	my $end = time + 60;
+	my ($its_port) = $prometheus->{url} =~ /:(\d+)$/;
+	my ($scraped, $target);
+	my $end = time + 180;
 	do
 	{
 		sleep 0.1;
-		$scraped = $prometheus->ask('query', query => 'scrape_samples_scraped{job="ours"} * up')->{data}{result}[0]{value}[1] // 0;
-	} until $scraped > 0 || time > $end;
+		# which may have had no time to answer, once
+		$target = Http::data(Http::get($its_port, '/api/v1/targets'))->{activeTargets}[0];
+		$scraped = $prometheus->ask('query', query => 'max_over_time((scrape_samples_scraped{job="ours"} * up)[1h:1s])')
+		  ->{data}{result}[0]{value}[1] // 0;
+	} until $scraped > 0 && ($target->{health} // '') eq 'up' || time > $end;
 	cmp_ok $scraped, '>=', keys %{ samples($open->{content}) }, 'Prometheus takes all samples';
-	my ($its_port) = $prometheus->{url} =~ /:(\d+)$/;
-	my $target = Http::data(Http::get($its_port, '/api/v1/targets'))->{activeTargets}[0];
 	is $target->{lastError}, '', 'and has nothing to complain of';
 	my $metadata = Http::data(Http::get($its_port, '/api/v1/targets/metadata', metric => 'mytsdb_write_sample_append_seconds'))->[0];
 	is_deeply [ $metadata->{type}, $metadata->{unit} ], [ 'counter', 'seconds' ], 'it knows what they are';
@@ -251,37 +308,29 @@ my @idle = map { Http->connect($port) } 1 .. 5;
 $_->request('GET', '/-/healthy') for @idle;
 $found = samples(scrape()->{content});
 cmp_ok $found->{mytsdb_http_connections}, '>=', 6, 'connections are seen';
-is $found->{'mytsdb_workers{kind="ingest"}'}, 2, 'ingest workers are seen';
-is $found->{'mytsdb_workers{kind="query"}'}, 4, 'query workers are seen';
 is $found->{mytsdb_queries_running}, 0, 'no query runs';
 @idle = ();
+$found = all_workers();
+is $found->{'mytsdb_workers{kind="ingest"}'}, 2, 'ingest workers are seen';
+is $found->{'mytsdb_workers{kind="query"}'}, 4, 'query workers are seen';
+is $found->{mytsdb_queries_running}, 4, 'queries that run are seen';
 ok exists $found->{'mytsdb_process_cpu_seconds_total{kind="query",number="4"}'}, 'processes are seen';
-# Takes minutes, as it stands: for each of 36000 times a line is laid through up to 3600 samples of
-# each series.
-$node->safe_sql(q{INSERT INTO mytsdb.metrics (labels, "time", value)
-	SELECT labels(jsonb_build_object('__name__', 'big', 'n', n)), timestamptz '2026-01-01' + t * interval '1 s', t
-	FROM generate_series(1, 200) n, generate_series(1, 3600) t});
+my $lock = hold();
 my $slow = Http->connect($port);
-my $expensive = Http::bytes('GET', '/api/v1/query?' . Http::form(
-		query => 'count(max_over_time(predict_linear(big[1h], 60)[1h:100ms]))', time => '2026-01-01T01:00:00Z'));
+my $expensive = Http::bytes('GET', '/api/v1/query?' . Http::form(query => 'sum(max_over_time(rate(big[30m])[1h:50ms]))'));
+my $asked = $node->safe_sql('SELECT clock_timestamp()');
 $slow->send($expensive);
-my $end = time + 30;
-my $worker = '';
-while ($worker !~ /query=/ && time < $end)
-{
-	$worker = $node->safe_sql(
-		q{SELECT kind, request_id > 0, request, since <= clock_timestamp() FROM mytsdb.stat_workers WHERE request_id IS NOT NULL});
-	sleep 0.05;
-}
+wait_running(1);
+my $worker = $node->safe_sql(
+	qq{SELECT kind, request_id > 0, request, since BETWEEN '$asked' AND clock_timestamp() FROM mytsdb.stat_workers WHERE request_id IS NOT NULL});
 like $worker, qr{^query\|t\|.*max_over_time.*\|t$}, 'stat_workers shows what runs';
 is samples(scrape()->{content})->{mytsdb_queries_running}, 1, 'a query that runs is seen';
 is $node->safe_sql(q{SET ROLE metrics; SELECT count(request) FROM mytsdb.stat_workers}), 0, 'but not shown to everybody';
 ok !$slow->has_answer(0), 'it runs still' or diag $slow->receive->{content};
 $added = work(sub {
 		$slow->reset;
-		my $end = time + 30;
+		my $end = time + 180;
 		sleep 0.05 while samples(scrape()->{content})->{mytsdb_queries_running} && time < $end;
-
 	});
 moves('a client that goes away', $added, mytsdb_queries_canceled_total => 1);
 
@@ -292,6 +341,7 @@ $added = work(sub {
 		$node->wait_for(q{SELECT count(pg_terminate_backend(pid)) FROM mytsdb.stat_workers WHERE request LIKE '%max_over_time%'}, '1');
 		is $slow->receive->{status}, 502, 'a request whose worker ends is answered';
 	});
+$lock->close;
 moves('a worker that ends', $added, mytsdb_workers_lost_total => 1,
 	'mytsdb_http_requests_total{route="/api/v1/query",status="502"}' => 1);
 
@@ -302,7 +352,9 @@ $node->safe_sql(q{CREATE ROLE limited LOGIN PASSWORD 'secret'; GRANT metrics TO 
 set('mytsdb.auth_failures = 1000');
 $added = work(sub {
 		my $client = Http->connect($port);
-		$client->request('GET', '/api/v1/query?query=1', headers => [ Authorization => Http::basic('limited', 'secret') ]) for 1 .. 30;
+		my @credentials = (Authorization => Http::basic('limited', 'secret'));
+		my $end = time + 180;
+		1 until $client->request('GET', '/api/v1/query?query=1', headers => [@credentials])->{status} == 429 || time > $end;
 	});
 moves('a role that asks too often', $added, mytsdb_http_rate_limited_total => 1);
 
@@ -313,18 +365,17 @@ moves('too many connections', $added, mytsdb_http_connections_refused_total => 1
 set('mytsdb.http_header_timeout = 100ms');
 $added = work(sub { my $client = Http->connect($port); $client->send("GET / HTTP/1.1\r\n"); $client->receive; });
 moves('a head that does not come', $added, mytsdb_http_connections_timed_out_total => 1);
-set('mytsdb.http_header_timeout = 10s');
+set('mytsdb.http_header_timeout = 10min');
 
 # ---- another gate ----
 
 @idle = map { Http->connect($port) } 1 .. 5;
 $_->request('GET', '/-/healthy') for @idle;
 $node->safe_sql(q{SELECT pg_terminate_backend(pid) FROM mytsdb.stat_workers WHERE kind = 'gate'});
-ok $idle[0]->is_closed(30), 'a gate that ends closes its connections';
-$end = time + 30;
-sleep 0.1 while time < $end && !eval { Http->connect($port)->request('GET', '/-/ready')->{status} == 200 };
-$found = samples(scrape()->{content});
-cmp_ok $found->{mytsdb_http_connections}, '<=', 3, 'connections of the gate before are not counted';
+ok $idle[0]->is_closed, 'a gate that ends closes its connections';
+Http::wait_ready($port);
+cmp_ok samples(scrape()->{content})->{mytsdb_http_connections}, '<=', 3, 'connections of the gate before are not counted';
+$found = all_workers();
 is $found->{'mytsdb_workers{kind="query"}'} + $found->{'mytsdb_workers{kind="ingest"}'}, 6, 'workers are counted once';
 cmp_ok $found->{mytsdb_queries_total}, '>=', 5, 'counters go on';
 
@@ -347,7 +398,8 @@ is_deeply \@different, [], 'the views have the figures of /metrics';
 cmp_ok $same, '>', 40, 'most of them';
 is $node->safe_sql(q{SELECT requests, client_errors, server_errors, seconds > 0 FROM mytsdb.stat_http
 	WHERE route = '/api/v1/write'}), join('|',
-	$metrics->{'mytsdb_http_request_duration_seconds_count{route="/api/v1/write"}'}, 2, 0, 't'), 'stat_http';
+	$metrics->{'mytsdb_http_request_duration_seconds_count{route="/api/v1/write"}'}, 2,
+	$metrics->{'mytsdb_http_requests_total{route="/api/v1/write",status="503"}'} // 0, 't'), 'stat_http';
 is $node->safe_sql(q{SELECT requests, samples FROM mytsdb.stat_ingest}),
   "$metrics->{mytsdb_write_requests_total}|$metrics->{'mytsdb_write_samples_total{type=\"float\"}'}", 'stat_ingest';
 is $node->safe_sql(q{SELECT queries, failed FROM mytsdb.stat_queries}),
@@ -357,10 +409,28 @@ is $node->safe_sql(q{SELECT auth_failures, malformed_requests FROM mytsdb.stat_c
 
 # ---- the log ----
 
+# What is in the log by now: who writes it is behind those who send it their messages.
 sub log_lines
 {
 	my $text = Cluster::tools('as_server', 'cat', "$node->{data}/log/server.json");
-	return map { JSON::PP->new->decode($_) } grep { /\S/ } split /\n/, $text;
+	return map { JSON::PP->new->decode($_) } $text =~ /^(.*\S.*)\n/mg;
+}
+
+# Waits for a message; returns all that have come until then. Those of one process come in order.
+sub wait_for_log
+{
+	my ($pattern, $what) = @_;
+	my $end = time + 180;
+	my @lines;
+	my $seen = 0;
+	until ($seen || time > $end)
+	{
+		@lines = log_lines();
+		$seen = grep { $_->{message} =~ $pattern } @lines;
+		sleep 0.1 unless $seen;
+	}
+	ok $seen, $what;
+	return @lines;
 }
 
 Http::post($port, '/api/v1/query', query => "vector(1)\n+ 41 # \"x\"\n");
@@ -368,10 +438,11 @@ my $long = 'vector(1)' . (' + 1' x 1000);
 Http::post($port, '/api/v1/query', query => $long);
 Http::post($port, '/api/v1/admin/tsdb/clean_tombstones');
 Http::get($port, "/a\\b\"c", x => 1);
-my @requests = grep { $_->{message} =~ /^http request / } log_lines();
+my @lines = wait_for_log(qr{^http request .*status=404 .*path=.*\bc\b}, 'a path that is not there is logged');
+my @requests = grep { $_->{message} =~ /^http request / } @lines;
 cmp_ok scalar(@requests), '>=', 30, 'requests are logged, each on one line';
 is_deeply [ grep { $_->{message} =~ /\n/ } @requests ], [], 'without line breaks';
-my ($line) = grep { $_->{message} =~ /\b41\b/ } @requests;
+my ($line) = grep { $_->{message} =~ /query=.*\b41\b/ } @requests;
 like $line->{message},
   qr{^http request id=\d+ method=POST route=/api/v1/query status=200 duration_ms=\d+\.\d\d\d role=metrics client=127\.0\.0\.1\S* slow=true query="vector\(1\)\\n\+ 41 # \\"x\\"\\n"$},
   'a request has its id, route, status, time, role, client and, being slow, its expression';
@@ -379,28 +450,24 @@ is $line->{error_severity}, 'LOG', 'as a message of level LOG';
 ($line) = grep { $_->{message} =~ /\+ 1 \+ 1/ } @requests;
 like $line->{message}, qr/\+ 1 \.?\.*.*\.\.\."$/, 'of a long expression the beginning';
 cmp_ok length $line->{message}, '<', 1500, 'and no more';
-ok scalar(grep { $_->{message} =~ m{status=404 .*path=} } @requests), 'a path that is not there is logged';
-like join("\n", map { $_->{message} } log_lines()), qr{^mytsdb audit: .*clean_tombstones.*role=metrics}m,
+like join("\n", map { $_->{message} } @lines), qr{^mytsdb audit: .*clean_tombstones.*role=metrics}m,
   'administrative requests are in the audit trail';
-like join("\n", map { $_->{message} } log_lines()), qr{^mytsdb audit: .*role=nobody}m, 'as are refused logins';
+like join("\n", map { $_->{message} } @lines), qr{^mytsdb audit: .*role=nobody}m, 'as are refused logins';
 
 set("mytsdb.log_requests = 'errors'", 'mytsdb.log_min_request_duration = -1');
-my $lines = log_lines();
+Http::post($port, '/api/v1/admin/tsdb/snapshot');
 Http::get($port, '/api/v1/query', query => '1');
 Http::get($port, '/nowhere');
-is scalar(log_lines()), $lines, 'without being asked for, good requests are not logged';
+Http::post($port, '/api/v1/admin/tsdb/delete_series');
+my $messages = join '', map { "$_->{message}\n" } wait_for_log(qr{^mytsdb audit: .*/delete_series}, 'the audit trail goes on');
+my ($between) = $messages =~ m{^mytsdb audit: [^\n]*/snapshot(.*)^mytsdb audit: [^\n]*/delete_series}ms;
+is_deeply [ $between =~ /^http request .* status=(\d+)/mg ], [503], 'without being asked for, good requests are not logged';
 
 # ---- our own metrics in the store ----
 
 set('mytsdb.self_metrics_interval = 200ms');
-$end = time + 60;
-my $stored = 0;
-while ($stored < 3 && time < $end)
-{
-	$stored = $node->safe_sql(q{SELECT count(*) FROM mytsdb.metrics WHERE labels ~ 'mytsdb_write_requests_total{job="mytsdb"}'});
-	sleep 0.1;
-}
-cmp_ok $stored, '>=', 3, 'our own metrics are stored';
+ok $node->wait_for(q{SELECT count(*) >= 3 FROM mytsdb.metrics WHERE labels ~ 'mytsdb_write_requests_total{job="mytsdb"}'}, 't'),
+  'our own metrics are stored';
 my $series = Http::data(Http::get($port, '/api/v1/query', query => '{job="mytsdb"}'))->{result};
 cmp_ok scalar(@$series), '>=', 100, 'and can be queried';
 like $series->[0]{metric}{instance}, qr/^[^:]+:$port$/, 'with our address as their instance';
@@ -408,8 +475,8 @@ my %names = map { $_->{metric}{__name__} => 1 } @$series;
 is_deeply [ grep { !$names{$_} } map { s/\{.*//sr } sort keys %$metrics ], [], 'under the names that /metrics has';
 like Http::get($port, '/api/v1/metadata', metric => 'mytsdb_write_requests_total')->{content},
   qr/"type":"counter","help":"Write requests that were committed\."/, 'with metadata';
-cmp_ok Http::data(Http::get($port, '/api/v1/query', query => 'histogram_quantile(0.9, mytsdb_query_duration_seconds_bucket)'))
-  ->{result}[0]{value}[1], '<', 60, 'histograms have their buckets';
+like Http::data(Http::get($port, '/api/v1/query', query => 'histogram_quantile(0.9, mytsdb_query_duration_seconds_bucket)'))
+  ->{result}[0]{value}[1], qr/^[\d.]/, 'histograms have their buckets';
 
 # What cannot be written is not lost without a word, and comes back by itself.
 my $session = $node->session;
@@ -418,20 +485,6 @@ wait_for_log(qr/could not store its own metrics/, 'a failure is logged');
 $session->query('COMMIT');
 $session->close;
 wait_for_log(qr/stores its own metrics again/, 'as is its end');
-
-sub wait_for_log
-{
-	my ($pattern, $what) = @_;
-	my $end = time + 60;
-	my $seen = 0;
-	until ($seen || time > $end)
-	{
-		$seen = grep { $_->{message} =~ $pattern } log_lines();
-		sleep 0.1;
-	}
-	ok $seen, $what;
-	return;
-}
 
 $node->stop;
 done_testing;

@@ -48,7 +48,8 @@ sub port
 }
 
 # A node of Cluster that serves HTTP, with the extension, and a role "metrics" that may do
-# everything with the store of metrics, as which requests without credentials run. Cluster's
+# everything with the store of metrics, as which requests without credentials run. Its limits
+# of time are far off: no client that is only slow may meet one, unless a test sets it. Cluster's
 # prepare() must have been called. Returns the node and its port.
 sub node
 {
@@ -56,7 +57,8 @@ sub node
 	my $port = port();
 	my $node = Cluster->new($name);
 	$node->initdb([], "mytsdb.http_port = $port", "mytsdb.listen_addresses = '127.0.0.1'",
-		"mytsdb.anonymous_role = 'metrics'", 'max_worker_processes = 24', @settings);
+		"mytsdb.anonymous_role = 'metrics'", 'max_worker_processes = 24',
+		(map { "mytsdb.${_}_timeout = 10min" } qw(http_header http_body http_idle http_write query)), @settings);
 	$node->start;
 	create_store($node);
 	wait_ready($port);
