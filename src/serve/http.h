@@ -93,6 +93,7 @@ struct HttpConnection
 	bool shut;        /* finishing, and all is written */
 	bool half_closed; /* the client will send nothing more */
 	bool paused;      /* nothing is read: enough has been read ahead */
+	bool looked;      /* since the timer was due, for what has come */
 	int64 progress;   /* when bytes last came or went */
 	int64 sent;       /* when bytes last went */
 	const char *client;

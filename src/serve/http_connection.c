@@ -92,6 +92,7 @@ connection_set_timer(HttpConnection *connection, int64 ms)
 {
 	struct timeval time = gate_timeval(ms);
 
+	connection->looked = false;
 	if (ms < 0)
 		evtimer_del(connection->timer);
 	else if (evtimer_add(connection->timer, &time) != 0)
@@ -332,11 +333,40 @@ on_write(struct bufferevent *events, void *arg)
 	guarded(arg, write_work);
 }
 
+/*
+ * When the gate was held up, what has come and the time for it may both be there, in any
+ * order, and what has come is first. So a timer that is due waits for one more look at the
+ * socket, by which libevent reads, and then for what on_read() is still to be called for.
+ * Returns whether the timer is set anew.
+ */
+static bool
+read_before_time(HttpConnection *connection)
+{
+	struct evbuffer *input = connection_input(connection);
+	size_t before = evbuffer_get_length(input);
+
+	if (!connection->looked)
+	{
+		connection_set_timer(connection, 0);
+		connection->looked = true;
+		return true;
+	}
+	connection->looked = false;
+	if (before == 0 || connection->finishing || connection->handshaking)
+		return false;
+	connection->protocol->read(connection);
+	if (evbuffer_get_length(input) < before)
+		connection->progress = http_now();
+	return connection->ended || evtimer_pending(connection->timer, NULL);
+}
+
 static void
 timer_work(HttpConnection *connection)
 {
 	int64 left = connection->progress + serve_write_timeout - http_now();
 
+	if (read_before_time(connection))
+		return;
 	if (connection->finishing && !connection->shut && left > 0)
 	{
 		connection_set_timer(connection, left);

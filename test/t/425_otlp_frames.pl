@@ -357,6 +357,33 @@ sub silence
 	return;
 }
 
+# The gate is held up for longer than it waits for clients, when what it waits for has come.
+# That begins before the half that is there is too old; if we were too slow, with another one.
+sub held_up
+{
+	my $gate = Http::gate($node);
+	my $end = time + $Http::timeout;
+	my ($half, $client, $id, $begun);
+	do
+	{
+		Cluster::tools('as_server', 'kill', '-CONT', $gate);
+		$begun = time;
+		$half = Http->connect($port);
+		$half->send("GET /-/healthy HTTP/1.1\r\nHo");
+		$client = connected();
+		$id = $client->start($Http2::export);
+		$client->ping;
+		Cluster::tools('as_server', 'kill', '-STOP', $gate);
+	} while (time > $begun + 7 && time < $end);
+	$half->send("st: x\r\n\r\n");
+	$client->send(data($id, Http2::message(Otlp::protobuf(gauge('held_up', 1))), Http2::END_STREAM));
+	sleep 9;
+	Cluster::tools('as_server', 'kill', '-CONT', $gate);
+	is($half->receive->{status}, 200, 'the rest of a head has come in time');
+	is(Http2::told($client->finish_call($id)), 0, 'so has that of a call');
+	return;
+}
+
 # ---- bodies ----
 
 sub deep_values
@@ -423,11 +450,19 @@ sleep 0.1 while Http2::told(client()->call($check, '')) ne '0' && time < $soon;
 cmp_ok($soon, '>', time, 'when they end there is room again');
 
 # The times that it waits for clients are short only where that is what is looked at.
-ok($node->stop('fast'), 'stop');
-$node->configure('mytsdb.http_idle_timeout = 6s', map { "mytsdb.http_${_}_timeout = 3s" } qw(header body write));
-$node->start;
-Http::wait_ready($port);
+sub restart
+{
+	ok($node->stop('fast'), 'stop');
+	$node->configure(@_);
+	$node->start;
+	Http::wait_ready($port);
+	return;
+}
+
+restart('mytsdb.http_idle_timeout = 6s', map { "mytsdb.http_${_}_timeout = 3s" } qw(header body write));
 beside_others(sub { subtest silence => \&silence });
+restart('mytsdb.http_idle_timeout = 5min', map { "mytsdb.http_${_}_timeout = 8s" } qw(header body));
+subtest 'a gate that is held up' => \&held_up;
 
 my $lines = () = $node->log_text =~ /^\d{4}-\d\d-\d\d .*mytsdb/mg;
 cmp_ok($lines, '<', 300, 'what is logged is bounded');
