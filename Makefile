@@ -111,6 +111,7 @@ help: ## This list
 	@echo '  ONLY          part of the names of the parts of make check to run'
 	@echo '  TESTS         the tests of pg_regress to run'
 	@echo '  LANES         how many parts of make check run at a time (2)'
+	@echo '  DISTURB       1 to 9: make check stops processes of its tests at random'
 	@echo '  SECONDS       length of make soak'
 	@echo '  TABLE         the one benchmark table to run'
 	@echo '  HOURS         hours of samples that the tables promql and ingest load (6)'
