@@ -77,6 +77,11 @@ extern void ddl_after_alter(AlterTableStmt *stmt);
  * stored only while there are none, which is what the other asks. */
 extern void ddl_set_our_options(Oid relid, Datum reloptions);
 extern bool ddl_options_can_be_set(Oid relid, Datum reloptions);
+/*
+ * Whether rows may be gone that would have been kept, had a table of ours, whose lock is
+ * held, had these options: replaced rows are left out when blocks are made.
+ */
+extern bool ddl_options_come_late(Oid relid, Datum reloptions);
 /* A column is renamed: options that name it are written anew afterwards. */
 extern List *ddl_before_rename(RenameStmt *stmt);
 extern void ddl_after_rename(List *renamed);

@@ -119,6 +119,21 @@ ddl_options_can_be_set(Oid relid, Datum reloptions)
 	return can;
 }
 
+bool
+ddl_options_come_late(Oid relid, Datum reloptions)
+{
+	Relation rel = relation_open(relid, NoLock);
+	TsTableSize size;
+	TsOptions old;
+	TsOptions new;
+
+	ts_options_read(relid, &old);
+	ts_options_parse(reloptions, &new);
+	ts_table_size(rel, &size);
+	relation_close(rel, NoLock);
+	return old.replace && !new.replace &&size.time_min <= size.time_max;
+}
+
 void
 ddl_set_our_options(Oid relid, Datum reloptions)
 {

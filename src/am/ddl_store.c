@@ -13,7 +13,7 @@
  *
  * The name of that table sorts before the others, so that one process restores options
  * first. When several do, rows may come before them: the number of shards is then not what
- * it was, which a warning says.
+ * it was (a warning), or rows that were all to be kept have replaced each other (an error).
  */
 #include "postgres.h"
 
@@ -263,11 +263,24 @@ ddl_store_keep_options(Oid relid)
 /* ---- a dump is restored ---- */
 
 /*
- * Shards cannot be changed once there are rows, and then stay as they are.
+ * Rows that replaced each other are lost, so it is an error when they were all to be kept.
+ * Shards cannot be changed once there are rows, and then stay as they are; programs that
+ * restore dumps do not show the warning, but the log does.
  */
 static Datum
 without_what_is_late(Oid relid, Datum options)
 {
+	if (ddl_options_come_late(relid, options))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("option mytsdb.duplicates of table \"%s\" is restored too late",
+					get_rel_name(relid)),
+			 errdetail("Sealed rows of the table may have replaced others of the same "
+					   "series and time."),
+			 errhint("Empty the table and restore table mytsdb.%s before it, as a "
+					 "restore with one process does; or set the option by ALTER TABLE.",
+					 OPTIONS_TABLE)));
 	if (ddl_options_can_be_set(relid, options))
 		return options;
 	ereport(WARNING,

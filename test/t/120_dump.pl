@@ -168,6 +168,21 @@ new_database('directory');
 $node->program('pg_restore', @connection, '-e', '-j', 3, '-d', 'directory', "$files/directory");
 restored_is('directory', 'directory format, dumped and restored in parallel');
 
+# Options that come behind rows are set as long as no row can be lost.
+new_database('late');
+my $late = $node->session('late');
+$late->query(q{CREATE EXTENSION mytsdb;
+	INSERT INTO mytsdb.metrics (labels, time, value) SELECT 'm', '2024-01-01', i FROM generate_series(1, 10) i});
+my $keep = q{INSERT INTO mytsdb.dumped_options VALUES ('metrics', '{mytsdb.duplicates=keep}')};
+is($late->query("BEGIN; $keep; SELECT count(*) FROM mytsdb.metrics; ROLLBACK"), '10', 'options come behind rows');
+$late->query(q{SELECT mytsdb.seal('mytsdb.metrics')});
+like($late->query($keep), qr/^ERROR:  55000: option mytsdb.duplicates of table "metrics" is restored too late$/m,
+	'options come when rows may be lost');
+is($late->query(q{TRUNCATE mytsdb.metrics;
+	INSERT INTO mytsdb.dumped_options VALUES ('metrics', '{mytsdb.retention=1000 years}')}), '', 'others never come late');
+is($late->query(q{ALTER TABLE mytsdb.metrics SET (mytsdb.duplicates = 'keep')}), '', 'ALTER TABLE sets it at any time');
+$late->close;
+
 # over what is there already
 $node->program('pg_restore', @connection, '-e', '--clean', '--if-exists', '-d', 'directory', "$files/custom");
 restored_is('directory', '--clean');

@@ -276,7 +276,7 @@ sub end_amid
 	my $session = $node->session;
 	$session->query('SET mytsdb.query_parallel_workers = 2');
 	my $leader = $session->query('SELECT pg_backend_pid()');
-	$session->send(q{SELECT count(*) FROM promql('sum(stddev_over_time(long[8h]))', at(0), at(28800), '3 s', 'long')});
+	$session->send(q{SELECT count(*) FROM promql('sum(stddev_over_time(long[8h]))', at(0), at(28800), '500 ms', 'long')});
 	ok($node->wait_for($workers, 2), "$name: workers are there");
 	$node->safe_sql(sprintf $end, $leader);
 	like($session->receive, $expected, $name);

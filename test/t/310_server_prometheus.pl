@@ -178,7 +178,7 @@ my $end = sprintf '%.3f', time - 1;
 my $seconds = int($end - $began) + 5;
 
 my ($ours, $theirs, @wrong);
-for (my $until = time + 60; time < $until; sleep 1)
+for (my $until = time + 180; time < $until; sleep 1)
 {
 	$theirs = samples($prometheus, '{__name__=~".+"}', $end, $seconds);
 	$ours = samples($port, '{__name__=~".+"}', $end, $seconds);
