@@ -15,6 +15,8 @@
 
 /* There may be something to do in this database: it is looked at soon. */
 extern void ts_workers_wake(void);
+/* The same, once others see what this transaction has made; not if it is prepared. */
+extern void ts_workers_wake_at_commit(void);
 /*
  * A database is about to be dropped, copied or renamed: its worker is told to leave, and
  * none is started for a minute; the server inside leaves it too. Waits some seconds for

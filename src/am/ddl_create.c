@@ -194,7 +194,7 @@ ddl_settle_creation(DdlCreation *creation)
 
 	if (creation->settled != InvalidSubTransactionId || !OidIsValid(creation->relid))
 		return; /* IF NOT EXISTS, and it does; or a mere EXPLAIN */
-	ts_workers_wake();
+	ts_workers_wake_at_commit();
 
 	rel = relation_open(creation->relid, NoLock);
 	ts_options_parse(reloptions, &options);

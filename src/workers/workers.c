@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
@@ -23,6 +24,8 @@
 #define LEAVE_STEP_MS 10
 
 WorkersShared *workers_shared = NULL;
+
+static bool wake_at_commit; /* of this process */
 
 int workers_maximum;
 int workers_interval;
@@ -119,6 +122,36 @@ ts_workers_wake(void)
 	SpinLockRelease(&workers_shared->mutex);
 	if (launcher != NULL)
 		SetLatch(launcher);
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			if (wake_at_commit)
+				ts_workers_wake();
+			wake_at_commit = false;
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			wake_at_commit = false;
+			break;
+		default:
+			break;
+	}
+}
+
+void
+ts_workers_wake_at_commit(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(at_transaction_end, NULL);
+	registered = true;
+	wake_at_commit = true;
 }
 
 /* Whether a worker is in the database; tells it to leave. */

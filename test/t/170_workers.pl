@@ -160,9 +160,12 @@ $strong->close;
 
 # databases
 $node->safe_sql('CREATE DATABASE one');
-$node->safe_sql('CREATE EXTENSION mytsdb', 'one');
-$node->safe_sql(q{CREATE TABLE t (time timestamptz, v int) USING mytsdb}, 'one');
-$node->safe_sql("INSERT INTO t VALUES ('2026-01-01', 1)", 'one');
+my $creator = $node->session('one');
+$creator->query(q{BEGIN; CREATE EXTENSION mytsdb; CREATE TABLE t (time timestamptz, v int) USING mytsdb;
+	INSERT INTO t VALUES ('2026-01-01', 1)});
+sleep 1.5; # there is nothing to be seen yet for a worker that looks meanwhile
+$creator->query('COMMIT');
+$creator->close;
 ok($node->wait_for($pending, '0', undef, 'one'), 'the worker finds another database');
 $node->safe_sql('CREATE ROLE nobody');
 set_for('one', "mytsdb.stop_point = 'seal-blocks-written=wait'");
