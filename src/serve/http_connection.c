@@ -92,7 +92,8 @@ connection_set_timer(HttpConnection *connection, int64 ms)
 {
 	struct timeval time = gate_timeval(ms);
 
-	connection->looked = false;
+	if (ms != 0)
+		connection->looked = false;
 	if (ms < 0)
 		evtimer_del(connection->timer);
 	else if (evtimer_add(connection->timer, &time) != 0)
@@ -336,8 +337,9 @@ on_write(struct bufferevent *events, void *arg)
 /*
  * When the gate was held up, what has come and the time for it may both be there, in any
  * order, and what has come is first. So a timer that is due waits for one more look at the
- * socket, by which libevent reads, and then for what on_read() is still to be called for.
- * Returns whether the timer is set anew.
+ * socket, by which libevent reads, and then for what on_read() is still to be called for;
+ * but for no more of it: what is due still, is, however much a client sends meanwhile.
+ * Returns whether it is not due.
  */
 static bool
 read_before_time(HttpConnection *connection)
@@ -347,17 +349,20 @@ read_before_time(HttpConnection *connection)
 
 	if (!connection->looked)
 	{
-		connection_set_timer(connection, 0);
 		connection->looked = true;
+		connection_set_timer(connection, 0);
 		return true;
 	}
+	if (before > 0 && !connection->finishing && !connection->handshaking)
+	{
+		connection->protocol->read(connection);
+		if (evbuffer_get_length(input) < before)
+			connection->progress = http_now();
+		if (connection->ended || !connection->looked)
+			return true; /* the timer is another one */
+	}
 	connection->looked = false;
-	if (before == 0 || connection->finishing || connection->handshaking)
-		return false;
-	connection->protocol->read(connection);
-	if (evbuffer_get_length(input) < before)
-		connection->progress = http_now();
-	return connection->ended || evtimer_pending(connection->timer, NULL);
+	return false;
 }
 
 static void
