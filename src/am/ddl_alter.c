@@ -131,7 +131,7 @@ ddl_options_come_late(Oid relid, Datum reloptions)
 	ts_options_parse(reloptions, &new);
 	ts_table_size(rel, &size);
 	relation_close(rel, NoLock);
-	return old.replace && !new.replace &&size.time_min <= size.time_max;
+	return size.time_min <= size.time_max && old.replace && !new.replace;
 }
 
 void
