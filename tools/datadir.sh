@@ -85,8 +85,8 @@ stop_server() {
 
 # The children of a postmaster that was killed go by themselves, but not at once.
 wait_for_orphans() {
-    local tries=1200 dir
-    while [ $tries -gt 0 ]; do
+    local end=$((SECONDS + 120)) said= dir
+    while [ $SECONDS -lt $end ]; do
         for dir in /proc/[0-9]*; do
             is_our_server "${dir#/proc/}" 2> /dev/null && break
             dir=
@@ -96,8 +96,9 @@ wait_for_orphans() {
             in_data rm -f postmaster.pid
             return
         fi
+        [ -n "$said" ] || echo "Waiting for the processes of a server that was killed, such as ${dir#/proc/}"
+        said=1
         sleep 0.1
-        tries=$((tries - 1))
     done
     fail "Process ${dir#/proc/} of a server that was killed still uses $data."
 }
