@@ -51,7 +51,11 @@ sub watch
 foreach my $scrape (1 .. $scrapes - 1)
 {
 	$writers[$_]->send("CALL scrape($scrape, 1, $_ * $half, $half, 10000)") foreach 0, 1;
-	watch();
+	do
+	{
+		watch();
+		sleep 0.1;
+	} while (grep { !$_->has_answered } @writers);
 	$said .= $_->receive foreach @writers;
 	my $end = time + 180;
 	watch();
