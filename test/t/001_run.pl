@@ -335,6 +335,12 @@ make_stop();
 my @held = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $! } 1 .. 2;
 my %default = (otlp_grpc => $held[0]->sockport, otlp_http => $held[1]->sockport);
 {
+	local $ENV{OTLP_GRPC_DEFAULT} = 'abc';
+	($status, $output) = make_run(map { $_ => undef } keys %otlp);
+	isnt($status, 0, 'a default that is no port');
+	like($output, qr/^OTLP_GRPC_DEFAULT=abc is not a port from 1024 to 65535/m, 'is told');
+}
+{
 	local @ENV{qw(OTLP_GRPC_DEFAULT OTLP_HTTP_DEFAULT)} = @default{qw(otlp_grpc otlp_http)};
 	($status, $output) = make_run(map { $_ => undef } keys %otlp);
 	is($status, 0, 'when the ports of OTLP are held, and were not asked for') or diag $output;
